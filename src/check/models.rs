@@ -1,0 +1,129 @@
+//! Whole models: every likelihood × objective × prior × number of levels × number of samples, with
+//! the posteriors and activations in turn.
+
+use super::operations::values_for;
+use super::{Case, Draws};
+use crate::distribution;
+use crate::family::Spec;
+use crate::gradcheck::{Input, Subject};
+use crate::nn::Activation;
+use crate::objective::{self, Objective};
+use crate::prior;
+use crate::rng::{Address, Purpose};
+use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
+use ndarray::Array2;
+
+/// A model, a batch and an objective; the parameters are the inputs, one tensor for each slot.
+struct Model {
+    vae: Vae<f64>,
+    ws: Workspace<f64>,
+    x: Array2<f64>,
+    objective: Box<dyn Objective<f64>>,
+}
+
+const BETA: f64 = 0.7;
+
+impl Model {
+    fn noise(&self) -> Noise<'static> {
+        Noise {
+            address: Address::new(5, Purpose::Check),
+            rows: &[4, 9][..self.x.nrows()],
+            first_sample: 0,
+        }
+    }
+}
+
+impl Subject for Model {
+    fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
+        let (params, noise) = (inputs.concat(), self.noise());
+        let score =
+            self.vae.loss(&mut self.ws, &self.x.view(), &params, noise, &*self.objective, BETA);
+        self.vae.kinks(&self.ws, &*self.objective, BETA, &mut |side| kinks.push(side));
+        score.loss
+    }
+
+    fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let (params, noise) = (inputs.concat(), self.noise());
+        let mut d_params = vec![0.0; params.len()];
+        let x = &self.x.view();
+        self.vae.loss_and_gradient(
+            &mut d_params,
+            &mut self.ws,
+            x,
+            &params,
+            noise,
+            &*self.objective,
+            BETA,
+        );
+        self.vae.layout().slots().iter().map(|slot| d_params[slot.range()].to_vec()).collect()
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let specs = |examples: &[&str]| -> Vec<Spec> {
+        examples.iter().map(|e| e.parse().expect("an example is a spec")).collect()
+    };
+    let conditionals: Vec<Spec> =
+        distribution::members::<f64>().iter().flat_map(|m| specs(m.examples)).collect();
+    let posteriors: Vec<Spec> = conditionals
+        .iter()
+        .filter(|s| distribution::build_posterior::<f64>(s).is_ok())
+        .cloned()
+        .collect();
+    let mut cases = Vec::new();
+    for objective in objective::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
+        for prior in prior::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
+            for likelihood in &conditionals {
+                for (levels, samples) in [(1, 1), (1, 3), (2, 1), (2, 3)] {
+                    let turn = cases.len();
+                    // Between latents anything goes that scores real values.
+                    let between: Vec<_> =
+                        conditionals.iter().filter(|s| s.name() != "bernoulli").collect();
+                    let config = VaeConfig {
+                        width: 5,
+                        levels: [(vec![7], 3), (vec![5], 2)][..levels]
+                            .iter()
+                            .map(|(hidden, latent)| LevelConfig {
+                                hidden: hidden.clone(),
+                                latent: *latent,
+                            })
+                            .collect(),
+                        activation: Activation::ALL[turn % Activation::ALL.len()],
+                        likelihood: likelihood.clone(),
+                        conditional: between[turn % between.len()].clone(),
+                        posterior: posteriors[turn % posteriors.len()].clone(),
+                        prior: prior.clone(),
+                    };
+                    cases.extend(case(config, &objective, samples, turn));
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// None where the objective cannot train the model.
+fn case(config: VaeConfig, objective: &Spec, samples: usize, turn: usize) -> Option<Case> {
+    let rows = 2;
+    let name = format!(
+        "{objective}, {}, L = {}, K = {samples}, {}",
+        config.likelihood,
+        config.levels.len(),
+        config.activation.name()
+    );
+    let vae = Vae::<f64>::new(config).expect("a valid configuration");
+    let objective = objective::build::<f64>(objective).expect("an example can be built");
+    vae.check_objective(&*objective).ok()?;
+    let mut draws = Draws::new(100 + turn);
+    let x = values_for(vae.likelihood(), rows * vae.config().width, &mut draws);
+    let x = Array2::from_shape_vec((rows, vae.config().width), x).expect("rows × width values");
+    let inputs = vae
+        .layout()
+        .slots()
+        .iter()
+        .map(|s| Input::new(&s.name, draws.normal(s.len(), 0.4)))
+        .collect();
+    let ws = Workspace::new(&vae, rows, samples, Pass::Gradient).expect("positive sizes");
+    let subject = Box::new(Model { vae, ws, x, objective });
+    Some(Case { family: "model", member: "vae", name, inputs, subject })
+}

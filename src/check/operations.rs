@@ -1,0 +1,459 @@
+//! The operations alone: activations, layers, distributions, KL, priors, objectives.
+//!
+//! Shapes are ragged on purpose: one row, prime widths.
+
+use super::{Case, Draws, dot};
+use crate::distribution::batch::{self, Gradients};
+use crate::distribution::{self, Distribution, Support};
+use crate::family::Spec;
+use crate::gradcheck::{Input, Subject};
+use crate::nn::{Activation, Dense, Mlp};
+use crate::objective::{self, Objective, Terms, Weights};
+use crate::params::Layout;
+use crate::prior::{self, Prior};
+use ndarray::{Array2, ArrayView2};
+
+/// A subject made of two closures.
+struct Closures<V, G>(V, G);
+
+impl<V, G> Subject for Closures<V, G>
+where
+    V: FnMut(&[Vec<f64>], &mut Vec<bool>) -> f64,
+    G: FnMut(&[Vec<f64>]) -> Vec<Vec<f64>>,
+{
+    fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
+        (self.0)(inputs, kinks)
+    }
+    fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        (self.1)(inputs)
+    }
+}
+
+/// Boxes a value and its gradient.
+fn subject(
+    value: impl FnMut(&[Vec<f64>], &mut Vec<bool>) -> f64 + 'static,
+    gradient: impl FnMut(&[Vec<f64>]) -> Vec<Vec<f64>> + 'static,
+) -> Box<dyn Subject> {
+    Box::new(Closures(value, gradient))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for activation in Activation::ALL {
+        cases.push(activation_case(activation));
+    }
+    for rows in [1, 3] {
+        cases.push(dense_case(rows));
+    }
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
+        cases.push(mlp_case(activation, &[5, 3][..2 - i % 2]));
+    }
+    cases.push(mlp_case(Activation::Tanh, &[]));
+    for member in distribution::members::<f64>() {
+        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
+        {
+            let build = || (member.build)(&spec).expect("an example can be built");
+            cases.extend([(1, 1), (2, 3)].map(|(b, k)| log_prob_case(member.name, build(), b, k)));
+            if build().as_reparameterized().is_some() {
+                cases.extend(
+                    [(1, 1), (2, 3)].map(|(b, k)| rsample_case(member.name, build(), b, k)),
+                );
+                cases.push(log_q_case(member.name, build()));
+                cases.extend([1, 3].map(|b| kl_case(member.name, build(), b)));
+            }
+        }
+    }
+    for member in prior::members::<f64>() {
+        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
+        {
+            let build = || (member.build)(&spec).expect("an example can be built");
+            cases.extend([1, 3].map(|n| prior_case(file_of(member.name), build(), n)));
+        }
+    }
+    for member in objective::members::<f64>() {
+        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
+        {
+            let build = || (member.build)(&spec).expect("an example can be built");
+            for (b, k) in [(1, 1), (3, 1), (1, 3), (2, 5)] {
+                for closed_form in [true, false] {
+                    let objective = build();
+                    let wanted = if closed_form {
+                        objective.uses_closed_form_kl()
+                    } else {
+                        !objective.needs_closed_form_kl()
+                    };
+                    if wanted {
+                        cases.push(objective_case(member.name, objective, b, k, closed_form));
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// A member's file is its name, in Rust's spelling.
+fn file_of(name: &'static str) -> &'static str {
+    if name == "standard-normal" { "standard_normal" } else { name }
+}
+
+fn activation_case(f: Activation) -> Case {
+    let n = 23;
+    let mut draws = Draws::new(1);
+    let (a, weight) = (draws.normal(n, 2.0), draws.normal(n, 1.0));
+    let forward = move |a: &[f64]| {
+        let mut h = vec![0.0; n];
+        f.forward(&mut h, a);
+        h
+    };
+    let w = weight.clone();
+    Case {
+        family: "nn",
+        member: "activation",
+        name: f.name().to_owned(),
+        inputs: vec![Input::new("a", a)],
+        subject: subject(
+            move |inputs, kinks| {
+                if f.has_kink() {
+                    kinks.extend(inputs[0].iter().map(|a| *a > 0.0));
+                }
+                dot(&w, &forward(&inputs[0]))
+            },
+            move |inputs| {
+                let (h, mut d) = (forward(&inputs[0]), weight.clone());
+                f.backward(&mut d, &inputs[0], &h);
+                vec![d]
+            },
+        ),
+    }
+}
+
+fn dense_case(rows: usize) -> Case {
+    let (inputs, outputs) = (7, 5);
+    let mut layout = Layout::default();
+    let dense = Dense::new(&mut layout, "dense", inputs, outputs);
+    let mut draws = Draws::new(2);
+    let (x, params) = (draws.normal(rows * inputs, 1.0), draws.normal(layout.len(), 1.0));
+    let weight = draws.normal(rows * outputs, 1.0);
+    let w = weight.clone();
+    Case {
+        family: "nn",
+        member: "dense",
+        name: format!("{rows} rows, {inputs} → {outputs}"),
+        inputs: vec![Input::new("x", x), Input::new("parameters", params)],
+        subject: subject(
+            move |i, _| {
+                let mut y = Array2::zeros((rows, outputs));
+                dense.forward(&mut y.view_mut(), &matrix(&i[0], rows), &i[1]);
+                dot(&w, flat(&y))
+            },
+            move |i| {
+                let (mut d_x, mut d_params) =
+                    (Array2::zeros((rows, inputs)), vec![0.0; i[1].len()]);
+                let (d_y, x) = (matrix(&weight, rows), matrix(&i[0], rows));
+                dense.backward(&mut d_params, Some(&mut d_x.view_mut()), &d_y, &x, &i[1]);
+                vec![d_x.into_raw_vec_and_offset().0, d_params]
+            },
+        ),
+    }
+}
+
+fn mlp_case(activation: Activation, hidden: &[usize]) -> Case {
+    let (rows, inputs, outputs) = (3, 7, 2);
+    let mut layout = Layout::default();
+    let mlp = Mlp::new(&mut layout, "mlp", inputs, hidden, outputs, activation);
+    let mut draws = Draws::new(3);
+    let (x, params) = (draws.normal(rows * inputs, 1.0), draws.normal(layout.len(), 0.7));
+    let weight = draws.normal(rows * outputs, 1.0);
+    let (w, network) = (weight.clone(), mlp.clone());
+    Case {
+        family: "nn",
+        member: "mlp",
+        name: format!("{inputs} → {hidden:?} → {outputs}, {}", activation.name()),
+        inputs: vec![Input::new("x", x), Input::new("parameters", params)],
+        subject: subject(
+            move |i, kinks| {
+                let mut buffers = network.buffers(rows, false);
+                network.forward(&mut buffers, &matrix(&i[0], rows), &i[1]);
+                network.kinks(&buffers, rows, &mut |side| kinks.push(side));
+                buffers.out(rows).iter().zip(&w).map(|(y, w)| y * w).sum()
+            },
+            move |i| {
+                let mut buffers = mlp.buffers(rows, true);
+                let (mut d_x, mut d_params) =
+                    (Array2::zeros((rows, inputs)), vec![0.0; i[1].len()]);
+                let x = matrix(&i[0], rows);
+                mlp.forward(&mut buffers, &x, &i[1]);
+                let (d_x_view, d_y) = (&mut d_x.view_mut(), matrix(&weight, rows));
+                mlp.backward(&mut d_params, Some(d_x_view), &d_y, &mut buffers, &x, &i[1]);
+                vec![d_x.into_raw_vec_and_offset().0, d_params]
+            },
+        ),
+    }
+}
+
+/// Values that `p` accepts: in (0, 1) if it wants them there, else anything.
+pub(super) fn values_for(p: &dyn Distribution<f64>, n: usize, draws: &mut Draws) -> Vec<f64> {
+    match p.support(-1.0) {
+        Support::Outside(_) => draws.unit(n),
+        _ => draws.normal(n, 1.0),
+    }
+}
+
+/// log p(x|η) with x of B rows and η of B·K rows, by η, x and the distribution's own parameters.
+fn log_prob_case(member: &'static str, p: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
+    let (width, n, o) = (7, b * k, p.own_parameters().len());
+    let eta_width = p.eta_width(width);
+    let mut draws = Draws::new(4);
+    let mut inputs = vec![
+        Input::new("η", draws.normal(n * eta_width, 0.8)),
+        Input::new("x", values_for(&*p, b * width, &mut draws)),
+    ];
+    if o > 0 {
+        inputs.push(Input::new("own", draws.normal(o, 0.5)));
+    }
+    let name = format!("log p of {}, x of {b} rows, η of {n}", p.spec());
+    let weight = draws.normal(n, 1.0);
+    let (w, p) = (weight.clone(), std::sync::Arc::new(p));
+    let q = p.clone();
+    Case {
+        family: "distribution",
+        member,
+        name,
+        inputs,
+        subject: subject(
+            move |i, _| {
+                let mut log_p = vec![0.0; n];
+                let own = i.get(2).map_or(&[][..], |own| own);
+                batch::log_prob(&mut log_p, &**q, &matrix(&i[1], b), &matrix(&i[0], n), own);
+                dot(&w, &log_p)
+            },
+            move |i| {
+                let own = i.get(2).map_or(&[][..], |own| own);
+                let mut log_p = vec![0.0; n];
+                let mut d_eta = Array2::zeros((n, eta_width));
+                let (mut d_x, mut d_own) = (Array2::zeros((n, width)), Array2::zeros((n, o)));
+                let d = Gradients {
+                    d_eta: d_eta.view_mut(),
+                    d_x: Some(d_x.view_mut()),
+                    d_own: d_own.view_mut(),
+                };
+                batch::log_prob_gradient(
+                    &mut log_p,
+                    d,
+                    &**p,
+                    &matrix(&i[1], b),
+                    &matrix(&i[0], n),
+                    own,
+                );
+                // The engine multiplies rows by weights and adds up what shared a row of x.
+                let weighted = |d: &Array2<f64>| d * &matrix(&weight, n);
+                let d_x = weighted(&d_x)
+                    .to_shape((b, k, width))
+                    .expect("n = b·k")
+                    .sum_axis(ndarray::Axis(1));
+                let mut gradient = vec![flat(&weighted(&d_eta)).to_vec(), flat(&d_x).to_vec()];
+                if o > 0 {
+                    gradient.push(weighted(&d_own).sum_axis(ndarray::Axis(0)).to_vec());
+                }
+                gradient
+            },
+        ),
+    }
+}
+
+/// z = g(η, ε) by η, with K draws of each row.
+fn rsample_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
+    let (width, n) = (5, b * k);
+    let eta_width = q.eta_width(width);
+    let mut draws = Draws::new(5);
+    let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
+    let (eps, weight) = (draws.normal(n * width, 1.0), draws.normal(n * width, 1.0));
+    let name = format!("draw from {}, {b} rows, {k} draws each", q.spec());
+    let (w, e, q) = (weight.clone(), eps.clone(), std::sync::Arc::new(q));
+    let p = q.clone();
+    Case {
+        family: "distribution",
+        member,
+        name,
+        inputs,
+        subject: subject(
+            move |i, _| {
+                let q = p.as_reparameterized().expect("chosen for that");
+                let mut z = Array2::zeros((n, width));
+                batch::rsample(z.view_mut(), q, &matrix(&i[0], b), &matrix(&e, n));
+                dot(&w, flat(&z))
+            },
+            move |i| {
+                let q = q.as_reparameterized().expect("chosen for that");
+                let mut d_eta = Array2::zeros((b, eta_width));
+                let (d_z, eta, eps) = (matrix(&weight, n), matrix(&i[0], b), matrix(&eps, n));
+                batch::rsample_backward(d_eta.view_mut(), q, &d_z, &eta, &eps);
+                vec![flat(&d_eta).to_vec()]
+            },
+        ),
+    }
+}
+
+/// log q(z|η) at a draw, by η at fixed z (the direct term) and by z. The value is `log_prob`, so the
+/// form that computes from ε is checked against the one that computes from z.
+fn log_q_case(member: &'static str, q: Box<dyn Distribution<f64>>) -> Case {
+    let width = 5;
+    let mut draws = Draws::new(6);
+    let (eta, eps) = (draws.normal(q.eta_width(width), 0.8), draws.normal(width, 1.0));
+    let mut z = vec![0.0; width];
+    q.as_reparameterized().expect("chosen for that").rsample(&mut z, &eta, &eps);
+    let name = format!("log q of a draw from {}", q.spec());
+    let q = std::sync::Arc::new(q);
+    let p = q.clone();
+    Case {
+        family: "distribution",
+        member,
+        name,
+        inputs: vec![Input::new("η", eta), Input::new("z", z)],
+        subject: subject(
+            move |i, _| p.log_prob(&i[1], &i[0], &[]),
+            move |i| {
+                let (mut d_eta, mut d_z) = (vec![0.0; i[0].len()], vec![0.0; width]);
+                let q = q.as_reparameterized().expect("chosen for that");
+                q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
+                vec![d_eta, d_z]
+            },
+        ),
+    }
+}
+
+/// The closed-form KL to the standard normal, by η.
+fn kl_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize) -> Case {
+    let width = 5;
+    let eta_width = q.eta_width(width);
+    let mut draws = Draws::new(7);
+    let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
+    let weight = draws.normal(b * width, 1.0);
+    let name = format!("KL of {} to N(0, 1), {b} rows", q.spec());
+    let (w, q) = (weight.clone(), std::sync::Arc::new(q));
+    let p = q.clone();
+    Case {
+        family: "distribution",
+        member,
+        name,
+        inputs,
+        subject: subject(
+            move |i, _| {
+                let mut kl = Array2::zeros((b, width));
+                batch::kl(
+                    kl.view_mut(),
+                    p.as_reparameterized().expect("chosen for that"),
+                    &matrix(&i[0], b),
+                );
+                dot(&w, flat(&kl))
+            },
+            move |i| {
+                let q = q.as_reparameterized().expect("chosen for that");
+                let mut d_eta = Array2::zeros((b, eta_width));
+                batch::kl_backward(d_eta.view_mut(), q, &matrix(&weight, b), &matrix(&i[0], b));
+                vec![flat(&d_eta).to_vec()]
+            },
+        ),
+    }
+}
+
+fn prior_case(member: &'static str, p: Box<dyn Prior<f64>>, n: usize) -> Case {
+    let width = 5;
+    let mut draws = Draws::new(8);
+    let inputs = vec![Input::new("z", draws.normal(n * width, 1.0))];
+    let weight = draws.normal(n, 1.0);
+    let name = format!("log p of {}, {n} rows", p.spec());
+    let (w, p) = (weight.clone(), std::sync::Arc::new(p));
+    let q = p.clone();
+    Case {
+        family: "prior",
+        member,
+        name,
+        inputs,
+        subject: subject(
+            move |i, _| {
+                let mut log_p = vec![0.0; n];
+                prior::log_prob(&mut log_p, &**q, &matrix(&i[0], n));
+                dot(&w, &log_p)
+            },
+            move |i| {
+                let (mut log_p, mut d_z) = (vec![0.0; n], Array2::zeros((n, width)));
+                prior::log_prob_gradient(&mut log_p, d_z.view_mut(), &**p, &matrix(&i[0], n));
+                vec![flat(&(&d_z * &matrix(&weight, n))).to_vec()]
+            },
+        ),
+    }
+}
+
+/// The loss by each piece of log w, and by the closed-form KL where it is used.
+fn objective_case(
+    member: &'static str,
+    objective: Box<dyn Objective<f64>>,
+    b: usize,
+    k: usize,
+    closed_form: bool,
+) -> Case {
+    let (latent, n) = (5, b * k);
+    let mut draws = Draws::new(9);
+    let piece = |name: &str, draws: &mut Draws| Input::new(name, draws.normal(n, 1.0));
+    let mut inputs = vec![
+        piece("log p(x|z)", &mut draws),
+        piece("log p(z)", &mut draws),
+        piece("log q", &mut draws),
+    ];
+    if closed_form {
+        inputs[1].zero_gradient = true;
+        inputs[2].zero_gradient = true;
+        inputs.push(Input::new("KL", draws.unit(b * latent)));
+    }
+    let kind = if closed_form { "closed-form KL" } else { "sampled KL" };
+    let name = format!("{}, {b} rows, {k} samples, {kind}", objective.spec());
+    let weigh = move |i: &[Vec<f64>], kinks: &mut Vec<bool>| {
+        let terms = Terms {
+            log_px: matrix(&i[0], b),
+            log_prior: matrix(&i[1], b),
+            log_q: matrix(&i[2], b),
+            kl: closed_form.then(|| matrix(&i[3], b)),
+            beta: 0.7,
+        };
+        let [mut log_px, mut log_prior, mut direct, mut path] =
+            [(); 4].map(|_| Array2::zeros((b, k)));
+        let mut kl = Array2::zeros((b, latent));
+        let weights = Weights {
+            log_px: log_px.view_mut(),
+            log_prior: log_prior.view_mut(),
+            direct: direct.view_mut(),
+            path: path.view_mut(),
+            kl: kl.view_mut(),
+        };
+        let loss = objective.weigh(weights, &terms);
+        objective.kinks(&terms, &mut |side| kinks.push(side));
+        assert!(path.iter().all(|p| *p == 1.0), "a plain gradient goes through z unscaled");
+        let mut gradient: Vec<_> =
+            [log_px, log_prior, direct].iter().map(|w| flat(w).to_vec()).collect();
+        if closed_form {
+            gradient.push(flat(&kl).to_vec());
+        }
+        (loss, gradient)
+    };
+    let weigh = std::sync::Arc::new(weigh);
+    let value = weigh.clone();
+    Case {
+        family: "objective",
+        member,
+        name,
+        inputs,
+        subject: subject(move |i, kinks| value(i, kinks).0, move |i| weigh(i, &mut Vec::new()).1),
+    }
+}
+
+/// A flat tensor as a matrix of `rows` rows.
+fn matrix(values: &[f64], rows: usize) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape((rows, values.len() / rows), values).expect("a whole number of rows")
+}
+
+/// A matrix as a flat tensor.
+fn flat(a: &Array2<f64>) -> &[f64] {
+    a.as_slice().expect("a fresh array is in standard layout")
+}

@@ -1,0 +1,135 @@
+//! The Bernoulli distribution of each pixel, from logits.
+//!
+//! ```text
+//! Shapes    x [D] in {0, 1} (or [0, 1], see below)   η = logits l [D], so P = D
+//! Forward   p(x_i = 1) = σ(l_i).  With ln σ(l) = −softplus(−l) and ln(1 − σ(l)) = −softplus(l):
+//!             log p = Σ_i x_i ln σ(l_i) + (1 − x_i) ln(1 − σ(l_i))
+//!                   = Σ_i x_i l_i − softplus(l_i)          since softplus(l) − softplus(−l) = l
+//! Backward  softplus′ = σ, so
+//!             ∂log p/∂l_i = x_i − σ(l_i)
+//!             ∂log p/∂x_i = l_i
+//! Numerics  softplus and σ share one exp(−|l|), which cannot overflow; l = ±10⁴ is exact. The
+//!           textbook ln(σ(l)) is −∞ once σ(l) rounds to 0 or 1.
+//! Source    Kingma & Welling 2014, appendix C.1
+//! ```
+//!
+//! Grey values in (0, 1) are accepted, because every introduction to VAEs trains on them. The value
+//! is then a cross-entropy between two coins, **not** a log-likelihood: the distribution gives such
+//! pixels no probability at all.
+
+use super::{Distribution, Member, RowGradient, Spec, Support};
+use crate::math::{self, sum_over};
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use crate::simd;
+use rand::RngExt;
+
+/// Independent coins with log-odds η.
+#[derive(Clone, Copy, Debug)]
+pub struct Bernoulli;
+
+pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
+    Member {
+        name: "bernoulli",
+        summary: "each value is a coin, from logits; for data in {0, 1} (grey values give a cross-entropy)",
+        build: |spec| {
+            spec.only(&[])?;
+            Ok(Box::new(Bernoulli))
+        },
+        examples: &["bernoulli"],
+    }
+}
+
+impl<T: Real> Distribution<T> for Bernoulli {
+    fn spec(&self) -> Spec {
+        Spec::new("bernoulli")
+    }
+
+    fn eta_width(&self, width: usize) -> usize {
+        width
+    }
+
+    fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
+        let n = x.len();
+        let l = &eta[..n];
+        simd::dispatch(|| sum_over(n, |i| x[i] * l[i] - math::softplus(l[i])))
+    }
+
+    fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], _own: &[T]) -> T {
+        let n = x.len();
+        let (l, d_eta) = (&eta[..n], &mut d.d_eta[..n]);
+        if !d.d_x.is_empty() {
+            d.d_x.copy_from_slice(l);
+        }
+        simd::dispatch(|| {
+            sum_over(n, |i| {
+                let (softplus, sigmoid) = math::softplus_sigmoid(l[i]);
+                d_eta[i] = x[i] - sigmoid;
+                x[i] * l[i] - softplus
+            })
+        })
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        simd::dispatch(|| mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)));
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
+        for (x, &l) in x.iter_mut().zip(eta) {
+            let heads = rng.random::<f64>() < math::sigmoid(l.to_f64());
+            *x = if heads { T::one() } else { T::zero() };
+        }
+    }
+
+    fn support(&self, value: f64) -> Support {
+        if value == 0.0 || value == 1.0 {
+            Support::Inside
+        } else if (0.0..=1.0).contains(&value) {
+            Support::CrossEntropy("a Bernoulli gives grey values no probability; binarise the data for a likelihood")
+        } else {
+            Support::Outside("a Bernoulli needs values from 0 to 1; rescale the data or use --likelihood normal")
+        }
+    }
+
+    fn is_density(&self) -> bool {
+        false
+    }
+
+    /// The logit of the mean: before training, every image is then scored by its pixels' frequencies
+    /// (Burda et al. 2015). Frequencies are kept 10⁻³ away from 0 and 1.
+    fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
+        for (b, mean) in bias.iter_mut().zip(data_mean) {
+            let p = mean.clamp(1e-3, 1.0 - 1e-3);
+            *b = T::from_f64((p / (1.0 - p)).ln());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Probabilities of all 2³ outcomes sum to one, and each is the product of its coins.
+    #[test]
+    fn probabilities_sum_to_one() {
+        let logits = [-1.5f64, 0.3, 2.0];
+        let mut total = 0.0;
+        for outcome in 0..8 {
+            let x = [0, 1, 2].map(|i| ((outcome >> i) & 1) as f64);
+            let p: f64 = x.iter().zip(&logits).map(|(x, l)| 1.0 / (1.0 + (l * (1.0 - 2.0 * x)).exp())).product();
+            let log_p = Bernoulli.log_prob(&x, &logits, &[]);
+            assert!((log_p - p.ln()).abs() < 1e-14);
+            total += log_p.exp();
+        }
+        assert!((total - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn extreme_logits_stay_finite() {
+        let (x, l) = ([0f32, 1.0, 0.0, 1.0], [1e4f32, 1e4, -1e4, -1e4]);
+        let mut d_eta = [0f32; 4];
+        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [], d_own: &mut [] };
+        assert_eq!(Bernoulli.log_prob_gradient(d, &x, &l, &[]), -2e4);
+        assert_eq!(d_eta, [-1.0, 0.0, 0.0, 1.0]);
+    }
+}

@@ -1,0 +1,311 @@
+//! The normal distribution with diagonal covariance: a likelihood, a conditional between latents,
+//! and the textbook's posterior.
+//!
+//! ```text
+//! Shapes    x, z, ε [D]   η = [mean μ; log-variance s] [2D], or η = μ [D] where the variance is
+//!           fixed (`variance=V`) or one learned number (`variance=learned`)
+//! Forward   σ² = eˢ.   log p(x|η) = −½ Σ_i [ ln 2π + s_i + (x_i − μ_i)²/σ_i² ]
+//! Backward  with u = (x − μ)/σ²:
+//!             ∂/∂μ_i = u_i                    ∂/∂s_i = ½ (u_i (x_i − μ_i) − 1)
+//!             ∂/∂x_i = −u_i                   a shared s: the sum of the ∂/∂s_i
+//!
+//! Draw      z = μ + σ ε, ε ~ N(0, I)                                     (reparameterisation)
+//! Backward  ∂z_i/∂μ_i = 1                     ∂z_i/∂s_i = ½ σ_i ε_i      since σ = e^{s/2}
+//! log q     of that draw: (z − μ)/σ = ε, so log q = −½ Σ_i [ ln 2π + s_i + ε_i² ], and the partial
+//!           derivatives above become ∂/∂μ = ε/σ, ∂/∂s = ½ (ε² − 1), ∂/∂z = −ε/σ
+//!
+//! KL        KL(N(μ, σ²) ‖ N(0, 1)) = E_q[log q − log p]
+//!             = −½ (ln 2π + s + 1) + ½ (ln 2π + μ² + σ²)   since E ε² = 1, E z² = μ² + σ²
+//!             = ½ (μ² + σ² − 1 − s)                        per latent; summed over them, never averaged
+//! Backward  ∂/∂μ = μ                          ∂/∂s = ½ (σ² − 1)
+//! Numerics  σ² − 1 − s cancels near s = 0, where the KL is tiny anyway: absolute error ≤ 2 ulp of 1.
+//! Source    Kingma & Welling 2014, section 2.4 and appendix B
+//! ```
+
+use super::{Distribution, Member, OwnParameter, Reparameterized, RowGradient, Spec, Support};
+use crate::error::{Error, Result};
+use crate::math::{LN_2PI, sum_over};
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use crate::simd;
+use rand_distr::{Distribution as _, StandardNormal};
+
+/// Where the variance comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Variance {
+    /// The network emits a log-variance for every coordinate.
+    Network,
+    /// The same fixed number for every coordinate.
+    Fixed(f64),
+    /// One number for every coordinate, learned with the weights; starts at 1.
+    Learned,
+}
+
+/// A normal distribution with diagonal covariance.
+#[derive(Clone, Copy, Debug)]
+pub struct Normal {
+    variance: Variance,
+}
+
+pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
+    Member {
+        name: "normal",
+        summary: "real values; the net emits mean and log-variance, or `variance=V` fixes it, or \
+                  `variance=learned` learns one number",
+        build: |spec| Ok(Box::new(Normal::from_spec(spec)?)),
+        examples: &["normal", "normal:variance=0.7", "normal:variance=learned"],
+    }
+}
+
+impl Normal {
+    /// A normal distribution whose variance comes from there.
+    pub fn new(variance: Variance) -> Self {
+        Normal { variance }
+    }
+
+    fn from_spec(spec: &Spec) -> Result<Self> {
+        spec.only(&["variance"])?;
+        let variance = match spec.get("variance") {
+            None => Variance::Network,
+            Some("learned") => Variance::Learned,
+            Some(_) => match spec.number("variance")? {
+                Some(v) if v > 0.0 => Variance::Fixed(v),
+                _ => return Err(Error::setting("normal:variance", "must be above 0, or `learned`")),
+            },
+        };
+        Ok(Normal { variance })
+    }
+
+    /// The one log-variance of all coordinates, unless the network emits them.
+    #[inline(always)]
+    fn shared_log_variance<T: Real>(&self, own: &[T]) -> Option<T> {
+        match self.variance {
+            Variance::Network => None,
+            Variance::Fixed(v) => Some(T::from_f64(v.ln())),
+            Variance::Learned => Some(own[0]),
+        }
+    }
+}
+
+impl<T: Real> Distribution<T> for Normal {
+    fn spec(&self) -> Spec {
+        match self.variance {
+            Variance::Network => Spec::new("normal"),
+            Variance::Fixed(v) => Spec::new("normal").with("variance", v),
+            Variance::Learned => Spec::new("normal").with("variance", "learned"),
+        }
+    }
+
+    fn eta_width(&self, width: usize) -> usize {
+        if self.variance == Variance::Network { 2 * width } else { width }
+    }
+
+    fn own_parameters(&self) -> &'static [OwnParameter] {
+        const LOG_VARIANCE: [OwnParameter; 1] = [OwnParameter { name: "log_variance", start: 0.0 }];
+        if self.variance == Variance::Learned { &LOG_VARIANCE } else { &[] }
+    }
+
+    fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
+        let n = x.len();
+        let (half, ln_2pi) = (T::from_f64(-0.5), T::from_f64(LN_2PI));
+        let mean = &eta[..n];
+        simd::dispatch(|| match self.shared_log_variance(own) {
+            Some(s) => {
+                let precision = (-s).exp();
+                half * sum_over(n, |i| {
+                    let r = x[i] - mean[i];
+                    ln_2pi + s + r * r * precision
+                })
+            }
+            None => {
+                let s = &eta[n..2 * n];
+                half * sum_over(n, |i| {
+                    let r = x[i] - mean[i];
+                    ln_2pi + s[i] + r * r * (-s[i]).exp()
+                })
+            }
+        })
+    }
+
+    fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
+        let n = x.len();
+        let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
+        let (mean, shared) = (&eta[..n], self.shared_log_variance(own));
+        let (d_mean, d_s) = d.d_eta.split_at_mut(n);
+        let sum = simd::dispatch(|| match shared {
+            Some(s) => {
+                let precision = (-s).exp();
+                sum_over(n, |i| {
+                    let r = x[i] - mean[i];
+                    let u = r * precision;
+                    d_mean[i] = u;
+                    ln_2pi + s + r * u
+                })
+            }
+            None => {
+                let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
+                sum_over(n, |i| {
+                    let r = x[i] - mean[i];
+                    let u = r * (-s[i]).exp();
+                    d_mean[i] = u;
+                    d_s[i] = half * (r * u - one);
+                    ln_2pi + s[i] + r * u
+                })
+            }
+        });
+        d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, u)| *d_x = -*u);
+        if let [d_shared] = d.d_own {
+            // Σ_i r_i u_i is in the sum already; what remains of ½ Σ (r u − 1) is arithmetic.
+            let (n, s) = (T::from_f64(n as f64), own[0]);
+            *d_shared = half * (sum - n * (ln_2pi + s) - n);
+        }
+        -half * sum
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        let n = mean.len();
+        mean.copy_from_slice(&eta[..n]);
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
+        let n = x.len();
+        let shared = self.shared_log_variance(own);
+        for i in 0..n {
+            let s = shared.unwrap_or_else(|| eta[n + i]);
+            let eps: f64 = StandardNormal.sample(rng);
+            x[i] = eta[i] + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
+        }
+    }
+
+    fn support(&self, value: f64) -> Support {
+        if value.is_finite() {
+            Support::Inside
+        } else {
+            Support::Outside("a normal needs finite values; remove or fill in NaN and infinities")
+        }
+    }
+
+    fn is_density(&self) -> bool {
+        true
+    }
+
+    /// The mean starts at the data's mean.
+    fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
+        bias.iter_mut().zip(data_mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+    }
+
+    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
+        (self.variance == Variance::Network).then_some(self as _)
+    }
+}
+
+impl<T: Real> Reparameterized<T> for Normal {
+    fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
+        let (mean, s) = eta.split_at(z.len());
+        simd::dispatch(|| {
+            for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(eps) {
+                *z = mean + (T::from_f64(0.5) * s).exp() * eps;
+            }
+        });
+    }
+
+    fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]) {
+        let n = d_z.len();
+        let half = T::from_f64(0.5);
+        let (d_mean, d_s) = d_eta.split_at_mut(n);
+        let s = &eta[n..];
+        simd::dispatch(|| {
+            for i in 0..n {
+                d_mean[i] += d_z[i];
+                d_s[i] += d_z[i] * half * (half * s[i]).exp() * eps[i];
+            }
+        });
+    }
+
+    fn log_q(&self, eta: &[T], eps: &[T]) -> T {
+        let n = eps.len();
+        let s = &eta[n..2 * n];
+        let ln_2pi = T::from_f64(LN_2PI);
+        T::from_f64(-0.5) * simd::dispatch(|| sum_over(n, |i| ln_2pi + s[i] + eps[i] * eps[i]))
+    }
+
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {
+        let n = eps.len();
+        let half = T::from_f64(0.5);
+        let (d_mean, d_s) = d_eta.split_at_mut(n);
+        let s = &eta[n..2 * n];
+        simd::dispatch(|| {
+            for i in 0..n {
+                let u = eps[i] * (-half * s[i]).exp();
+                d_mean[i] = u;
+                d_s[i] = half * (eps[i] * eps[i] - T::one());
+                d_z[i] = -u;
+            }
+        });
+        self.log_q(eta, eps)
+    }
+
+    fn kl(&self, kl: &mut [T], eta: &[T]) {
+        let (mean, s) = eta.split_at(kl.len());
+        let (half, one) = (T::from_f64(0.5), T::one());
+        simd::dispatch(|| {
+            for ((kl, &mean), &s) in kl.iter_mut().zip(mean).zip(s) {
+                *kl = half * (mean * mean + (s.exp() - one - s));
+            }
+        });
+    }
+
+    fn kl_backward(&self, d_eta: &mut [T], d_kl: &[T], eta: &[T]) {
+        let n = d_kl.len();
+        let (half, one) = (T::from_f64(0.5), T::one());
+        let (mean, s) = eta.split_at(n);
+        let (d_mean, d_s) = d_eta.split_at_mut(n);
+        simd::dispatch(|| {
+            for i in 0..n {
+                d_mean[i] += d_kl[i] * mean[i];
+                d_s[i] += d_kl[i] * half * (s[i].exp() - one);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NORMAL: Normal = Normal { variance: Variance::Network };
+
+    #[test]
+    fn density_integrates_to_one() {
+        let eta = [0.4f64, -0.8];
+        let h = 1e-3;
+        let total: f64 = (-20_000..20_000).map(|i| NORMAL.log_prob(&[i as f64 * h], &eta, &[]).exp() * h).sum();
+        assert!((total - 1.0).abs() < 1e-10, "{total}");
+    }
+
+    #[test]
+    fn log_q_of_a_draw_is_its_log_prob() {
+        let (eta, eps) = ([0.4f64, -1.0, -0.8, 0.5], [0.3, -2.0]);
+        let mut z = [0.0; 2];
+        NORMAL.rsample(&mut z, &eta, &eps);
+        assert!((NORMAL.log_q(&eta, &eps) - NORMAL.log_prob(&z, &eta, &[])).abs() < 1e-14);
+    }
+
+    /// The closed form against the integral of q (log q − log p).
+    #[test]
+    fn kl_is_the_integral() {
+        for eta in [[0.0f64, 0.0], [1.3, -0.7], [-0.4, 1.1]] {
+            let h = 1e-3;
+            let integral: f64 = (-30_000..30_000)
+                .map(|i| {
+                    let z = [i as f64 * h];
+                    let log_q = NORMAL.log_prob(&z, &eta, &[]);
+                    log_q.exp() * (log_q - NORMAL.log_prob(&z, &[0.0, 0.0], &[])) * h
+                })
+                .sum();
+            let mut kl = [0.0];
+            NORMAL.kl(&mut kl, &eta);
+            assert!((kl[0] - integral).abs() < 1e-10, "{eta:?}: {kl:?} {integral}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The one error type of the crate. Every message says what is wrong, where, and what to do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with a user's settings, data or files.
+///
+/// Shape mistakes inside kernels are programming errors and panic instead (each kernel documents
+/// them under `# Panics`); everything that input can cause arrives here.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is unknown, out of range, or does not fit another one.
+    Setting {
+        /// The setting's name as the user writes it (`--latent`, `normal:variance`).
+        name: String,
+        /// What is wrong and what is accepted.
+        message: String,
+    },
+    /// A value that the likelihood cannot have, or that is not finite.
+    Value {
+        /// Row of the data, counted from 0.
+        row: usize,
+        /// Column of the data, counted from 0.
+        column: usize,
+        /// The value found.
+        value: f64,
+        /// What is accepted instead.
+        message: String,
+    },
+    /// A file exists but does not hold what it should.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and the remedy.
+        message: String,
+    },
+    /// The operating system refused to read or write.
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own reason.
+        source: std::io::Error,
+    },
+    /// A term of the loss became infinite or not a number while training.
+    NonFinite {
+        /// The optimiser step (counted from 1) at which it happened.
+        step: u64,
+        /// The term that broke first (`reconstruction`, `kl`, `gradient`, …).
+        term: &'static str,
+    },
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An [`Error::Setting`].
+    pub fn setting(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Setting { name: name.into(), message: message.into() }
+    }
+
+    /// An [`Error::File`].
+    pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Error::File { path: path.as_ref().to_owned(), message: message.into() }
+    }
+
+    /// An [`Error::Io`]; made for `map_err(|e| Error::io(path, e))`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Error::Io { path: path.as_ref().to_owned(), source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Setting { name, message } => write!(f, "{name}: {message}"),
+            Error::Value { row, column, value, message } => {
+                write!(f, "row {row}, column {column}: the value {value} is not allowed: {message}")
+            }
+            Error::File { path, message } => write!(f, "{}: {message}", path.display()),
+            Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::NonFinite { step, term } => write!(
+                f,
+                "the {term} is not finite at step {step}: lower the learning rate (--lr), clip the \
+                 gradient (--clip), or look for extreme values in the data"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

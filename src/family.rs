@@ -1,0 +1,192 @@
+//! Families of interchangeable parts: distributions, priors, objectives.
+//!
+//! A member of a family is one file, and one line in the family's list ([`family!`]). From that
+//! line come its name on the command line, its place in the model file and its gradient checks.
+//! How a member is configured is a [`Spec`], written `name:key=value,key=value`.
+
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// A member's name and settings, written `name` or `name:key=value,key=value`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spec {
+    name: String,
+    args: Vec<(String, String)>,
+}
+
+impl Spec {
+    /// A spec without settings.
+    pub fn new(name: &str) -> Self {
+        Spec { name: name.to_owned(), args: Vec::new() }
+    }
+
+    /// The same spec with one more setting.
+    pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
+        self.args.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// The member's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of `key`, if it was given.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.args.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// The value of `key` as a number, if it was given.
+    ///
+    /// # Errors
+    /// If it is not a finite number.
+    pub fn number(&self, key: &str) -> Result<Option<f64>> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        match text.parse::<f64>() {
+            Ok(v) if v.is_finite() => Ok(Some(v)),
+            _ => Err(Error::setting(
+                format!("{}:{key}", self.name),
+                format!("`{text}` is not a finite number"),
+            )),
+        }
+    }
+
+    /// Refuses settings that are not among `keys`.
+    ///
+    /// # Errors
+    /// Names the first unknown key and the known ones.
+    pub fn only(&self, keys: &[&str]) -> Result<()> {
+        match self.args.iter().find(|(k, _)| !keys.contains(&k.as_str())) {
+            None => Ok(()),
+            Some((k, _)) if keys.is_empty() => Err(Error::setting(
+                format!("{}:{k}", self.name),
+                format!("`{}` has no settings", self.name),
+            )),
+            Some((k, _)) => {
+                let message = format!("unknown setting; `{}` knows {}", self.name, keys.join(", "));
+                Err(Error::setting(format!("{}:{k}", self.name), message))
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Spec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+        let mut spec = Spec::new(name.trim());
+        if spec.name.is_empty() {
+            return Err(Error::setting(
+                format!("`{text}`"),
+                "a name is missing; write `name` or `name:key=value`",
+            ));
+        }
+        for pair in rest.split(',').filter(|p| !p.trim().is_empty()) {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(Error::setting(
+                    format!("`{text}`"),
+                    format!("`{pair}` is not of the form key=value"),
+                ));
+            };
+            if spec.get(key.trim()).is_some() {
+                return Err(Error::setting(
+                    format!("`{text}`"),
+                    format!("`{}` is given twice", key.trim()),
+                ));
+            }
+            spec.args.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+        Ok(spec)
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for (i, (key, value)) in self.args.iter().enumerate() {
+            write!(f, "{}{key}={value}", if i == 0 { ':' } else { ',' })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a family knows of one of its members.
+pub struct Member<O> {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// One line for the help: what it is, with its settings.
+    pub summary: &'static str,
+    /// Makes it from its settings.
+    pub build: fn(&Spec) -> Result<O>,
+    /// Specs that together reach every branch of its code; each is gradient-checked.
+    pub examples: &'static [&'static str],
+}
+
+/// Builds the member that `spec` names.
+///
+/// # Errors
+/// If there is none of that name (the message lists them), or its settings are refused.
+pub fn build<O>(family: &str, members: &[Member<O>], spec: &Spec) -> Result<O> {
+    match members.iter().find(|m| m.name == spec.name) {
+        Some(member) => (member.build)(spec),
+        None => {
+            let names: Vec<_> = members.iter().map(|m| m.name).collect();
+            Err(Error::setting(
+                family,
+                format!("`{}` is unknown; known are {}", spec.name, names.join(", ")),
+            ))
+        }
+    }
+}
+
+/// A family's list: `family!(Trait, "what a member is called": file, file, …)` declares the files
+/// as modules and collects their `member()` functions.
+macro_rules! family {
+    ($object:ident, $what:literal: $($file:ident),* $(,)?) => {
+        $(pub mod $file;)*
+
+        #[doc = concat!("Every ", $what, " there is.")]
+        pub fn members<T: $crate::real::Real>() -> Vec<$crate::family::Member<Box<dyn $object<T>>>> {
+            vec![$($file::member()),*]
+        }
+
+        #[doc = concat!("Makes the ", $what, " that `spec` names.")]
+        ///
+        /// # Errors
+        /// If the name or one of its settings is unknown or out of range.
+        pub fn build<T: $crate::real::Real>(spec: &$crate::family::Spec) -> $crate::error::Result<Box<dyn $object<T>>> {
+            $crate::family::build($what, &members(), spec)
+        }
+    };
+}
+pub(crate) use family;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_survive_a_round_trip() {
+        for text in ["normal", "normal:variance=1", "a:b=1,c=x"] {
+            assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            " normal : variance = 2 ".parse::<Spec>().unwrap().to_string(),
+            "normal:variance=2"
+        );
+    }
+
+    #[test]
+    fn bad_specs_say_what_is_wrong() {
+        for (text, part) in [("", "name is missing"), ("a:b", "key=value"), ("a:b=1,b=2", "twice")]
+        {
+            let message = text.parse::<Spec>().unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        let spec: Spec = "normal:varience=1".parse().unwrap();
+        assert!(spec.only(&["variance"]).unwrap_err().to_string().contains("knows variance"));
+        let spec: Spec = "normal:variance=nan".parse().unwrap();
+        assert!(spec.number("variance").is_err());
+    }
+}

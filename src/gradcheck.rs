@@ -1,0 +1,211 @@
+//! Central differences against any hand-written backward.
+//!
+//! For a value f of some tensors and an analytic gradient g, every coordinate is moved by ±h:
+//!
+//! ```text
+//! n = ( f(x + h e_i) − f(x − h e_i) ) / 2h = ∂f/∂x_i + O(h²)
+//! error = |g_i − n| / max( |g_i|, |n|, 0.01 · max_j |g_j| of that tensor )    must be ≤ 10⁻⁶
+//! ```
+//!
+//! The error is relative, so it cannot pass by being small; the third term keeps coordinates whose
+//! gradient is by chance near zero from being judged by rounding alone. In `f64` with h = 10⁻⁵ the
+//! truncation is about 10⁻¹⁰ and the rounding about 10⁻¹¹ of the value.
+//!
+//! A difference across a kink (relu at 0, free bits at their threshold) measures neither side's
+//! slope. The subject reports on which side of each kink it is; a point whose two ends disagree is
+//! drawn anew, and counted.
+
+use crate::rng::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+
+/// Half the distance between the two evaluations of a central difference.
+pub const STEP: f64 = 1e-5;
+
+/// The largest accepted error.
+pub const TOLERANCE: f64 = 1e-6;
+
+/// The largest accepted share of points redrawn because of a kink.
+pub const REDRAWN: f64 = 0.01;
+
+/// A value with a hand-written gradient.
+pub trait Subject {
+    /// The value at `inputs`, and the side of every kink it is on.
+    fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64;
+
+    /// The gradient at `inputs`, one tensor for each of them.
+    fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>>;
+}
+
+/// A tensor that the value depends on.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its name in reports.
+    pub name: String,
+    /// The point at which the gradient is checked.
+    pub values: Vec<f64>,
+    /// Whether its gradient is zero by design. Any other all-zero gradient fails.
+    pub zero_gradient: bool,
+}
+
+impl Input {
+    /// A tensor with a gradient.
+    pub fn new(name: impl Into<String>, values: Vec<f64>) -> Self {
+        Input { name: name.into(), values, zero_gradient: false }
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Coordinates checked.
+    pub points: usize,
+    /// Of these, drawn anew because of a kink.
+    pub redrawn: usize,
+    /// The largest error.
+    pub worst: f64,
+    /// Where it is: tensor and index.
+    pub at: String,
+    /// Why the check fails although the errors are small, if it does.
+    pub complaint: Option<String>,
+}
+
+impl Report {
+    /// Whether the gradient is right.
+    pub fn passed(&self) -> bool {
+        self.worst <= TOLERANCE && self.complaint.is_none()
+    }
+}
+
+/// Checks every coordinate of every input. `flip` negates the analytic gradient of that input, for
+/// tests that the check can fail.
+pub fn check(
+    subject: &mut dyn Subject,
+    inputs: &[Input],
+    flip: Option<usize>,
+    rng: &mut ChaCha8Rng,
+) -> Report {
+    let mut point: Vec<Vec<f64>> = inputs.iter().map(|i| i.values.clone()).collect();
+    let mut report = Report::default();
+    for (t, input) in inputs.iter().enumerate() {
+        let mut gradient = gradient_of(subject, &point, t, flip);
+        if gradient.len() != input.values.len() {
+            report.complaint =
+                Some(format!("the gradient of {} has {} elements", input.name, gradient.len()));
+            return report;
+        }
+        for i in 0..gradient.len() {
+            let numeric = loop {
+                match central_difference(subject, &mut point, t, i) {
+                    Some(numeric) => break numeric,
+                    None => {
+                        let step: f64 = StandardNormal.sample(rng);
+                        point[t][i] += 0.1 * step;
+                        gradient = gradient_of(subject, &point, t, flip);
+                        report.redrawn += 1;
+                    }
+                }
+            };
+            report.points += 1;
+            let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+            let scale = gradient[i].abs().max(numeric.abs()).max(0.01 * largest);
+            let error = if input.zero_gradient {
+                // Zero by design: exactly so in the analytic one, up to rounding in the other.
+                if gradient[i] == 0.0 && numeric.abs() < 1e-9 { 0.0 } else { f64::INFINITY }
+            } else if scale == 0.0 {
+                0.0
+            } else {
+                (gradient[i] - numeric).abs() / scale
+            };
+            // A NaN must not slip through the comparison.
+            let error = if error.is_nan() { f64::INFINITY } else { error };
+            if error > report.worst {
+                report.worst = error;
+                report.at = format!(
+                    "{}[{i}]: {:e} by hand, {numeric:e} by differences",
+                    input.name, gradient[i]
+                );
+            }
+        }
+        if !input.zero_gradient && !gradient.is_empty() && gradient.iter().all(|g| *g == 0.0) {
+            report.complaint = Some(format!("the gradient of {} is all zero", input.name));
+        }
+    }
+    if report.redrawn as f64 > REDRAWN * report.points as f64 + 1.0 {
+        report.complaint =
+            Some(format!("{} of {} points lie at a kink", report.redrawn, report.points));
+    }
+    report
+}
+
+fn gradient_of(
+    subject: &mut dyn Subject,
+    point: &[Vec<f64>],
+    t: usize,
+    flip: Option<usize>,
+) -> Vec<f64> {
+    let mut gradient = subject.gradient(point).swap_remove(t);
+    if flip == Some(t) {
+        gradient.iter_mut().for_each(|g| *g = -*g);
+    }
+    gradient
+}
+
+/// None if the ends lie on different sides of a kink.
+fn central_difference(
+    subject: &mut dyn Subject,
+    point: &mut [Vec<f64>],
+    t: usize,
+    i: usize,
+) -> Option<f64> {
+    let (x, mut sides) = (point[t][i], [Vec::new(), Vec::new()]);
+    let (up, down) = (x + STEP, x - STEP);
+    point[t][i] = up;
+    let high = subject.value(point, &mut sides[0]);
+    point[t][i] = down;
+    let low = subject.value(point, &mut sides[1]);
+    point[t][i] = x;
+    // Divide by the distance that was really gone, after rounding.
+    (sides[0] == sides[1]).then(|| (high - low) / (up - down))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Address, Purpose};
+
+    /// f(x, y) = Σ xᵢ³ + |y|
+    struct Cubes {
+        slip: f64,
+    }
+
+    impl Subject for Cubes {
+        fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
+            kinks.push(inputs[1][0] > 0.0);
+            inputs[0].iter().map(|x| x.powi(3)).sum::<f64>() + inputs[1][0].abs()
+        }
+        fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+            let d_x = inputs[0].iter().map(|x| 3.0 * x * x + self.slip).collect();
+            vec![d_x, vec![inputs[1][0].signum()]]
+        }
+    }
+
+    fn run(slip: f64, y: f64, flip: Option<usize>) -> Report {
+        let inputs = [Input::new("x", vec![0.5, -1.2, 2.0]), Input::new("y", vec![y])];
+        check(&mut Cubes { slip }, &inputs, flip, &mut Address::new(0, Purpose::Check).rng())
+    }
+
+    #[test]
+    fn accepts_right_gradients_and_refuses_wrong_ones() {
+        assert!(run(0.0, 0.4, None).passed());
+        assert!(!run(1e-4, 0.4, None).passed());
+        assert!(!run(0.0, 0.4, Some(0)).passed());
+        assert!(!run(0.0, 0.4, Some(1)).passed());
+        assert!(!run(f64::NAN, 0.4, None).passed());
+    }
+
+    #[test]
+    fn points_at_a_kink_are_redrawn_and_counted() {
+        let report = run(0.0, 1e-7, None);
+        assert!(report.redrawn >= 1 && report.passed(), "{report:?}");
+    }
+}

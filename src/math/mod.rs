@@ -1,0 +1,125 @@
+//! Elementary functions, written so that loops over them vectorise, and sums in a fixed order.
+//!
+//! | function | formula used | why |
+//! |---|---|---|
+//! | [`sigmoid`] | with e = exp(−\|x\|): 1/(1+e) for x ≥ 0, e/(1+e) otherwise | never overflows, keeps relative accuracy on both tails |
+//! | [`softplus`] | max(x, 0) + ln(1 + exp(−\|x\|)) | the naive ln(1 + eˣ) overflows, and ln σ(x) is NaN from x ≈ −104 in `f32` |
+//! | [`log_sum_exp`] | m + ln Σ exp(xᵢ − m), m = max xᵢ of *that* row | a maximum shared by rows underflows the others |
+//!
+//! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions
+//! therefore depends on the length alone: the same bits at every SIMD level and thread count.
+
+pub(crate) mod single;
+
+use crate::real::Real;
+
+/// Partial sums kept side by side: one AVX-512 register of `f32`.
+const LANES: usize = 16;
+
+/// Σᵢ f(i) for i < n, in sixteen interleaved partial sums.
+#[inline(always)]
+pub fn sum_over<T: Real>(n: usize, mut f: impl FnMut(usize) -> T) -> T {
+    let mut lanes = [T::zero(); LANES];
+    let whole = n - n % LANES;
+    let mut i = 0;
+    while i < whole {
+        for (l, lane) in lanes.iter_mut().enumerate() {
+            *lane += f(i + l);
+        }
+        i += LANES;
+    }
+    for (l, i) in (whole..n).enumerate() {
+        lanes[l] += f(i);
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            let upper = lanes[l + half];
+            lanes[l] += upper;
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// σ(x) = 1 / (1 + e⁻ˣ)
+#[inline(always)]
+pub fn sigmoid<T: Real>(x: T) -> T {
+    softplus_sigmoid_parts(x).1
+}
+
+/// softplus(x) = ln(1 + eˣ)
+#[inline(always)]
+pub fn softplus<T: Real>(x: T) -> T {
+    let e = (-x.abs()).exp();
+    x.max(T::zero()) + e.ln_1p_unit()
+}
+
+/// (softplus(x), σ(x)), sharing the one exponential: σ is softplus's derivative, so a forward and
+/// a backward pass want both.
+#[inline(always)]
+pub fn softplus_sigmoid<T: Real>(x: T) -> (T, T) {
+    let (e, sigmoid) = softplus_sigmoid_parts(x);
+    (x.max(T::zero()) + e.ln_1p_unit(), sigmoid)
+}
+
+/// (exp(−|x|), σ(x))
+#[inline(always)]
+fn softplus_sigmoid_parts<T: Real>(x: T) -> (T, T) {
+    let e = (-x.abs()).exp();
+    let numerator = if x < T::zero() { e } else { T::one() };
+    (e, numerator / (T::one() + e))
+}
+
+/// ln Σᵢ exp(xᵢ), by this slice's own maximum. −∞ for an empty slice or one of only −∞.
+pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
+    let max = x.iter().fold(T::NEG_INFINITY, |m, &v| m.max(v));
+    if !max.is_finite() {
+        return max; // all −∞, or +∞ (a difference of infinities would be NaN), or NaN
+    }
+    max + sum_over(x.len(), |i| (x[i] - max).exp()).ln()
+}
+
+/// ln(2π)
+pub const LN_2PI: f64 = 1.837_877_066_409_345_5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_agree_with_the_plain_order() {
+        for n in [0, 1, 2, 15, 16, 17, 31, 33, 257] {
+            let sum = sum_over(n, |i| (i as f64 + 1.0).sqrt());
+            let plain: f64 = (0..n).map(|i| (i as f64 + 1.0).sqrt()).sum();
+            assert!((sum - plain).abs() <= 1e-12 * plain.max(1.0), "n = {n}");
+        }
+    }
+
+    #[test]
+    fn softplus_and_sigmoid_hold_at_the_extremes() {
+        for x in [-1e4f32, -104.0, -18.0, 0.0, 18.0, 104.0, 1e4] {
+            let (softplus, sigmoid) = softplus_sigmoid(x);
+            let exact = (x as f64).max(0.0) + (-(x as f64).abs()).exp().ln_1p();
+            assert!(softplus.is_finite() && (0.0..=1.0).contains(&sigmoid));
+            assert!((softplus as f64 - exact).abs() <= 1e-6 * exact.max(1e-30) + 1e-37, "{x}");
+        }
+        assert_eq!(sigmoid(0.0f64), 0.5);
+        assert_eq!(softplus(1000.0f64), 1000.0);
+    }
+
+    #[test]
+    fn log_sum_exp_of_far_apart_and_empty_rows() {
+        assert_eq!(log_sum_exp::<f64>(&[]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::NEG_INFINITY; 3]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[-1e6f64, -1e6]), -1e6 + 2f64.ln());
+        assert!(log_sum_exp(&[f64::NAN, 1.0]).is_nan());
+        assert!(log_sum_exp(&[1.0, f64::NAN, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn ln_2pi_is_right() {
+        // One unit in the last place apart: TAU itself is rounded.
+        assert!((LN_2PI - std::f64::consts::TAU.ln()).abs() <= f64::EPSILON);
+    }
+}

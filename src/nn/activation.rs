@@ -1,0 +1,167 @@
+//! Elementwise nonlinearities.
+//!
+//! ```text
+//! Shapes    a, h, d_a, d_h: any, all alike (pre-activation, activation, and their gradients)
+//! Forward   h = f(a)
+//! Backward  h_i depends on a_i alone, so by the chain rule
+//!             d_a_i = d_h_i · f′(a_i)
+//!
+//!           f           f(a)                 f′(a), from a or from h, whichever is cheaper
+//!           relu        max(a, 0)            1 if a > 0, else 0
+//!           leaky-relu  max(a, 0.01·a)       1 if a > 0, else 0.01
+//!           tanh        tanh a               1 − h²
+//!           sigmoid     σ(a)                 h (1 − h)             σ′ = e⁻ᵃ/(1+e⁻ᵃ)² = σ(1 − σ)
+//!           softplus    ln(1 + eᵃ)           σ(a)
+//!           silu        a σ(a)               σ(a) + h (1 − σ(a))   product rule, then σ′ as above
+//!           gelu        a Φ(a)               Φ(a) + a φ(a)         Φ′ = φ
+//!           with Φ(a) = ½ (1 + erf(a/√2)), φ(a) = exp(−a²/2)/√(2π)
+//! Numerics  At a kink (a = 0 of relu and leaky-relu) the derivative from the left is taken, as
+//!           PyTorch does. σ and softplus use the forms of `crate::math`, which cannot overflow.
+//! Source    silu and gelu: Hendrycks & Gimpel 2016, arXiv:1606.08415 (the exact form with erf)
+//! ```
+
+use crate::error::{Error, Result};
+use crate::math;
+use crate::parallel::{self, RowsMut};
+use crate::real::Real;
+use crate::simd;
+
+/// Slope of leaky-relu for negative inputs, PyTorch's default.
+const LEAK: f64 = 0.01;
+
+/// An elementwise nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// max(a, 0)
+    Relu,
+    /// max(a, 0.01·a)
+    LeakyRelu,
+    /// tanh a
+    Tanh,
+    /// 1/(1 + e⁻ᵃ)
+    Sigmoid,
+    /// ln(1 + eᵃ)
+    Softplus,
+    /// a·σ(a)
+    Silu,
+    /// a·Φ(a), exact (with erf)
+    Gelu,
+}
+
+impl Activation {
+    /// Every activation there is.
+    pub const ALL: [Activation; 7] = [
+        Activation::Relu,
+        Activation::LeakyRelu,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Softplus,
+        Activation::Silu,
+        Activation::Gelu,
+    ];
+
+    /// Its name on the command line and in the model file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Relu => "relu",
+            Activation::LeakyRelu => "leaky-relu",
+            Activation::Tanh => "tanh",
+            Activation::Sigmoid => "sigmoid",
+            Activation::Softplus => "softplus",
+            Activation::Silu => "silu",
+            Activation::Gelu => "gelu",
+        }
+    }
+
+    /// Whether f′ jumps at a = 0, where a finite difference would average the two sides.
+    pub fn has_kink(self) -> bool {
+        matches!(self, Activation::Relu | Activation::LeakyRelu)
+    }
+
+    /// `h ← f(a)`, elementwise.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn forward<T: Real>(self, h: &mut [T], a: &[T]) {
+        assert_eq!(h.len(), a.len(), "activation: output and input differ in length");
+        let leak = T::from_f64(LEAK);
+        match self {
+            Activation::Relu => map(h, a, |a| a.max(T::zero())),
+            Activation::LeakyRelu => map(h, a, |a| a.max(a * leak)),
+            Activation::Tanh => map(h, a, |a| a.tanh()),
+            Activation::Sigmoid => map(h, a, math::sigmoid),
+            Activation::Softplus => map(h, a, math::softplus),
+            Activation::Silu => map(h, a, |a| a * math::sigmoid(a)),
+            Activation::Gelu => map(h, a, |a| a * normal_cdf(a)),
+        }
+    }
+
+    /// `d ← d · f′(a)`, elementwise: turns d_h into d_a in place. `h` is what forward wrote.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn backward<T: Real>(self, d: &mut [T], a: &[T], h: &[T]) {
+        assert!(
+            d.len() == a.len() && d.len() == h.len(),
+            "activation: gradient, input and output differ in length"
+        );
+        let (zero, one, leak) = (T::zero(), T::one(), T::from_f64(LEAK));
+        match self {
+            Activation::Relu => scale(d, a, h, |a, _| if a > zero { one } else { zero }),
+            Activation::LeakyRelu => scale(d, a, h, |a, _| if a > zero { one } else { leak }),
+            Activation::Tanh => scale(d, a, h, |_, h| one - h * h),
+            Activation::Sigmoid => scale(d, a, h, |_, h| h * (one - h)),
+            Activation::Softplus => scale(d, a, h, |a, _| math::sigmoid(a)),
+            Activation::Silu => scale(d, a, h, |a, h| {
+                let s = math::sigmoid(a);
+                s + h * (one - s)
+            }),
+            Activation::Gelu => scale(d, a, h, |a, _| normal_cdf(a) + a * normal_pdf(a)),
+        }
+    }
+}
+
+impl std::str::FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Activation::ALL.into_iter().find(|a| a.name() == text).ok_or_else(|| {
+            let names = Activation::ALL.map(Activation::name).join(", ");
+            Error::setting("activation", format!("`{text}` is unknown; known are {names}"))
+        })
+    }
+}
+
+/// Φ(a), the standard normal's distribution function.
+#[inline(always)]
+fn normal_cdf<T: Real>(a: T) -> T {
+    let half = T::from_f64(0.5);
+    half * (T::one() + (a * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
+}
+
+/// φ(a), the standard normal's density.
+#[inline(always)]
+fn normal_pdf<T: Real>(a: T) -> T {
+    T::from_f64((-0.5 * math::LN_2PI).exp()) * (T::from_f64(-0.5) * a * a).exp()
+}
+
+/// Rough cost of one elementary function, in additions, for the decision to use a second thread.
+const COST: usize = 4;
+
+#[inline(always)]
+fn map<T: Real>(h: &mut [T], a: &[T], f: impl Fn(T) -> T + Sync) {
+    let n = h.len();
+    parallel::rows(RowsMut::new(h, 1), n, COST, &|first, count, part| {
+        let (h, a) = (part.into_slice(), &a[first..first + count]);
+        simd::dispatch(|| h.iter_mut().zip(a).for_each(|(h, &a)| *h = f(a)));
+    });
+}
+
+#[inline(always)]
+fn scale<T: Real>(d: &mut [T], a: &[T], h: &[T], slope: impl Fn(T, T) -> T + Sync) {
+    let n = d.len();
+    parallel::rows(RowsMut::new(d, 1), n, COST, &|first, count, part| {
+        let (d, a, h) = (part.into_slice(), &a[first..first + count], &h[first..first + count]);
+        simd::dispatch(|| d.iter_mut().zip(a).zip(h).for_each(|((d, &a), &h)| *d *= slope(a, h)));
+    });
+}

@@ -1,0 +1,73 @@
+//! An exponential moving average of the weights.
+//!
+//! ```text
+//! a ← d a + (1 − d) p   after every step, from a = 0;   the average is a / (1 − dᵗ)
+//! ```
+//!
+//! Started at zero and divided by the weight it has gathered (as Adam does with its moments), the
+//! average is a true one from the first step on, not biased towards the random start.
+//!
+//! Source: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, section 7.2 (this form).
+
+use crate::parallel::{self, RowsMut};
+use crate::real::Real;
+
+/// The running average.
+#[derive(Clone, Debug)]
+pub struct Average<T> {
+    decay: f64,
+    pub(crate) sum: Vec<T>,
+    pub(crate) steps: u64,
+}
+
+impl<T: Real> Average<T> {
+    /// The state before the first step; `decay` in (0, 1), for example 0.999.
+    pub fn new(decay: f64, len: usize) -> Self {
+        Average { decay, sum: vec![T::zero(); len], steps: 0 }
+    }
+
+    /// Takes in the parameters after a step.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn update(&mut self, params: &[T]) {
+        assert_eq!(params.len(), self.sum.len(), "average: lengths differ");
+        self.steps += 1;
+        let (d, c) = (T::from_f64(self.decay), T::from_f64(1.0 - self.decay));
+        let n = params.len();
+        parallel::rows(RowsMut::new(&mut self.sum, 1), n, 2, &|first, count, sum| {
+            let params = &params[first..first + count];
+            sum.into_slice().iter_mut().zip(params).for_each(|(s, &p)| *s = d * *s + c * p);
+        });
+    }
+
+    /// `params ← the average`; leaves them alone before the first step.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn write_to(&self, params: &mut [T]) {
+        assert_eq!(params.len(), self.sum.len(), "average: lengths differ");
+        if self.steps > 0 {
+            let scale = T::from_f64(1.0 / (1.0 - self.decay.powf(self.steps as f64)));
+            params.iter_mut().zip(&self.sum).for_each(|(p, &s)| *p = s * scale);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_weighted_mean_of_the_steps() {
+        let (mut average, mut out) = (Average::new(0.5, 1), [0.0f64]);
+        average.write_to(&mut out);
+        assert_eq!(out, [0.0]);
+        average.update(&[3.0]);
+        average.write_to(&mut out);
+        assert_eq!(out, [3.0]);
+        average.update(&[6.0]);
+        average.write_to(&mut out);
+        assert!((out[0] - 5.0).abs() < 1e-15); // weights 1/3 and 2/3
+    }
+}

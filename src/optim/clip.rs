@@ -1,0 +1,55 @@
+//! Clipping by the global norm.
+//!
+//! ```text
+//! ‖g‖ = √ Σ g_i²  over all parameters;   scale = min(1, max_norm / ‖g‖);   g ← scale · g
+//! Numerics  squares are added in f64, so that neither large gradients overflow nor small ones vanish
+//! Source    Pascanu, Mikolov & Bengio 2013, algorithm 1
+//! ```
+
+use crate::math::sum_over;
+use crate::parallel;
+use crate::real::Real;
+
+/// Elements that one partial sum covers. Fixed, so that the result does not depend on threads.
+const PART: usize = 1 << 14;
+
+/// √ Σ g_i². Not finite if an element is not.
+pub fn global_norm<T: Real>(gradient: &[T]) -> f64 {
+    sum_of_squares(gradient).sqrt()
+}
+
+/// Halves at a multiple of [`PART`]; the tree of additions follows the length alone.
+fn sum_of_squares<T: Real>(g: &[T]) -> f64 {
+    if g.len() <= PART {
+        return sum_over(g.len(), |i| g[i].to_f64() * g[i].to_f64());
+    }
+    let (a, b) = g.split_at(g.len().div_ceil(PART) / 2 * PART);
+    let (a, b) = parallel::join(|| sum_of_squares(a), || sum_of_squares(b));
+    a + b
+}
+
+/// The factor that brings a gradient of norm `norm` down to `max_norm`; 1 if it is there already or
+/// there is no limit.
+pub fn clip(norm: f64, max_norm: Option<f64>) -> f64 {
+    match max_norm {
+        Some(max) if norm > max => max / norm,
+        _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norm_and_factor() {
+        assert_eq!(global_norm(&[3.0f32, -4.0]), 5.0);
+        assert_eq!(global_norm::<f32>(&[]), 0.0);
+        assert!(global_norm(&[1.0f32, f32::NAN]).is_nan());
+        assert_eq!(
+            global_norm(&vec![1e30f32; 3 * PART + 1]),
+            1e30f32 as f64 * ((3 * PART + 1) as f64).sqrt()
+        );
+        assert_eq!((clip(5.0, Some(1.0)), clip(0.5, Some(1.0)), clip(5.0, None)), (0.2, 1.0, 1.0));
+    }
+}

@@ -1,0 +1,154 @@
+//! All parameters of a model in one flat buffer, with named slots.
+//!
+//! Gradients, Adam's moments and weight averages are buffers of the same [`Layout`], so the
+//! optimiser is one loop over flat memory and an all-reduce would be one call. A layer does not own
+//! numbers: it owns a [`Matrix`] or a [`Vector`], a place in *some* buffer of that layout.
+//!
+//! Names and shapes are PyTorch's (`encoder.0.layers.0.weight [out, in]`), so a model file reads
+//! elsewhere without translation.
+
+use crate::real::Real;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
+
+/// One named tensor of a [`Layout`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Name in the model file.
+    pub name: String,
+    /// Shape, row-major.
+    pub shape: Vec<usize>,
+    /// Index of its first element in the flat buffer.
+    pub offset: usize,
+}
+
+impl Slot {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the slot has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where its elements lie in the flat buffer.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.len()
+    }
+}
+
+/// The names, shapes and places of all parameters of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Layout {
+    /// Adds a slot behind the others.
+    fn push(&mut self, name: String, shape: Vec<usize>) -> Range<usize> {
+        let slot = Slot { name, shape, offset: self.len };
+        let range = slot.range();
+        self.len = range.end;
+        self.slots.push(slot);
+        range
+    }
+
+    /// Adds a weight matrix `[rows, cols]`.
+    pub fn matrix(&mut self, name: impl Into<String>, rows: usize, cols: usize) -> Matrix {
+        let offset = self.push(name.into(), vec![rows, cols]).start;
+        Matrix { offset, rows, cols }
+    }
+
+    /// Adds a vector `[len]`.
+    pub fn vector(&mut self, name: impl Into<String>, len: usize) -> Vector {
+        let offset = self.push(name.into(), vec![len]).start;
+        Vector { offset, len }
+    }
+
+    /// Adds scalars (`[1]` each, named `{prefix}.{name}`) that lie side by side and are used together.
+    pub fn scalars<'a>(&mut self, prefix: &str, names: impl Iterator<Item = &'a str>) -> Vector {
+        let offset = self.len;
+        for name in names {
+            self.push(format!("{prefix}.{name}"), vec![1]);
+        }
+        Vector { offset, len: self.len - offset }
+    }
+
+    /// The slots, in the order of the buffer.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Number of elements of a buffer of this layout.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no parameters.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// The place of a matrix `[rows, cols]` in a flat buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix {
+    offset: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl Matrix {
+    /// `(rows, cols)`
+    pub fn dim(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// The matrix in `buffer`.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than the layout.
+    pub fn of<'a, T: Real>(&self, buffer: &'a [T]) -> ArrayView2<'a, T> {
+        let elements = &buffer[self.offset..self.offset + self.rows * self.cols];
+        ArrayView2::from_shape((self.rows, self.cols), elements)
+            .expect("as many elements as the shape says")
+    }
+
+    /// The matrix in `buffer`, to write.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than the layout.
+    pub fn of_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> ArrayViewMut2<'a, T> {
+        let elements = &mut buffer[self.offset..self.offset + self.rows * self.cols];
+        ArrayViewMut2::from_shape((self.rows, self.cols), elements)
+            .expect("as many elements as the shape says")
+    }
+}
+
+/// The place of a vector `[len]` in a flat buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Vector {
+    offset: usize,
+    len: usize,
+}
+
+impl Vector {
+    /// The vector in `buffer`.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than the layout.
+    pub fn of<'a, T: Real>(&self, buffer: &'a [T]) -> &'a [T] {
+        &buffer[self.offset..self.offset + self.len]
+    }
+
+    /// The vector in `buffer`, to write.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than the layout.
+    pub fn of_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> &'a mut [T] {
+        &mut buffer[self.offset..self.offset + self.len]
+    }
+}

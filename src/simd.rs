@@ -1,0 +1,72 @@
+//! Run-time choice of the instruction set.
+//!
+//! A kernel is plain Rust in a closure. [`dispatch`] compiles that closure once for each [`Level`]
+//! and calls the best one this processor has. No kernel uses an operation whose result depends on
+//! the level (no fused multiply–add, sums in the fixed lanes of [`crate::math::sum_over`]), so all
+//! levels give the same bits; `tests/precision.rs` holds them to it.
+//!
+//! Without the feature `simd` there is one level, the target's baseline (SSE2 on x86-64, NEON on
+//! 64-bit ARM, where nothing better needs choosing).
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Level {
+    /// What the compiler may assume on every machine of the target.
+    Portable = 1,
+    /// x86-64-v3: AVX2 and its contemporaries.
+    V3 = 2,
+    /// x86-64-v4: AVX-512.
+    V4 = 3,
+}
+
+/// The level forced by [`force`], or 0.
+static FORCED: AtomicU8 = AtomicU8::new(0);
+
+/// Makes every later [`dispatch`] of this process use `level`, or the best one again with `None`.
+/// For tests and measurements; a level that the processor lacks falls back to the portable one.
+pub fn force(level: Option<Level>) {
+    FORCED.store(level.map_or(0, |l| l as u8), Ordering::Relaxed);
+}
+
+/// The levels that this processor and this build have, the portable one first.
+pub fn available() -> Vec<Level> {
+    [Level::Portable, Level::V3, Level::V4].into_iter().filter(|l| has(*l)).collect()
+}
+
+/// Whether this processor and this build have `level`.
+fn has(level: Level) -> bool {
+    match level {
+        Level::Portable => true,
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        Level::V3 => pulp::x86::V3::is_available(),
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        Level::V4 => pulp::x86::V4::is_available(),
+        #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
+        _ => false,
+    }
+}
+
+/// Runs `kernel`, compiled for the best level. Mark the closure's callees `#[inline(always)]`, or
+/// they keep the baseline's instructions.
+#[inline(always)]
+pub fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    {
+        let forced = FORCED.load(Ordering::Relaxed);
+        let wants = |level: Level| forced == 0 || forced == level as u8;
+        if wants(Level::V4)
+            && let Some(simd) = pulp::x86::V4::try_new()
+        {
+            return simd.vectorize(kernel);
+        }
+        if wants(Level::V3)
+            && let Some(simd) = pulp::x86::V3::try_new()
+        {
+            return simd.vectorize(kernel);
+        }
+    }
+    kernel()
+}

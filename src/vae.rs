@@ -1,0 +1,483 @@
+//! The variational autoencoder: a chain of conditionals, run up to infer and down to generate.
+//!
+//! ```text
+//! z₀ = x
+//! up    q(z_l | z_{l−1})   l = 1 … L      encoder_l emits η, from which z_l is drawn with noise ε
+//! down  p(z_{l−1} | z_l)   l = L … 1      decoder_l emits η, which scores z_{l−1}
+//! top   p(z_L)                            the prior
+//! log w = log p(z_L) + Σ_l [ log p(z_{l−1} | z_l) − log q(z_l | z_{l−1}) ]
+//! ```
+//!
+//! With L = 1 this is the textbook VAE, and a step reads
+//!
+//! ```text
+//! encoder → rsample z → decoder → log p(x|z) and its unit gradient → objective: loss and weights
+//! → scale by the weights → decoder backward → rsample / KL backward → encoder backward
+//! ```
+//!
+//! [`Vae::forward`] is the first line, [`Vae::backward`] the second. The first encoder runs on B
+//! rows; everything after the first draw on N = B·K. In the code level l of the text is `l − 1`.
+
+mod config;
+mod generate;
+mod workspace;
+
+pub use config::{LevelConfig, VaeConfig};
+pub use workspace::{Pass, Workspace};
+
+use crate::distribution::batch::{self, Gradients};
+use crate::distribution::{self, Distribution, Reparameterized};
+use crate::error::{Error, Result};
+use crate::nn::mlp::{first_rows, first_rows_mut};
+use crate::nn::{Init, Mlp};
+use crate::objective::Objective;
+use crate::parallel::{self, RowsMut};
+use crate::params::{Layout, Vector};
+use crate::prior::{self, Prior};
+use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use ndarray::ArrayView2;
+use workspace::{head, head_mut};
+
+/// The networks and distributions of one level.
+pub(crate) struct Level<T> {
+    latent: usize,
+    encoder: Mlp,
+    posterior: Box<dyn Distribution<T>>,
+    decoder: Mlp,
+    conditional: Box<dyn Distribution<T>>,
+    /// The conditional's own parameters.
+    own: Vector,
+}
+
+impl<T: Real> Level<T> {
+    fn posterior(&self) -> &dyn Reparameterized<T> {
+        self.posterior.as_reparameterized().expect("checked when the model was built")
+    }
+}
+
+/// The structure of a model. Its numbers are a flat buffer of [`Vae::layout`], kept by whoever
+/// trains or uses it.
+pub struct Vae<T> {
+    config: VaeConfig,
+    layout: Layout,
+    levels: Vec<Level<T>>,
+    prior: Box<dyn Prior<T>>,
+}
+
+/// Which noise a pass draws: that of sample `first_sample + k` of dataset row `rows[b]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Noise<'a> {
+    /// Seed, purpose and epoch; level, row and sample are filled in.
+    pub address: Address,
+    /// The dataset rows of the batch, `[B]`.
+    pub rows: &'a [usize],
+    /// The first sample's number.
+    pub first_sample: usize,
+}
+
+/// What a pass found, in nats per row of the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Minus the objective.
+    pub loss: f64,
+    /// −log p(x|z), averaged over samples.
+    pub reconstruction: f64,
+    /// KL(q ‖ p), in closed form where the pass computed it, else averaged over samples.
+    pub kl: f64,
+}
+
+impl<T: Real> Vae<T> {
+    /// Lays out a model.
+    ///
+    /// # Errors
+    /// As [`VaeConfig::check`].
+    pub fn new(config: VaeConfig) -> Result<Self> {
+        config.check()?;
+        let mut layout = Layout::default();
+        let mut levels = Vec::with_capacity(config.levels.len());
+        let mut below = config.width;
+        for (l, level) in config.levels.iter().enumerate() {
+            let posterior = distribution::build_posterior::<T>(&config.posterior)?;
+            let conditional = distribution::build::<T>(if l == 0 {
+                &config.likelihood
+            } else {
+                &config.conditional
+            })?;
+            let (name, eta) = (format!("encoder.{l}"), posterior.eta_width(level.latent));
+            let encoder =
+                Mlp::new(&mut layout, &name, below, &level.hidden, eta, config.activation);
+            let (name, eta) = (format!("decoder.{l}"), conditional.eta_width(below));
+            let mirrored: Vec<usize> = level.hidden.iter().rev().copied().collect();
+            let decoder =
+                Mlp::new(&mut layout, &name, level.latent, &mirrored, eta, config.activation);
+            let own = layout.scalars(&name, conditional.own_parameters().iter().map(|p| p.name));
+            levels.push(Level {
+                latent: level.latent,
+                encoder,
+                posterior,
+                decoder,
+                conditional,
+                own,
+            });
+            below = level.latent;
+        }
+        let prior = prior::build(&config.prior)?;
+        Ok(Vae { config, layout, levels, prior })
+    }
+
+    /// What the model is made of.
+    pub fn config(&self) -> &VaeConfig {
+        &self.config
+    }
+
+    /// Names, shapes and places of the parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// p(x|z₁)
+    pub fn likelihood(&self) -> &dyn Distribution<T> {
+        &*self.levels[0].conditional
+    }
+
+    /// Fresh parameters. With the mean of each data column `[D]`, the output starts there
+    /// ([`Distribution::start_bias`]).
+    ///
+    /// # Panics
+    /// If `data_mean` has another width than the data.
+    pub fn init(&self, init: Init, seed: u64, data_mean: Option<&[f64]>) -> Vec<T> {
+        let mut params = vec![T::zero(); self.layout.len()];
+        let address = Address::new(seed, Purpose::Init);
+        for (l, level) in self.levels.iter().enumerate() {
+            level.encoder.init(&mut params, init, address.level(2 * l));
+            level.decoder.init(&mut params, init, address.level(2 * l + 1));
+            for (value, own) in
+                level.own.of_mut(&mut params).iter_mut().zip(level.conditional.own_parameters())
+            {
+                *value = T::from_f64(own.start);
+            }
+        }
+        if let Some(mean) = data_mean {
+            assert_eq!(
+                mean.len(),
+                self.config.width,
+                "the data's mean has another width than the data"
+            );
+            self.levels[0]
+                .conditional
+                .start_bias(self.levels[0].decoder.head().bias().of_mut(&mut params), mean);
+        }
+        params
+    }
+
+    /// Whether the KL between posterior and prior is there in closed form: one level, standard
+    /// normal prior. With more levels the prior of each latent is itself a network's output.
+    pub fn has_closed_form_kl(&self) -> bool {
+        self.levels.len() == 1 && self.prior.is_standard_normal()
+    }
+
+    /// Whether `objective` can train this model.
+    ///
+    /// # Errors
+    /// If it needs the closed-form KL and the model has none.
+    pub fn check_objective(&self, objective: &dyn Objective<T>) -> Result<()> {
+        if objective.needs_closed_form_kl() && !self.has_closed_form_kl() {
+            let message =
+                "needs the closed-form KL, which only one level with a standard normal prior has";
+            return Err(Error::setting(objective.spec().to_string(), message));
+        }
+        Ok(())
+    }
+
+    /// Draws the latents of `x: [B, D]` and computes the pieces of log w (and, in a
+    /// [`Pass::Gradient`] workspace, their unit gradients). `closed_form` asks for the closed-form KL
+    /// instead of log p(z) and log q.
+    ///
+    /// # Panics
+    /// If `x` has another width than the model, more rows than the workspace, or not one entry in
+    /// `noise.rows` per row; or if `closed_form` is asked of a model without one.
+    pub fn forward(
+        &self,
+        ws: &mut Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+        noise: Noise<'_>,
+        closed_form: bool,
+    ) {
+        let (b, n) = (x.nrows(), x.nrows() * ws.samples);
+        assert!(b <= ws.max_rows, "{b} rows in a workspace for {}", ws.max_rows);
+        assert_eq!(x.ncols(), self.config.width, "x has another width than the model");
+        assert_eq!(noise.rows.len(), b, "noise.rows has not one entry per row");
+        assert!(!closed_form || self.has_closed_form_kl(), "this model has no closed-form KL");
+        (ws.rows, ws.scores.closed_form) = (b, closed_form);
+
+        // Up: infer and draw.
+        for (l, level) in self.levels.iter().enumerate() {
+            let (lower, upper) = ws.levels.split_at_mut(l);
+            let buf = &mut upper[0];
+            let input = lower.last().map_or(x.view(), |below| head(&below.z, n));
+            level.encoder.forward(&mut buf.encoder, &input, params);
+            fill_noise(first_rows_mut(&mut buf.eps, n), level.latent, noise, ws.samples, l);
+            let eta = buf.encoder.out(input.nrows());
+            batch::rsample(head_mut(&mut buf.z, n), level.posterior(), &eta, &head(&buf.eps, n));
+        }
+        // Down: score every z_{l−1} under its conditional.
+        for (l, level) in self.levels.iter().enumerate().rev() {
+            let (lower, upper) = ws.levels.split_at_mut(l);
+            let buf = &mut upper[0];
+            level.decoder.forward(&mut buf.decoder, &head(&buf.z, n), params);
+            let value = lower.last().map_or(x.view(), |below| head(&below.z, n));
+            let log_p = if l == 0 { &mut ws.scores.log_px } else { &mut buf.log_p };
+            let (log_p, eta, own) =
+                (first_rows_mut(log_p, b), buf.decoder.out(n), level.own.of(params));
+            match ws.pass {
+                Pass::Value => batch::log_prob(log_p, &*level.conditional, &value, &eta, own),
+                Pass::Gradient => {
+                    let d = Gradients {
+                        d_eta: head_mut(&mut buf.d_eta_p, n),
+                        d_x: (l > 0).then(|| head_mut(&mut buf.d_x_p, n)),
+                        d_own: head_mut(&mut buf.d_own, n),
+                    };
+                    batch::log_prob_gradient(log_p, d, &*level.conditional, &value, &eta, own);
+                }
+            }
+        }
+        if closed_form {
+            let (level, buf) = (&self.levels[0], &ws.levels[0]);
+            batch::kl(head_mut(&mut ws.scores.kl, b), level.posterior(), &buf.encoder.out(b));
+        } else {
+            self.forward_kl_terms(ws);
+        }
+    }
+
+    /// log p(z) and log q of the latents in the workspace, summed over the levels.
+    fn forward_kl_terms(&self, ws: &mut Workspace<T>) {
+        let (b, n) = (ws.rows, ws.rows * ws.samples);
+        let log_prior = first_rows_mut(&mut ws.scores.log_prior, b);
+        let top = ws.levels.last().expect("a model has a level");
+        match ws.pass {
+            Pass::Value => prior::log_prob(log_prior, &*self.prior, &head(&top.z, n)),
+            Pass::Gradient => {
+                let d_z = head_mut(&mut ws.d_prior, n);
+                prior::log_prob_gradient(log_prior, d_z, &*self.prior, &head(&top.z, n));
+            }
+        }
+        ws.levels[1..].iter().for_each(|buf| add(log_prior, first_rows(&buf.log_p, b)));
+
+        ws.scores.log_q.fill(T::zero());
+        for (l, level) in self.levels.iter().enumerate() {
+            let buf = &mut ws.levels[l];
+            let eta = buf.encoder.out(if l == 0 { b } else { n });
+            let (log_q, eps) = (first_rows_mut(&mut buf.log_p, b), head(&buf.eps, n));
+            match ws.pass {
+                Pass::Value => batch::log_q(log_q, level.posterior(), &eta, &eps),
+                Pass::Gradient => {
+                    let (d_eta, d_z) = (head_mut(&mut buf.d_eta_q, n), head_mut(&mut buf.d_z_q, n));
+                    batch::log_q_gradient(log_q, d_eta, d_z, level.posterior(), &eta, &eps);
+                }
+            }
+            add(first_rows_mut(&mut ws.scores.log_q, b), log_q);
+        }
+    }
+
+    /// Adds ∂loss/∂parameters to `d_params`, from what the forward pass over `x` and the objective
+    /// left in the workspace. The forward's lines, reversed.
+    ///
+    /// # Panics
+    /// If the workspace is for values only, or holds another pass.
+    pub fn backward(
+        &self,
+        d_params: &mut [T],
+        ws: &mut Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+    ) {
+        assert!(ws.pass == Pass::Gradient, "a workspace for values has no gradients");
+        let (b, n) = (ws.rows, ws.rows * ws.samples);
+        let weights = &ws.weights;
+
+        // From the scores through the decoders into the latents.
+        for (l, level) in self.levels.iter().enumerate() {
+            let (lower, upper) = ws.levels.split_at_mut(l + 1);
+            let buf = &mut lower[l];
+            let weight = first_rows(if l == 0 { &weights.log_px } else { &weights.log_prior }, b);
+            scale_rows(first_rows_mut(&mut buf.d_eta_p, n), weight);
+            add_weighted_rows(level.own.of_mut(d_params), first_rows(&buf.d_own, n), weight);
+            let (d_eta, z) = (head(&buf.d_eta_p, n), head(&buf.z, n));
+            let mut d_z = head_mut(&mut buf.d_z, n);
+            level.decoder.backward(d_params, Some(&mut d_z), &d_eta, &mut buf.decoder, &z, params);
+            if !ws.scores.closed_form {
+                // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q.
+                let d_above = upper.first().map_or(&ws.d_prior, |above| &above.d_x_p);
+                let weight = first_rows(&weights.log_prior, b);
+                add_prior_terms(
+                    first_rows_mut(&mut buf.d_z, n),
+                    first_rows(d_above, n),
+                    first_rows(&buf.d_z_q, n),
+                    weight,
+                );
+            }
+            scale_rows(first_rows_mut(&mut buf.d_z, n), first_rows(&weights.path, b));
+        }
+        // From the latents through the draws into the encoders, top down: encoder_l's input is z_{l−1}.
+        for (l, level) in self.levels.iter().enumerate().rev() {
+            let (lower, upper) = ws.levels.split_at_mut(l);
+            let buf = &mut upper[0];
+            let input = lower.last().map_or(x.view(), |below| head(&below.z, n));
+            let rows = input.nrows();
+            let (eta, eps, q) = (buf.encoder.out(rows), head(&buf.eps, n), level.posterior());
+            let mut d_eta = head_mut(&mut buf.d_eta, rows);
+            d_eta.fill(T::zero());
+            batch::rsample_backward(d_eta.view_mut(), q, &head(&buf.d_z, n), &eta, &eps);
+            if ws.scores.closed_form {
+                batch::kl_backward(d_eta.view_mut(), q, &head(&weights.kl, b), &eta);
+            } else {
+                scale_rows(first_rows_mut(&mut buf.d_eta_q, n), first_rows(&weights.direct, b));
+                add_draws(
+                    first_rows_mut(&mut buf.d_eta, rows),
+                    first_rows(&buf.d_eta_q, n),
+                    eta.ncols(),
+                    n / rows,
+                );
+            }
+            let d_eta = head(&buf.d_eta, rows);
+            let mut d_below = (l > 0).then(|| head_mut(&mut buf.d_below, n));
+            level.encoder.backward(
+                d_params,
+                d_below.as_mut(),
+                &d_eta,
+                &mut buf.encoder,
+                &input,
+                params,
+            );
+            if let Some(below) = lower.last_mut() {
+                add(first_rows_mut(&mut below.d_z, n), first_rows(&buf.d_below, n));
+            }
+        }
+    }
+
+    /// One whole step but the update: the loss on `x`, and its gradient added to `d_params`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`] and [`Self::backward`].
+    #[allow(clippy::too_many_arguments)] // the step of the textbook has that many ingredients
+    pub fn loss_and_gradient(
+        &self,
+        d_params: &mut [T],
+        ws: &mut Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+        noise: Noise<'_>,
+        objective: &dyn Objective<T>,
+        beta: T,
+    ) -> Score {
+        let score = self.loss(ws, x, params, noise, objective, beta);
+        self.backward(d_params, ws, x, params);
+        score
+    }
+
+    /// The loss on `x`; the objective's weights stay in the workspace for a backward pass.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn loss(
+        &self,
+        ws: &mut Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+        noise: Noise<'_>,
+        objective: &dyn Objective<T>,
+        beta: T,
+    ) -> Score {
+        let closed_form = objective.uses_closed_form_kl() && self.has_closed_form_kl();
+        self.forward(ws, x, params, noise, closed_form);
+        let terms = ws.scores.terms(ws.rows, beta);
+        let loss = objective.weigh(ws.weights.weights(ws.rows), &terms);
+        let sum = |a: ArrayView2<T>| a.iter().map(|v| v.to_f64()).sum::<f64>();
+        let (rows, draws) = (ws.rows as f64, terms.log_px.len() as f64);
+        let kl = match terms.kl {
+            Some(kl) => sum(kl) / rows,
+            None => (sum(terms.log_q) - sum(terms.log_prior)) / draws,
+        };
+        Score { loss, reconstruction: -sum(terms.log_px) / draws, kl }
+    }
+
+    /// Calls `side` with the side of every kink that the last pass is on (relu's zero, free bits):
+    /// a finite difference is valid only while no answer changes.
+    pub fn kinks(
+        &self,
+        ws: &Workspace<T>,
+        objective: &dyn Objective<T>,
+        beta: T,
+        side: &mut dyn FnMut(bool),
+    ) {
+        let n = ws.rows * ws.samples;
+        for (l, (level, buf)) in self.levels.iter().zip(&ws.levels).enumerate() {
+            level.encoder.kinks(&buf.encoder, if l == 0 { ws.rows } else { n }, side);
+            level.decoder.kinks(&buf.decoder, n, side);
+        }
+        objective.kinks(&ws.terms(beta), side);
+    }
+}
+
+/// Rough cost of one normal draw, in additions, for the decision to use a second thread.
+const NOISE_COST: usize = 16;
+
+/// `eps_bk ← N(0, I)` from the address of sample k of dataset row b at level l; `[B·K, Z]`.
+fn fill_noise<T: Real>(eps: &mut [T], latent: usize, noise: Noise<'_>, samples: usize, l: usize) {
+    let (n, address) = (noise.rows.len() * samples, noise.address.level(l));
+    parallel::rows(RowsMut::new(eps, latent), n, NOISE_COST * latent, &|first, count, mut eps| {
+        for i in 0..count {
+            let (b, k) = ((first + i) / samples, (first + i) % samples);
+            let sample = (noise.first_sample + k) as u32;
+            address.row(noise.rows[b] as u64).sample(sample).fill_normal(eps.row(i));
+        }
+    });
+}
+
+/// `a += b`
+fn add<T: Real>(a: &mut [T], b: &[T]) {
+    a.iter_mut().zip(b).for_each(|(a, &b)| *a += b);
+}
+
+/// `a_n ← weight_n · a_n` for each of the rows; `a: [N, W]`, `weight: [N]`.
+fn scale_rows<T: Real>(a: &mut [T], weight: &[T]) {
+    let n = weight.len();
+    let width = a.len() / n.max(1);
+    parallel::rows(RowsMut::new(a, width), n, width, &|first, count, mut a| {
+        for i in 0..count {
+            let w = weight[first + i];
+            a.row(i).iter_mut().for_each(|a| *a *= w);
+        }
+    });
+}
+
+/// `sum += Σ_n weight_n rows_n`; `sum: [O]`, `rows: [N, O]`, in order.
+fn add_weighted_rows<T: Real>(sum: &mut [T], rows: &[T], weight: &[T]) {
+    if !sum.is_empty() {
+        for (row, &w) in rows.chunks_exact(sum.len()).zip(weight) {
+            sum.iter_mut().zip(row).for_each(|(s, &r)| *s += w * r);
+        }
+    }
+}
+
+/// `d_z_n += weight_n (d_above_n − d_q_n)`; `[N, Z]`, `weight: [N]`.
+fn add_prior_terms<T: Real>(d_z: &mut [T], d_above: &[T], d_q: &[T], weight: &[T]) {
+    let width = d_z.len() / weight.len().max(1);
+    for (i, &w) in weight.iter().enumerate() {
+        let row = i * width..(i + 1) * width;
+        for ((d_z, &above), &q) in
+            d_z[row.clone()].iter_mut().zip(&d_above[row.clone()]).zip(&d_q[row])
+        {
+            *d_z += w * (above - q);
+        }
+    }
+}
+
+/// `sum_b += Σ_k draws_bk`; `sum: [B, width]`, `draws: [B·K, width]`.
+fn add_draws<T: Real>(sum: &mut [T], draws: &[T], width: usize, samples: usize) {
+    for (sum, draws) in sum.chunks_exact_mut(width).zip(draws.chunks_exact(width * samples)) {
+        draws.chunks_exact(width).for_each(|draw| add(sum, draw));
+    }
+}

@@ -1,0 +1,82 @@
+//! What a model is made of.
+
+use crate::distribution;
+use crate::error::{Error, Result};
+use crate::family::Spec;
+use crate::nn::Activation;
+use crate::prior;
+
+/// One level of the chain: a latent and the networks between it and the level below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelConfig {
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    pub hidden: Vec<usize>,
+    /// Width Z of the latent.
+    pub latent: usize,
+}
+
+/// The architecture of a [`Vae`](super::Vae).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaeConfig {
+    /// Width D of the data.
+    pub width: usize,
+    /// The levels, from the data upwards. One is the textbook VAE.
+    pub levels: Vec<LevelConfig>,
+    /// Between the dense layers of every network.
+    pub activation: Activation,
+    /// p(x|z₁)
+    pub likelihood: Spec,
+    /// p(z_{l−1}|z_l) for l ≥ 2.
+    pub conditional: Spec,
+    /// q(z_l|z_{l−1})
+    pub posterior: Spec,
+    /// p(z_L)
+    pub prior: Spec,
+}
+
+/// No layer may be wider. Far above any use, it turns a slip of the pen (or a forged model file)
+/// into an error before memory is asked for.
+const WIDEST: usize = 1 << 24;
+
+impl VaeConfig {
+    /// The textbook VAE: one latent of width `latent`, Bernoulli likelihood, normal posterior,
+    /// standard normal prior, relu.
+    pub fn new(width: usize, hidden: &[usize], latent: usize) -> Self {
+        VaeConfig {
+            width,
+            levels: vec![LevelConfig { hidden: hidden.to_vec(), latent }],
+            activation: Activation::Relu,
+            likelihood: Spec::new("bernoulli"),
+            conditional: Spec::new("normal"),
+            posterior: Spec::new("normal"),
+            prior: Spec::new("standard-normal"),
+        }
+    }
+
+    /// Checks everything that can be wrong with it.
+    ///
+    /// # Errors
+    /// Names the setting, and what it accepts.
+    pub fn check(&self) -> Result<()> {
+        let width = |name: &str, w: usize| match w {
+            1..=WIDEST => Ok(()),
+            _ => Err(Error::setting(name, format!("a width of {w} is not between 1 and {WIDEST}"))),
+        };
+        width("data", self.width)?;
+        if self.levels.is_empty() || self.levels.len() > 64 {
+            return Err(Error::setting(
+                "latent",
+                format!("{} levels are not between 1 and 64", self.levels.len()),
+            ));
+        }
+        for level in &self.levels {
+            width("latent", level.latent)?;
+            level.hidden.iter().try_for_each(|&w| width("hidden", w))?;
+        }
+        distribution::build::<f64>(&self.likelihood)?;
+        distribution::build::<f64>(&self.conditional)?;
+        distribution::build_posterior::<f64>(&self.posterior)?;
+        prior::build::<f64>(&self.prior)?;
+        Ok(())
+    }
+}
