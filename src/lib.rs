@@ -5,6 +5,7 @@ pub mod check;
 pub mod data;
 pub mod distribution;
 pub mod error;
+pub mod evaluate;
 pub mod family;
 pub mod gemm;
 pub mod gradcheck;

@@ -20,6 +20,12 @@ pub fn join<A: Send, B: Send>(
     (a(), b())
 }
 
+/// Runs `work` on the thread pool, so that each [`join`] inside finds idle threads at once instead of
+/// being handed over from outside.
+pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    join(work, || ()).0
+}
+
 /// How many threads [`join`] can use.
 pub fn threads() -> usize {
     #[cfg(feature = "parallel")]

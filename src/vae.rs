@@ -87,6 +87,31 @@ pub struct Score {
     pub kl: f64,
 }
 
+impl Score {
+    /// Adds `weight` times another score: the step of an average over batches.
+    pub fn add(&mut self, other: &Score, weight: f64) {
+        self.loss += weight * other.loss;
+        self.reconstruction += weight * other.reconstruction;
+        self.kl += weight * other.kl;
+    }
+
+    /// This sum as an average over `rows` rows.
+    pub fn mean(&self, rows: f64) -> Score {
+        Score {
+            loss: self.loss / rows,
+            reconstruction: self.reconstruction / rows,
+            kl: self.kl / rows,
+        }
+    }
+
+    /// The first term that is not finite, if any.
+    pub fn broken_term(&self) -> Option<&'static str> {
+        [("reconstruction", self.reconstruction), ("kl", self.kl), ("loss", self.loss)]
+            .into_iter()
+            .find_map(|(name, value)| (!value.is_finite()).then_some(name))
+    }
+}
+
 impl<T: Real> Vae<T> {
     /// Lays out a model.
     ///

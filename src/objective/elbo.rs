@@ -67,6 +67,10 @@ impl<T: Real> Objective<T> for Elbo {
         self.free_bits > 0.0
     }
 
+    fn held_out(&self) -> Box<dyn Objective<T>> {
+        Box::new(Elbo::default())
+    }
+
     fn weigh(&self, mut weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
         let (b, k) = terms.log_px.dim();
         let (beta, per_draw) = (terms.beta, T::from_f64(1.0 / (b * k) as f64));

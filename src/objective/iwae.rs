@@ -42,6 +42,10 @@ impl<T: Real> Objective<T> for Iwae {
         false
     }
 
+    fn held_out(&self) -> Box<dyn Objective<T>> {
+        Box::new(Iwae)
+    }
+
     fn weigh(&self, mut weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
         let (b, k) = terms.log_px.dim();
         let (beta, per_row) = (terms.beta, T::from_f64(1.0 / b as f64));

@@ -62,6 +62,10 @@ pub trait Objective<T: Real>: Send + Sync {
         false
     }
 
+    /// The bound on log p(x) that held-out rows are judged by: this one, without anything that
+    /// only steers training.
+    fn held_out(&self) -> Box<dyn Objective<T>>;
+
     /// The loss in nats, averaged over the rows, and its derivatives.
     fn weigh(&self, weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64;
 
