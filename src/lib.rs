@@ -10,6 +10,8 @@ pub mod family;
 pub mod gemm;
 pub mod gradcheck;
 pub mod math;
+#[cfg(feature = "model-file")]
+pub mod model_file;
 pub mod nn;
 pub mod objective;
 pub mod optim;
@@ -21,6 +23,7 @@ pub mod prior;
 pub mod real;
 pub mod rng;
 pub mod simd;
+pub mod train;
 pub mod vae;
 
 pub use error::{Error, Result};

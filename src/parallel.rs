@@ -34,6 +34,19 @@ pub fn threads() -> usize {
     1
 }
 
+/// Makes `n` threads the size of the process's thread pool, before its first use.
+///
+/// # Errors
+/// If `n` is 0, or the pool is in use already.
+#[cfg(feature = "parallel")]
+pub fn set_threads(n: usize) -> crate::error::Result<()> {
+    let refuse = |message: String| Err(crate::error::Error::setting("threads", message));
+    if n == 0 {
+        return refuse("must be at least 1".to_owned());
+    }
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().or_else(|e| refuse(e.to_string()))
+}
+
 /// Something made of rows that can be cut between two of them.
 pub trait Split: Send + Sized {
     /// The rows before `row`, and the others.

@@ -25,7 +25,8 @@ pub struct Slot {
 impl Slot {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        // Saturating: a forged header must end in a comparison that fails, not in an overflow.
+        self.shape.iter().fold(1usize, |n, side| n.saturating_mul(*side))
     }
 
     /// Whether the slot has no elements.
@@ -35,7 +36,7 @@ impl Slot {
 
     /// Where its elements lie in the flat buffer.
     pub fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.len()
+        self.offset..self.offset.saturating_add(self.len())
     }
 }
 

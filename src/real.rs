@@ -57,6 +57,13 @@ pub trait Real:
     fn erf(self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Appends the number's bytes, the lowest first.
+    fn write_le(self, out: &mut Vec<u8>);
+    /// The number with these bytes, the lowest first.
+    ///
+    /// # Panics
+    /// If there are more or fewer bytes than the type has.
+    fn read_le(bytes: &[u8]) -> Self;
 }
 
 macro_rules! shared_methods {
@@ -91,6 +98,12 @@ macro_rules! shared_methods {
         #[inline(always)]
         fn is_finite(self) -> bool {
             <$t>::is_finite(self)
+        }
+        fn write_le(self, out: &mut Vec<u8>) {
+            out.extend_from_slice(&self.to_le_bytes());
+        }
+        fn read_le(bytes: &[u8]) -> Self {
+            <$t>::from_le_bytes(bytes.try_into().expect("as many bytes as the type has"))
         }
     };
 }

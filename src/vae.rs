@@ -78,6 +78,7 @@ pub struct Noise<'a> {
 
 /// What a pass found, in nats per row of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "model-file", derive(serde::Serialize))]
 pub struct Score {
     /// Minus the objective.
     pub loss: f64,

@@ -1,2 +1,95 @@
-//! tmp
-fn main() {}
+//! The command line. It reads arguments and files and shows results; the mathematics is the
+//! library's.
+
+mod check;
+mod evaluate;
+mod generate;
+mod info;
+mod progress;
+mod run;
+mod terminal;
+mod train;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use elbo::error::{Error, Result};
+use std::process::ExitCode;
+
+/// Variational autoencoders from scratch: train, judge, generate.
+#[derive(Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  elbo train                                     train on the embedded digits, into runs/digits/
+  elbo train --data mnist/ --hidden 400          train on MNIST's IDX files
+  elbo evaluate runs/digits --samples 1000       judge: the bound, and log p(x) by importance sampling
+  elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
+  elbo check                                     prove every gradient by finite differences"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command understands.
+#[derive(Args, Clone)]
+struct Common {
+    /// Print one JSON object on standard output, everything else on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print results only
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Use so many threads (the results do not depend on it) [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<train::TrainArgs>),
+    Evaluate(evaluate::EvaluateArgs),
+    Sample(generate::SampleArgs),
+    Reconstruct(generate::ReconstructArgs),
+    Check(check::CheckArgs),
+    Info(info::InfoArgs),
+}
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(e) => e.exit(),
+    };
+    match execute(cli, &matches) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&error);
+            match error {
+                // A wrong setting is wrong usage; the rest is failure.
+                Error::Setting { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
+    if let Some(threads) = cli.common.threads {
+        elbo::parallel::set_threads(threads)?;
+    }
+    match cli.command {
+        Command::Train(args) => {
+            let matches = matches.subcommand_matches("train").expect("clap chose this command");
+            train::train(*args, matches, &cli.common)
+        }
+        Command::Evaluate(args) => evaluate::evaluate(&args, &cli.common),
+        Command::Sample(args) => generate::sample(&args, &cli.common),
+        Command::Reconstruct(args) => generate::reconstruct(&args, &cli.common),
+        Command::Check(args) => check::check(&args, &cli.common),
+        Command::Info(args) => info::info(&args, &cli.common),
+    }
+}

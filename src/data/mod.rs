@@ -64,7 +64,7 @@ impl Dataset {
     /// # Errors
     /// If there is no whole number of rows, none at all, or a value is not finite.
     pub fn new(values: Values, width: usize) -> Result<Self> {
-        if width == 0 || values.len() == 0 || values.len() % width != 0 {
+        if width == 0 || values.len() == 0 || !values.len().is_multiple_of(width) {
             let message =
                 format!("{} values are not a whole number of rows of {width}", values.len());
             return Err(Error::setting("data", message));

@@ -150,6 +150,11 @@ impl Part {
         &self.rows
     }
 
+    /// Keeps the first `rows` rows.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+    }
+
     /// The dataset that they are rows of.
     pub fn data(&self) -> &Dataset {
         &self.data

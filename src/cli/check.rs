@@ -1,0 +1,59 @@
+//! `elbo check`
+
+use crate::Common;
+use clap::Args;
+use elbo::check::cases;
+use elbo::error::Result;
+use elbo::gradcheck::TOLERANCE;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Prove every hand-written gradient by central differences
+#[derive(Args)]
+#[command(
+    after_help = "A gradient passes if its error, relative to the larger of the two values (and at least to 1 % of
+the tensor's largest), is at most 1e-6 at every coordinate. See docs/2-how-the-gradients-are-checked.md."
+)]
+pub(crate) struct CheckArgs {
+    /// Only checks whose line contains this text
+    #[arg(value_name = "TEXT", default_value = "")]
+    filter: String,
+}
+
+pub(crate) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode> {
+    let mut table = String::new();
+    let (mut points, mut redrawn, mut failed, mut checks) = (0, 0, 0, Vec::new());
+    for mut case in cases() {
+        let title = format!("{:<12}  {:<15}  {}", case.family, case.member, case.name);
+        if !title.contains(&args.filter) {
+            continue;
+        }
+        let report = case.run(None);
+        points += report.points;
+        redrawn += report.redrawn;
+        failed += usize::from(!report.passed());
+        let verdict = if report.passed() { "ok  " } else { "FAIL" };
+        table += &format!("{verdict}  {:.0e}  {:>5}  {title}\n", report.worst, report.points);
+        if !report.passed() {
+            table += &format!("      {}\n", report.complaint.as_deref().unwrap_or(&report.at));
+        }
+        checks.push(json!({
+            "family": case.family, "member": case.member, "name": case.name, "points": report.points,
+            "redrawn": report.redrawn, "worst": report.worst, "passed": report.passed(),
+        }));
+    }
+    let summary = format!(
+        "{} checks, {points} coordinates, {redrawn} redrawn at kinks, {failed} failed (largest error accepted: {TOLERANCE:.0e})",
+        checks.len()
+    );
+    let json = json!({
+        "checks": checks, "points": points, "redrawn": redrawn, "failed": failed, "tolerance": TOLERANCE,
+    });
+    let text = if common.quiet {
+        summary
+    } else {
+        format!("      error  points  family        member           what\n{table}{summary}")
+    };
+    common.result(&json, &text)?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,78 @@
+//! `elbo info`
+
+use crate::Common;
+use crate::terminal::{open_model, thousands, two_columns};
+use clap::Args;
+use elbo::error::Result;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Tell what a model is, its parameters and its training
+#[derive(Args)]
+pub(crate) struct InfoArgs {
+    /// A model file, or a run's folder
+    model: PathBuf,
+}
+
+pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
+    let model = open_model(&args.model)?;
+    let (header, slots) = (&model.header, model.vae.layout().slots());
+    let m = &header.model;
+    let levels: Vec<_> =
+        m.levels.iter().map(|l| format!("{:?} → {}", l.hidden, l.latent)).collect();
+    let mut rows = vec![
+        (
+            "data",
+            match header.image {
+                Some([h, w, c]) => format!("{} values, images of {h} × {w} × {c}", m.width),
+                None => format!("{} values", m.width),
+            },
+        ),
+        ("levels (hidden → latent)", levels.join(", ")),
+        ("activation", m.activation.clone()),
+        ("likelihood", m.likelihood.clone()),
+        ("posterior", m.posterior.clone()),
+        ("prior", m.prior.clone()),
+        ("parameters", thousands(model.params.len())),
+    ];
+    if m.levels.len() > 1 {
+        rows.insert(5, ("conditional", m.conditional.clone()));
+    }
+    if let Some(t) = &header.training {
+        let data = t.data.embedded.clone().unwrap_or_else(|| "a file".to_owned());
+        rows.push((
+            "trained on",
+            format!("{data}, {} rows, binarize {}", thousands(t.data.rows), t.data.binarize),
+        ));
+        rows.push(("objective", format!("{}, {} samples, β {}", t.objective, t.samples, t.beta)));
+        rows.push((
+            "optimisation",
+            format!(
+                "Adam, lr {}, {}, batches of {}, seed {}",
+                t.learning_rate, t.schedule, t.batch_size, t.seed
+            ),
+        ));
+    }
+    if let Some(w) = &header.weights {
+        let kind = match (w.best, w.average) {
+            (true, true) => "best on validation, moving average",
+            (true, false) => "best on validation",
+            (false, true) => "last, moving average",
+            (false, false) => "last",
+        };
+        rows.push((
+            "weights",
+            format!("{kind}; {} epochs, {} steps", w.epoch, thousands(w.step as usize)),
+        ));
+    }
+    let mut text = two_columns(&rows);
+    text += "\n";
+    for slot in slots {
+        text += &format!("{:<32}  {:?}\n", slot.name, slot.shape);
+    }
+    let tensors: Vec<_> = slots.iter().map(|s| json!({"name": s.name, "shape": s.shape})).collect();
+    let json = json!({"header": header, "parameters": model.params.len(), "tensors": tensors});
+    common.result(&json, &text)?;
+    Ok(ExitCode::SUCCESS)
+}

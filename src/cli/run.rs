@@ -1,0 +1,281 @@
+//! The settings of a run: flags, `config.toml`, and what the library makes of them.
+
+use clap::Args;
+use clap::parser::ValueSource;
+use elbo::data::{Binarize, Roles, Source};
+use elbo::error::{Error, Result};
+use elbo::family::Spec;
+use elbo::optim::{AdamConfig, Schedule, Warmup};
+use elbo::train::TrainConfig;
+use elbo::vae::{LevelConfig, VaeConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Everything that decides what a run computes. The names are those of the flags and of the keys in
+/// `config.toml`.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Run {
+    /// `digits` (embedded; `digits:count=N,seed=S`), a folder of MNIST's IDX files, or one IDX or NPY file
+    #[arg(long, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
+    pub(crate) data: String,
+    /// Set aside this share of the training rows to choose the best weights by
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, help_heading = "Data")]
+    pub(crate) validation: f64,
+    /// Set aside this share of the rows as a test part, if the data has none of its own
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, help_heading = "Data")]
+    pub(crate) test: f64,
+    /// Train on the first ROWS training rows only
+    #[arg(long, value_name = "ROWS", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<usize>,
+    /// Make grey values 0 or 1: none, threshold (at ½), static (a coin once), dynamic (a coin each time)
+    #[arg(long, value_name = "HOW", default_value = "none", help_heading = "Data")]
+    pub(crate) binarize: String,
+
+    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/`
+    #[arg(long, value_name = "WIDTHS", default_value = "400", help_heading = "Model")]
+    pub(crate) hidden: String,
+    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
+    #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]
+    pub(crate) latent: String,
+    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu
+    #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
+    pub(crate) activation: String,
+    /// p(x|z): bernoulli, normal, normal:variance=V or normal:variance=learned
+    #[arg(long, value_name = "SPEC", default_value = "bernoulli", help_heading = "Model")]
+    pub(crate) likelihood: String,
+    /// p(z_l|z_{l+1}) between levels
+    #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
+    pub(crate) conditional: String,
+    /// q(z|x)
+    #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
+    pub(crate) posterior: String,
+    /// p(z)
+    #[arg(long, value_name = "SPEC", default_value = "standard-normal", help_heading = "Model")]
+    pub(crate) prior: String,
+    /// Starting weights: uniform (PyTorch's), glorot or he
+    #[arg(long, value_name = "NAME", default_value = "uniform", help_heading = "Model")]
+    pub(crate) init: String,
+    /// Start the output's bias at random instead of at the data's mean
+    #[arg(long, help_heading = "Model")]
+    #[serde(default)]
+    pub(crate) random_bias: bool,
+
+    /// elbo (the evidence lower bound) or iwae (the importance-weighted bound)
+    #[arg(long, value_name = "SPEC", default_value = "elbo", help_heading = "Objective")]
+    pub(crate) objective: String,
+    /// Importance samples of each row
+    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Objective")]
+    pub(crate) samples: usize,
+    /// Weight of the KL
+    #[arg(long, value_name = "B", default_value_t = 1.0, help_heading = "Objective")]
+    pub(crate) beta: f64,
+    /// Raise β from 0 over the first EPOCHS
+    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, help_heading = "Objective")]
+    pub(crate) warmup: f64,
+    /// Let every latent spend so many nats for free
+    #[arg(long, value_name = "NATS", default_value_t = 0.0, help_heading = "Objective")]
+    pub(crate) free_bits: f64,
+
+    /// Rows of a batch
+    #[arg(long, value_name = "ROWS", default_value_t = 128, help_heading = "Optimisation")]
+    pub(crate) batch_size: usize,
+    /// Passes over the training rows
+    #[arg(long, value_name = "N", default_value_t = 30, help_heading = "Optimisation")]
+    pub(crate) epochs: u32,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, help_heading = "Optimisation")]
+    pub(crate) lr: f64,
+    /// Its course: constant, cosine or step:every=EPOCHS,factor=F
+    #[arg(long, value_name = "SPEC", default_value = "constant", help_heading = "Optimisation")]
+    pub(crate) schedule: String,
+    /// Scale gradients down to this global norm
+    #[arg(long, value_name = "NORM", help_heading = "Optimisation")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) clip: Option<f64>,
+    /// Adam's decay of the first moment
+    #[arg(long, value_name = "B1", default_value_t = 0.9, help_heading = "Optimisation")]
+    pub(crate) adam_beta1: f64,
+    /// Adam's decay of the second moment
+    #[arg(long, value_name = "B2", default_value_t = 0.999, help_heading = "Optimisation")]
+    pub(crate) adam_beta2: f64,
+    /// Adam's ε
+    #[arg(long, value_name = "EPS", default_value_t = 1e-8, help_heading = "Optimisation")]
+    pub(crate) adam_epsilon: f64,
+    /// Decoupled weight decay
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, help_heading = "Optimisation")]
+    pub(crate) weight_decay: f64,
+    /// Keep a moving average of the weights with this decay (0.999, say) instead of the last ones
+    #[arg(long, value_name = "DECAY", help_heading = "Optimisation")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) average: Option<f64>,
+    /// Stop after so many epochs without a better validation loss (needs --validation)
+    #[arg(long, value_name = "EPOCHS", help_heading = "Optimisation")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) patience: Option<u32>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Optimisation")]
+    pub(crate) seed: u64,
+}
+
+impl Run {
+    /// These settings, over `base` where no flag was given for them.
+    pub(crate) fn over(&self, base: &Run, matches: &clap::ArgMatches) -> Run {
+        let mut merged = base.to_map();
+        for (key, value) in self.to_map() {
+            if given(matches, &key) {
+                merged.insert(key, value);
+            }
+        }
+        // Both halves came from a `Run`, so the whole is one.
+        serde_json::from_value(Value::Object(merged)).expect("keys and types are those of a run")
+    }
+
+    /// The flags by which these settings differ from `other`.
+    pub(crate) fn differences(&self, other: &Run) -> Vec<String> {
+        let (mine, others) = (self.to_map(), other.to_map());
+        let keys: std::collections::BTreeSet<_> = mine.keys().chain(others.keys()).collect();
+        keys.into_iter()
+            .filter(|k| mine.get(*k) != others.get(*k))
+            .map(|k| format!("--{k}"))
+            .collect()
+    }
+
+    fn to_map(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
+            _ => unreachable!("a struct of plain values is a JSON object"),
+        }
+    }
+
+    /// As JSON, for the checkpoint.
+    pub(crate) fn to_json(&self) -> String {
+        Value::Object(self.to_map()).to_string()
+    }
+
+    /// As `config.toml`.
+    pub(crate) fn to_toml(&self) -> String {
+        let body = toml::to_string(self).expect("plain values are TOML");
+        format!("# The settings of this run; each key is a flag of `elbo train`.\n{body}")
+    }
+
+    /// The model for rows of `width` values.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong.
+    pub(crate) fn model(&self, width: usize) -> Result<VaeConfig> {
+        let spec = |text: &str| text.parse::<Spec>();
+        let config = VaeConfig {
+            width,
+            levels: self.levels()?,
+            activation: self.activation.parse()?,
+            likelihood: spec(&self.likelihood)?,
+            conditional: spec(&self.conditional)?,
+            posterior: spec(&self.posterior)?,
+            prior: spec(&self.prior)?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// `200,200/100` and `50/20` as levels.
+    fn levels(&self) -> Result<Vec<LevelConfig>> {
+        let number = |flag: &str, text: &str| {
+            text.trim().parse::<usize>().map_err(|_| {
+                let message =
+                    format!("`{text}` is not a width; write numbers such as 400 or 200,200");
+                Error::setting(flag, message)
+            })
+        };
+        let latent: Vec<_> =
+            self.latent.split('/').map(|t| number("latent", t)).collect::<Result<_>>()?;
+        let widths = |text: &str| -> Result<Vec<usize>> {
+            text.split(',').filter(|t| !t.trim().is_empty()).map(|t| number("hidden", t)).collect()
+        };
+        let mut hidden: Vec<_> = self.hidden.split('/').map(widths).collect::<Result<_>>()?;
+        if hidden.len() == 1 {
+            hidden.resize(latent.len(), hidden[0].clone()); // one set of widths serves every level
+        }
+        if hidden.len() != latent.len() {
+            let message = format!("has {} levels, but --latent has {}", hidden.len(), latent.len());
+            return Err(Error::setting("hidden", message));
+        }
+        Ok(hidden
+            .into_iter()
+            .zip(latent)
+            .map(|(hidden, latent)| LevelConfig { hidden, latent })
+            .collect())
+    }
+
+    /// How it is trained.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong.
+    pub(crate) fn config(&self) -> Result<TrainConfig> {
+        let mut objective: Spec = self.objective.parse()?;
+        if self.free_bits != 0.0 {
+            if objective.name() != "elbo" {
+                return Err(Error::setting("free-bits", "only the objective elbo has free bits"));
+            }
+            objective = Spec::new("elbo").with("free-bits", self.free_bits);
+        }
+        let config = TrainConfig {
+            objective,
+            samples: self.samples,
+            warmup: Warmup { beta: self.beta, epochs: self.warmup },
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            learning_rate: self.lr,
+            schedule: Schedule::from_spec(&self.schedule.parse()?)?,
+            clip: self.clip,
+            adam: AdamConfig {
+                beta1: self.adam_beta1,
+                beta2: self.adam_beta2,
+                epsilon: self.adam_epsilon,
+                weight_decay: self.weight_decay,
+            },
+            average: self.average,
+            init: self.init.parse()?,
+            start_at_mean: !self.random_bias,
+            seed: self.seed,
+            patience: self.patience,
+        };
+        config.check()?;
+        elbo::objective::build::<f32>(&config.objective)?;
+        Ok(config)
+    }
+
+    /// The roles of the rows.
+    ///
+    /// # Errors
+    /// If the binarisation is unknown.
+    pub(crate) fn roles(&self) -> Result<Roles> {
+        let binarize = self.binarize.parse::<Binarize>()?;
+        Ok(Roles {
+            validation: self.validation,
+            test: self.test,
+            limit: self.limit,
+            binarize,
+            seed: self.seed,
+        })
+    }
+
+    /// The name of embedded data, which a model file may hold (a path it may not).
+    pub(crate) fn embedded(&self) -> Option<String> {
+        self.data.parse::<Spec>().ok().filter(|s| s.name() == "digits").map(|s| s.to_string())
+    }
+
+    /// Opens the data.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub(crate) fn open(&self) -> Result<Source> {
+        Source::open(&self.data)
+    }
+}
+
+/// Whether the flag of this key was on the command line.
+fn given(matches: &clap::ArgMatches, key: &str) -> bool {
+    matches.value_source(&key.replace('-', "_")) == Some(ValueSource::CommandLine)
+}

@@ -1,0 +1,66 @@
+//! What is written where: results to standard output, everything else to standard error.
+
+use crate::Common;
+use elbo::error::{Error, Result};
+use elbo::model_file::Model;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// An error, on one line.
+pub(crate) fn error(error: &Error) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+}
+
+impl Common {
+    /// A remark for a person, on standard error.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// The result: JSON if that is asked for, else text.
+    pub(crate) fn result(&self, json: &serde_json::Value, text: &str) -> Result<()> {
+        let line = if self.json { json.to_string() } else { text.trim_end().to_owned() };
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            // `elbo info … | head` is not a failure.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(e) => Err(Error::io("standard output", e)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether a progress bar would be seen.
+    pub(crate) fn shows_bars(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// The model at `path`: a file, or a run's folder with a `model.safetensors` in it.
+pub(crate) fn open_model(path: &Path) -> Result<Model<f32>> {
+    let inside = path.join("model.safetensors");
+    if path.is_dir() && !inside.exists() {
+        return Err(Error::file(
+            path,
+            "this folder holds no model.safetensors; name a model file or a run's folder",
+        ));
+    }
+    Model::open(if path.is_dir() { inside } else { PathBuf::from(path) })
+}
+
+/// A table of two columns, the first as wide as its widest entry.
+pub(crate) fn two_columns(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+}
+
+/// A count with its thousands set apart.
+pub(crate) fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<_> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
+    groups.join(",")
+}

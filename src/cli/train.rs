@@ -1,0 +1,371 @@
+//! `elbo train`
+
+use crate::Common;
+use crate::generate::{pictures_of, write_reconstructions, write_samples};
+use crate::progress::Training;
+use crate::run::Run;
+use crate::terminal::{thousands, two_columns};
+use clap::Args;
+use elbo::data::Parts;
+use elbo::error::{Error, Result};
+use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
+use elbo::train::checkpoint::{self, Checkpoint};
+use elbo::train::{Ending, EpochRecord, Observer, StepReport, Trainer};
+use elbo::vae::Vae;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Train a model
+#[derive(Args)]
+#[command(after_help = "Examples:
+  elbo train                                                the embedded digits, into runs/digits/
+  elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
+  elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
+  elbo train --data table.npy --likelihood normal --hidden 64,64 --latent 8 --validation 0.1 --patience 5
+  elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
+  elbo train --out runs/digits --resume                     go on where it stopped
+
+The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
+images, samples.png and reconstructions.png.")]
+pub(crate) struct TrainArgs {
+    /// The run's folder [default: runs/NAME-OF-THE-DATA]
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Take settings from this file; flags override it
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
+    config: Option<PathBuf>,
+    /// Go on with the run in the folder, with its own settings; --epochs may be raised
+    #[arg(long)]
+    resume: bool,
+    /// Stop in good order after so many epochs in all, as if interrupted
+    #[arg(long, value_name = "EPOCHS")]
+    stop_after: Option<u32>,
+    /// Start anew even if the folder holds an unfinished run
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+    #[command(flatten)]
+    run: Run,
+}
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The files of a run's folder.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+    fn checkpoint(&self) -> PathBuf {
+        self.file("checkpoint.safetensors")
+    }
+    fn metrics(&self) -> PathBuf {
+        self.file("metrics.jsonl")
+    }
+}
+
+pub(crate) fn train(
+    args: TrainArgs,
+    matches: &clap::ArgMatches,
+    common: &Common,
+) -> Result<ExitCode> {
+    let folder = Folder(args.out.clone().unwrap_or_else(|| default_folder(&args.run.data)));
+    let resumed = args.resume.then(|| Checkpoint::open(&folder.checkpoint())).transpose()?;
+    let run = settings(&args, matches, resumed.as_ref())?;
+    if args.stop_after == Some(0) {
+        return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
+    }
+    if resumed.is_none() && !args.force {
+        refuse_to_replace(&folder)?;
+    }
+
+    let (config, roles) = (run.config()?, run.roles()?);
+    run.model(1)?; // wrong settings are told before the data is read
+    let source = run.open()?;
+    if let Some(note) = &source.note {
+        common.note(note);
+    }
+    let model = run.model(source.train.width())?;
+    let (image, embedded) = (source.train.image(), run.embedded());
+    let training = TrainingHeader::new(&config, &roles, &source.train, embedded);
+    let header = Header { training: Some(training), ..Header::new(&model, image) };
+    let mut trainer = Trainer::<f32>::new(model, config, Parts::new(source, roles)?)?;
+    if let Some(checkpoint) = &resumed {
+        check_data(checkpoint, &header, &folder)?;
+        checkpoint.restore(&mut trainer)?;
+    }
+    if let Some(reason) = trainer.cross_entropy() {
+        common.note(format!("note: the loss is a cross-entropy, not a likelihood: {reason}"));
+    }
+
+    std::fs::create_dir_all(&folder.0).map_err(|e| Error::io(&folder.0, e))?;
+    write_whole(&folder.file("config.toml"), run.to_toml().as_bytes())?;
+    let state = Description { run: &run, header: &header }.to_json();
+    let earlier = keep_metrics(&folder.metrics(), trainer.progress().epoch)?;
+    announce(common, &trainer, &folder);
+
+    // The handler lives as long as the process; a second Ctrl-C ends it at once.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    let per_epoch = trainer.steps_per_epoch();
+    let done = trainer.progress().epoch as u64 * per_epoch + trainer.progress().batch;
+    let mut watcher = Watcher {
+        folder: &folder,
+        state: &state,
+        stop_after: args.stop_after.unwrap_or(u32::MAX),
+        progress: Training::new(common, run.epochs, per_epoch, done),
+        records: earlier,
+    };
+    let ending = trainer.run(&mut watcher);
+    watcher.progress.finish();
+    let records = watcher.records;
+    let ending = ending?;
+    if ending == Ending::Stopped && INTERRUPTED.load(Ordering::Relaxed) {
+        checkpoint::save(&folder.checkpoint(), &trainer, &state)?;
+        let go_on = format!("elbo train --out {} --resume", folder.0.display());
+        common.note(format!("stopped at step {}; go on with: {go_on}", trainer.progress().batch));
+        return Ok(ExitCode::from(130));
+    }
+    if ending == Ending::OutOfPatience {
+        common.note("the validation loss has stopped improving");
+    }
+    finish(&folder, trainer, header, &records, common)
+}
+
+/// Flags over the checkpoint's settings, over `--config`, or over the defaults.
+fn settings(
+    args: &TrainArgs,
+    matches: &clap::ArgMatches,
+    resumed: Option<&Checkpoint>,
+) -> Result<Run> {
+    if let Some(checkpoint) = resumed {
+        let stored = Stored::from_json(checkpoint.run())?;
+        let run = args.run.over(&stored.run, matches);
+        let changed: Vec<_> =
+            run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
+        let extends = changed == ["--epochs"] && run.epochs >= stored.run.epochs;
+        if !changed.is_empty() && !extends {
+            let message =
+                "a resumed run keeps its settings; only --epochs may be raised (and --data moved)";
+            return Err(Error::setting(changed.join(", "), message));
+        }
+        if extends && run.config()?.schedule.needs_horizon() {
+            let message = "this schedule depends on the number of epochs; plan with --epochs and --stop-after";
+            return Err(Error::setting("--epochs", message));
+        }
+        return Ok(run);
+    }
+    let Some(path) = &args.config else { return Ok(args.run.clone()) };
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let file: toml::Table =
+        text.parse().map_err(|e: toml::de::Error| Error::file(path, one_line(&e)))?;
+    // What the file leaves open stays at its default: the flags' own values fill the gaps.
+    let mut table = toml::Table::try_from(&args.run).expect("plain values are TOML");
+    table.extend(file);
+    let base: Run =
+        table.try_into().map_err(|e: toml::de::Error| Error::file(path, one_line(&e)))?;
+    Ok(args.run.over(&base, matches))
+}
+
+fn one_line(e: &toml::de::Error) -> String {
+    e.message().replace('\n', " ")
+}
+
+/// The run and the header that belong to a checkpoint.
+struct Description<'a> {
+    run: &'a Run,
+    header: &'a Header,
+}
+
+impl Description<'_> {
+    fn to_json(&self) -> String {
+        format!(r#"{{"header":{},"run":{}}}"#, self.header.to_json(), self.run.to_json())
+    }
+}
+
+/// As [`Description`], read back.
+#[derive(serde::Deserialize)]
+struct Stored {
+    header: Header,
+    run: Run,
+}
+
+impl Stored {
+    fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map_err(|e| Error::setting("--resume", format!("the checkpoint is damaged: {e}")))
+    }
+}
+
+/// The data must be the same as before.
+fn check_data(checkpoint: &Checkpoint, header: &Header, folder: &Folder) -> Result<()> {
+    let fingerprint = |h: &Header| h.training.as_ref().map(|t| t.data.fingerprint.clone());
+    if fingerprint(&Stored::from_json(checkpoint.run())?.header) == fingerprint(header) {
+        return Ok(());
+    }
+    let message = "the data is not what this run was started on; name the right one with --data";
+    Err(Error::file(&folder.0, message))
+}
+
+fn default_folder(data: &str) -> PathBuf {
+    let name = match data.split_once(':') {
+        Some(("digits", _)) => "digits".to_owned(),
+        _ => Path::new(data).file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let stem = name.split('.').next().filter(|s| !s.is_empty()).unwrap_or("run");
+    Path::new("runs").join(stem)
+}
+
+/// An unfinished run is hours of work: it is not replaced by a forgotten flag.
+fn refuse_to_replace(folder: &Folder) -> Result<()> {
+    let Ok(checkpoint) = Checkpoint::open(&folder.checkpoint()) else { return Ok(()) };
+    if folder.file("model.safetensors").exists() {
+        return Ok(());
+    }
+    let planned = Stored::from_json(checkpoint.run()).map_or(0, |s| s.run.epochs);
+    let message = format!(
+        "holds an unfinished run of {planned} epochs: add --resume to go on, --force to start anew, or another --out"
+    );
+    Err(Error::file(&folder.0, message))
+}
+
+/// Keeps the lines of the epochs that the checkpoint knows, and returns their seconds and rates.
+fn keep_metrics(path: &Path, epochs: u32) -> Result<Vec<(f64, f64)>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) if epochs > 0 => text,
+        _ => String::new(),
+    };
+    let (mut kept, mut records) = (String::new(), Vec::new());
+    for line in text.lines() {
+        let Ok(record) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        if record["epoch"].as_u64().is_some_and(|e| e <= epochs as u64) {
+            kept += &format!("{line}\n");
+            records.push((
+                record["seconds"].as_f64().unwrap_or(0.0),
+                record["rows_per_second"].as_f64().unwrap_or(0.0),
+            ));
+        }
+    }
+    write_whole(path, kept.as_bytes())?;
+    Ok(records)
+}
+
+fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
+    let parts = trainer.parts();
+    let count = |part: Option<&elbo::data::Part>| part.map_or(0, |p| p.rows().len());
+    common.note(format!(
+        "{} training, {} validation and {} test rows of {} values; {} parameters; into {}",
+        thousands(parts.train.rows().len()),
+        thousands(count(parts.validation.as_ref())),
+        thousands(count(parts.test.as_ref())),
+        parts.train.data().width(),
+        thousands(trainer.vae().layout().len()),
+        folder.0.display()
+    ));
+    if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {
+        common.note(format!("resumed after epoch {}", trainer.progress().epoch));
+    }
+}
+
+/// Writes metrics and checkpoints, shows progress, obeys Ctrl-C and `--stop-after`.
+struct Watcher<'a> {
+    folder: &'a Folder,
+    state: &'a str,
+    stop_after: u32,
+    progress: Training,
+    /// Seconds and rows per second of every epoch.
+    records: Vec<(f64, f64)>,
+}
+
+impl Observer<f32> for Watcher<'_> {
+    fn step(&mut self, _trainer: &Trainer<f32>, report: &StepReport) -> bool {
+        self.progress.step(report);
+        !INTERRUPTED.load(Ordering::Relaxed)
+    }
+
+    fn epoch(&mut self, trainer: &Trainer<f32>, record: &EpochRecord) -> Result<bool> {
+        self.records.push((record.seconds, record.rows_per_second));
+        // The line first: a resumed run drops the lines that its checkpoint does not know.
+        append_line(
+            &self.folder.metrics(),
+            &serde_json::to_string(record).expect("finite numbers are JSON"),
+        )?;
+        checkpoint::save(&self.folder.checkpoint(), trainer, self.state)?;
+        self.progress.epoch(record);
+        Ok(record.epoch < self.stop_after && !INTERRUPTED.load(Ordering::Relaxed))
+    }
+}
+
+fn append_line(path: &Path, line: &str) -> Result<()> {
+    use std::io::Write;
+    let append = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(format!("{line}\n").as_bytes())
+    };
+    append().map_err(|e| Error::io(path, e))
+}
+
+/// Writes the model and its pictures, and reports.
+fn finish(
+    folder: &Folder,
+    mut trainer: Trainer<f32>,
+    mut header: Header,
+    records: &[(f64, f64)],
+    common: &Common,
+) -> Result<ExitCode> {
+    let (params, kind) = trainer.weights();
+    let params = params.to_vec();
+    header.weights = Some(kind.into());
+    let vae = Vae::new(trainer.vae().config().clone())?;
+    let model = Model { vae, params, header };
+    model.save(folder.file("model.safetensors"))?;
+    let held_out = trainer.test_score()?;
+    if let Some(image) = model.header.image() {
+        let part = trainer.parts().test.as_ref().unwrap_or(&trainer.parts().train);
+        write_samples(&folder.file("samples.png"), &model, 100, trainer.config().seed)?;
+        write_reconstructions(
+            &folder.file("reconstructions.png"),
+            &model,
+            part,
+            pictures_of(image),
+        )?;
+    }
+
+    // The first epoch also warms up caches and clocks.
+    let after_first = if records.len() > 1 { &records[1..] } else { records };
+    let rate = after_first.iter().map(|r| r.1).fold(0.0, f64::max);
+    let seconds: f64 = records.iter().map(|r| r.0).sum();
+    let json = json!({
+        "out": folder.0.display().to_string(),
+        "epochs": trainer.progress().epoch,
+        "rows_per_second": rate,
+        "seconds": seconds,
+        "heldout": held_out.map(|s| json!({"loss": s.loss, "reconstruction": s.reconstruction, "kl": s.kl})),
+    });
+    let mut rows = vec![
+        ("epochs", trainer.progress().epoch.to_string()),
+        ("training time", format!("{seconds:.1} s")),
+    ];
+    if kind.best {
+        rows.push(("weights", format!("of epoch {}, the best on the validation rows", kind.epoch)));
+    }
+    if let Some(score) = held_out {
+        let text = format!(
+            "{:.4} nats = reconstruction {:.4} + KL {:.4}",
+            score.loss, score.reconstruction, score.kl
+        );
+        rows.push(("test loss", text));
+    }
+    rows.push(("model", folder.file("model.safetensors").display().to_string()));
+    if model.header.image.is_some() {
+        rows.push(("look at", folder.file("samples.png").display().to_string()));
+    }
+    common.result(&json, &two_columns(&rows))?;
+    Ok(ExitCode::SUCCESS)
+}

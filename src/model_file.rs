@@ -1,0 +1,297 @@
+//! Models on disk: one `.safetensors` file.
+//!
+//! The tensors have PyTorch's names and shapes (`encoder.0.layers.0.weight [out, in]`). Everything
+//! else about the model is one metadata key, `elbo`, of canonical JSON ([`Header`]). The same
+//! training gives the same file, byte for byte.
+//!
+//! Opening a file trusts nothing in it: sizes are compared with what the file really holds before
+//! memory is asked for, every slot must be there with its shape and nothing else, and all values must
+//! be finite. The format cannot hold code.
+
+mod header;
+
+pub use header::{
+    DataHeader, FORMAT, Header, LevelHeader, ModelHeader, TrainingHeader, WeightsHeader,
+};
+
+use crate::error::{Error, Result};
+use crate::real::Real;
+use crate::vae::{Vae, VaeConfig};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+/// The metadata key that holds the header.
+const KEY: &str = "elbo";
+
+/// A model with its weights.
+pub struct Model<T> {
+    /// Its structure.
+    pub vae: Vae<T>,
+    /// Its weights, in the structure's layout.
+    pub params: Vec<T>,
+    /// What it is and how it was trained.
+    pub header: Header,
+}
+
+impl<T: Real> Model<T> {
+    /// Opens a model, rounding or widening its weights to `T`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is not a model or a damaged one.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Model::from_bytes(&bytes).map_err(|message| Error::file(path, message))
+    }
+
+    /// As [`Self::open`], from memory.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let (file, json) = parse(bytes, KEY, "a model")?;
+        let header = Header::from_json(&json)?;
+        let config = VaeConfig::try_from(&header.model)
+            .map_err(|e| format!("its header is damaged: {e}"))?;
+        if let Some(image) = header.image
+            && image.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) != Some(config.width)
+        {
+            return Err(format!(
+                "its header is damaged: rows of {} are not images of {image:?}",
+                config.width
+            ));
+        }
+        let vae = Vae::<T>::new(config).map_err(|e| format!("its header is damaged: {e}"))?;
+        // Every slot is compared with the file before the buffer for all of them is allocated.
+        for slot in vae.layout().slots() {
+            let tensor = file
+                .tensor(&slot.name)
+                .map_err(|_| format!("the tensor {} is missing", slot.name))?;
+            if tensor.shape() != slot.shape {
+                return Err(format!(
+                    "the tensor {} is {:?}, not {:?}",
+                    slot.name,
+                    tensor.shape(),
+                    slot.shape
+                ));
+            }
+        }
+        if file.len() != vae.layout().slots().len() {
+            let known = |name: &str| vae.layout().slots().iter().any(|s| s.name == name);
+            let stranger = file.names().into_iter().find(|n| !known(n)).unwrap_or("?").to_owned();
+            return Err(format!("it has a tensor `{stranger}` that does not belong to the model"));
+        }
+        let mut params = vec![T::zero(); vae.layout().len()];
+        for slot in vae.layout().slots() {
+            read_tensor(&mut params[slot.range()], &file, &slot.name)?;
+        }
+        Ok(Model { vae, params, header })
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let slots = self.vae.layout().slots();
+        let tensors =
+            slots.iter().map(|s| Tensor::new(&s.name, s.shape.clone(), &self.params[s.range()]));
+        serialize(&tensors.collect::<Vec<_>>(), KEY, self.header.to_json())
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written; an older file of that name is then still there.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_whole(path.as_ref(), &self.to_bytes())
+    }
+}
+
+/// Writes to a temporary name in the same folder, then renames: never half a file.
+///
+/// # Errors
+/// [`Error::Io`]; nothing is left behind.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        // The rename must not reach the disk before the content.
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|e| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::io(path, e)
+    })
+}
+
+/// A named tensor on its way into a file.
+pub(crate) struct Tensor {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    pub(crate) fn new<T: Real>(name: &str, shape: Vec<usize>, values: &[T]) -> Self {
+        let mut bytes = Vec::with_capacity(size_of_val(values));
+        values.iter().for_each(|v| v.write_le(&mut bytes));
+        let dtype = if T::NAME == "F32" { Dtype::F32 } else { Dtype::F64 };
+        Tensor { name: name.to_owned(), dtype, shape, bytes }
+    }
+}
+
+/// A `.safetensors` file of these tensors and one metadata key.
+pub(crate) fn serialize(tensors: &[Tensor], key: &str, json: String) -> Vec<u8> {
+    let views = tensors.iter().map(|t| {
+        let view = TensorView::new(t.dtype, t.shape.clone(), &t.bytes)
+            .expect("as many bytes as the shape says");
+        (t.name.as_str(), view)
+    });
+    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), json)])))
+        .expect("tensors with distinct names and whole elements serialise")
+}
+
+/// The tensors of a `.safetensors` file and the JSON under `key`; `what` is what the file should be.
+pub(crate) fn parse<'a>(
+    bytes: &'a [u8],
+    key: &str,
+    what: &str,
+) -> std::result::Result<(SafeTensors<'a>, String), String> {
+    let foreign = || format!("this is not {what} that elbo wrote");
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| format!("{}, or it is damaged ({e})", foreign()))?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| format!("it is damaged ({e})"))?;
+    let json = metadata.metadata().as_ref().and_then(|m| m.get(key)).ok_or_else(foreign)?;
+    Ok((file, json.clone()))
+}
+
+/// `out ← the tensor`, converted to `T`.
+pub(crate) fn read_tensor<T: Real>(
+    out: &mut [T],
+    file: &SafeTensors<'_>,
+    name: &str,
+) -> std::result::Result<(), String> {
+    let tensor = file.tensor(name).map_err(|_| format!("the tensor {name} is missing"))?;
+    if tensor.shape().iter().product::<usize>() != out.len() {
+        return Err(format!("the tensor {name} has the wrong size"));
+    }
+    let data = tensor.data();
+    match tensor.dtype() {
+        Dtype::F32 => convert::<f32, T>(out, data),
+        Dtype::F64 => convert::<f64, T>(out, data),
+        other => return Err(format!("the tensor {name} is {other}; F32 and F64 are read")),
+    }
+    match out.iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(format!("the tensor {name} holds {} at element {i}", out[i])),
+        None => Ok(()),
+    }
+}
+
+fn convert<S: Real, T: Real>(out: &mut [T], data: &[u8]) {
+    for (o, bytes) in out.iter_mut().zip(data.chunks_exact(size_of::<S>())) {
+        *o = T::from_f64(S::read_le(bytes).to_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Init;
+
+    fn model<T: Real>() -> Model<T> {
+        let config = VaeConfig::new(6, &[5], 2);
+        let vae = Vae::<T>::new(config.clone()).unwrap();
+        let params = vae.init(Init::Uniform, 1, None);
+        Model { params, header: Header::new(&config, None), vae }
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        Model::<f32>::from_bytes(bytes).err().expect("a damaged file is refused")
+    }
+
+    #[test]
+    fn a_model_survives_the_round_trip() {
+        let bytes = model::<f32>().to_bytes();
+        let again = Model::<f32>::from_bytes(&bytes).unwrap();
+        assert_eq!(again.params, model::<f32>().params);
+        assert_eq!(again.header, model::<f32>().header);
+        assert_eq!(again.to_bytes(), bytes);
+        // Widened exactly.
+        let wide = Model::<f64>::from_bytes(&bytes).unwrap();
+        assert!(wide.params.iter().zip(&again.params).all(|(w, n)| *w == *n as f64));
+        assert_eq!(
+            Model::<f64>::from_bytes(&model::<f64>().to_bytes()).unwrap().params,
+            model::<f64>().params
+        );
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let bytes = model::<f32>().to_bytes();
+        for len in 0..bytes.len() {
+            error(&bytes[..len]);
+        }
+    }
+
+    #[test]
+    fn no_damaged_byte_makes_it_panic() {
+        let bytes = model::<f32>().to_bytes();
+        for i in 0..bytes.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[i] ^= flip;
+                let _ = Model::<f32>::from_bytes(&damaged); // some flips only change a weight
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let fresh = model::<f32>;
+        let mut m = fresh();
+        m.params[3] = f32::NAN;
+        assert!(error(&m.to_bytes()).contains("NaN at element 3"));
+
+        let mut m = fresh();
+        m.header.format = 2;
+        assert!(error(&m.to_bytes()).contains("format is 2"));
+
+        let mut m = fresh();
+        m.header.model.width = 7;
+        assert!(error(&m.to_bytes()).contains("is [5, 6], not [5, 7]"));
+
+        let mut m = fresh();
+        m.header.model.width = usize::MAX;
+        assert!(error(&m.to_bytes()).contains("not between 1 and"));
+
+        let mut m = fresh();
+        m.header.model.activation = "rely".to_owned();
+        assert!(error(&m.to_bytes()).contains("`rely` is unknown"));
+
+        let mut m = fresh();
+        m.header.model.levels[0].hidden.push(5);
+        assert!(error(&m.to_bytes()).contains("encoder.0.layers.1.weight is missing"));
+
+        let mut m = fresh();
+        m.header.model.levels[0].hidden.clear();
+        assert!(error(&m.to_bytes()).contains("encoder.0.head.weight"));
+
+        let stranger = [Tensor::new("a", vec![1], &[0f32])];
+        assert!(error(&serialize(&stranger, "other", String::new())).contains("not a model"));
+    }
+
+    #[test]
+    fn a_refused_write_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("model.safetensors");
+        assert!(matches!(model::<f32>().save(&path), Err(Error::Io { .. })));
+        model::<f32>().save(folder.path().join("m.safetensors")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

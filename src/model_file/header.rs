@@ -1,0 +1,289 @@
+//! What a model file says about its weights: one key of canonical JSON.
+//!
+//! These structures are the format. They hold names and numbers only, in the spelling of the command
+//! line, so that the engine's own types can change without changing the file. Nothing in them depends
+//! on where, when or with how many threads a model was trained.
+
+use crate::data::{Binarize, ImageShape, Roles};
+use crate::error::{Error, Result};
+use crate::family::Spec;
+use crate::nn::{Activation, Init};
+use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::train::{TrainConfig, WeightsKind};
+use crate::vae::{LevelConfig, VaeConfig};
+use serde::{Deserialize, Serialize};
+
+/// The version of the format that this crate writes.
+pub const FORMAT: u32 = 1;
+
+/// Everything but the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of the format.
+    pub format: u32,
+    /// The architecture.
+    pub model: ModelHeader,
+    /// What a row is, if it is an image: `[height, width, channels]`.
+    pub image: Option<[usize; 3]>,
+    /// How it was trained, if it was.
+    pub training: Option<TrainingHeader>,
+    /// Which weights of the training these are.
+    pub weights: Option<WeightsHeader>,
+}
+
+/// As [`VaeConfig`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the fields are VaeConfig's, documented there
+pub struct ModelHeader {
+    pub width: usize,
+    pub levels: Vec<LevelHeader>,
+    pub activation: String,
+    pub likelihood: String,
+    pub conditional: String,
+    pub posterior: String,
+    pub prior: String,
+}
+
+/// As [`LevelConfig`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LevelHeader {
+    pub hidden: Vec<usize>,
+    pub latent: usize,
+}
+
+/// As [`TrainConfig`], with the data and the roles of its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct TrainingHeader {
+    pub objective: String,
+    pub samples: usize,
+    pub beta: f64,
+    pub warmup: f64,
+    pub batch_size: usize,
+    pub epochs: u32,
+    pub learning_rate: f64,
+    pub schedule: String,
+    pub clip: Option<f64>,
+    pub adam_beta1: f64,
+    pub adam_beta2: f64,
+    pub adam_epsilon: f64,
+    pub weight_decay: f64,
+    pub average: Option<f64>,
+    pub init: String,
+    pub start_at_mean: bool,
+    pub seed: u64,
+    pub patience: Option<u32>,
+    pub data: DataHeader,
+}
+
+/// The data and the roles of its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataHeader {
+    /// The name of embedded data; files have none here.
+    pub embedded: Option<String>,
+    /// Rows that were offered for training, before roles and limit.
+    pub rows: usize,
+    /// [`crate::data::Dataset::fingerprint`] of these, in hexadecimal.
+    pub fingerprint: String,
+    /// As [`Roles`].
+    pub validation: f64,
+    /// As [`Roles`].
+    pub test: f64,
+    /// As [`Roles`].
+    pub limit: Option<usize>,
+    /// As [`Roles`].
+    pub binarize: String,
+}
+
+/// As [`WeightsKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct WeightsHeader {
+    pub average: bool,
+    pub best: bool,
+    pub epoch: u32,
+    pub step: u64,
+}
+
+impl From<WeightsKind> for WeightsHeader {
+    fn from(k: WeightsKind) -> Self {
+        WeightsHeader { average: k.average, best: k.best, epoch: k.epoch, step: k.step }
+    }
+}
+
+impl Header {
+    /// The header of a model that has not been trained.
+    pub fn new(model: &VaeConfig, image: Option<ImageShape>) -> Self {
+        let image = image.map(|i| [i.height, i.width, i.channels]);
+        Header {
+            format: FORMAT,
+            model: ModelHeader::from(model),
+            image,
+            training: None,
+            weights: None,
+        }
+    }
+
+    /// Canonical JSON: keys sorted, no spaces, shortest numbers that read back the same.
+    pub fn to_json(&self) -> String {
+        // A `Value`'s map is sorted; a struct's fields would come in the order of the code.
+        let value = serde_json::to_value(self).expect("plain names and finite numbers are JSON");
+        value.to_string()
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub fn from_json(text: &str) -> std::result::Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let version: Version =
+            serde_json::from_str(text).map_err(|e| format!("its header is damaged: {e}"))?;
+        if version.format != FORMAT {
+            return Err(format!(
+                "its format is {}, this program reads {FORMAT}: use the version of elbo that wrote it",
+                version.format
+            ));
+        }
+        serde_json::from_str(text).map_err(|e| format!("its header is damaged: {e}"))
+    }
+
+    /// The image shape of a row.
+    pub fn image(&self) -> Option<ImageShape> {
+        self.image.map(|[height, width, channels]| ImageShape { height, width, channels })
+    }
+}
+
+impl From<&VaeConfig> for ModelHeader {
+    fn from(c: &VaeConfig) -> Self {
+        let level = |l: &LevelConfig| LevelHeader { hidden: l.hidden.clone(), latent: l.latent };
+        ModelHeader {
+            width: c.width,
+            levels: c.levels.iter().map(level).collect(),
+            activation: c.activation.name().to_owned(),
+            likelihood: c.likelihood.to_string(),
+            conditional: c.conditional.to_string(),
+            posterior: c.posterior.to_string(),
+            prior: c.prior.to_string(),
+        }
+    }
+}
+
+impl TryFrom<&ModelHeader> for VaeConfig {
+    type Error = Error;
+
+    fn try_from(h: &ModelHeader) -> Result<Self> {
+        let config = VaeConfig {
+            width: h.width,
+            levels: h
+                .levels
+                .iter()
+                .map(|l| LevelConfig { hidden: l.hidden.clone(), latent: l.latent })
+                .collect(),
+            activation: h.activation.parse::<Activation>()?,
+            likelihood: h.likelihood.parse::<Spec>()?,
+            conditional: h.conditional.parse::<Spec>()?,
+            posterior: h.posterior.parse::<Spec>()?,
+            prior: h.prior.parse::<Spec>()?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl TrainingHeader {
+    /// The header of a run. `source` are the rows offered for training; `embedded` is their name if
+    /// they need no file.
+    pub fn new(
+        c: &TrainConfig,
+        roles: &Roles,
+        source: &crate::data::Dataset,
+        embedded: Option<String>,
+    ) -> Self {
+        TrainingHeader {
+            objective: c.objective.to_string(),
+            samples: c.samples,
+            beta: c.warmup.beta,
+            warmup: c.warmup.epochs,
+            batch_size: c.batch_size,
+            epochs: c.epochs,
+            learning_rate: c.learning_rate,
+            schedule: c.schedule.spec().to_string(),
+            clip: c.clip,
+            adam_beta1: c.adam.beta1,
+            adam_beta2: c.adam.beta2,
+            adam_epsilon: c.adam.epsilon,
+            weight_decay: c.adam.weight_decay,
+            average: c.average,
+            init: c.init.name().to_owned(),
+            start_at_mean: c.start_at_mean,
+            seed: c.seed,
+            patience: c.patience,
+            data: DataHeader {
+                embedded,
+                rows: source.rows(),
+                fingerprint: format!("{:016x}", source.fingerprint()),
+                validation: roles.validation,
+                test: roles.test,
+                limit: roles.limit,
+                binarize: roles.binarize.name().to_owned(),
+            },
+        }
+    }
+
+    /// How it was trained.
+    ///
+    /// # Errors
+    /// If a name is unknown or a number out of range.
+    pub fn config(&self) -> Result<TrainConfig> {
+        let config = TrainConfig {
+            objective: self.objective.parse()?,
+            samples: self.samples,
+            warmup: Warmup { beta: self.beta, epochs: self.warmup },
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            schedule: Schedule::from_spec(&self.schedule.parse()?)?,
+            clip: self.clip,
+            adam: AdamConfig {
+                beta1: self.adam_beta1,
+                beta2: self.adam_beta2,
+                epsilon: self.adam_epsilon,
+                weight_decay: self.weight_decay,
+            },
+            average: self.average,
+            init: self.init.parse::<Init>()?,
+            start_at_mean: self.start_at_mean,
+            seed: self.seed,
+            patience: self.patience,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The roles of the rows.
+    ///
+    /// # Errors
+    /// If the binarisation is unknown.
+    pub fn roles(&self) -> Result<Roles> {
+        let d = &self.data;
+        let binarize = d.binarize.parse::<Binarize>()?;
+        Ok(Roles {
+            validation: d.validation,
+            test: d.test,
+            limit: d.limit,
+            binarize,
+            seed: self.seed,
+        })
+    }
+}

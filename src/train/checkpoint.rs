@@ -1,0 +1,124 @@
+//! The whole state of a run on disk, so that a stopped one continues to the same bits.
+//!
+//! Parameters, Adam's moments and the weight average are flat tensors; counters and sums are tensors
+//! of `f64` (exact for counts below 2⁵³). Nothing else is state: noise and order are functions of the
+//! seed and the counters. The run's header is stored too, and must be the same when it is resumed.
+
+use super::Trainer;
+use super::trainer::{Best, Progress};
+use crate::error::{Error, Result};
+use crate::model_file::{Tensor, parse, read_tensor, serialize, write_whole};
+use crate::real::Real;
+use crate::vae::Score;
+use std::path::Path;
+
+/// The metadata key that holds the run's header.
+const KEY: &str = "elbo-checkpoint";
+
+/// Writes `trainer`'s state, whole or not at all. `run` is a description of the run that
+/// [`Checkpoint::run`] gives back; the caller compares them.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be written; an older checkpoint is then still there.
+pub fn save<T: Real>(path: &Path, trainer: &Trainer<T>, run: &str) -> Result<()> {
+    let flat = |name: &str, values: &[T]| Tensor::new(name, vec![values.len()], values);
+    let mut tensors = vec![
+        flat("params", &trainer.params),
+        flat("adam.m", &trainer.adam.m),
+        flat("adam.v", &trainer.adam.v),
+    ];
+    let Progress { epoch, batch, sums, waited } = trainer.progress;
+    let counters = [
+        epoch as f64,
+        batch as f64,
+        waited as f64,
+        trainer.adam.step as f64,
+        sums.loss,
+        sums.reconstruction,
+        sums.kl,
+    ];
+    tensors.push(Tensor::new("counters", vec![counters.len()], &counters));
+    if let Some(average) = &trainer.average {
+        tensors.push(flat("average", &average.sum));
+        tensors.push(Tensor::new("average.steps", vec![1], &[average.steps as f64]));
+    }
+    if let Some(best) = &trainer.best {
+        tensors.push(flat("best", &best.params));
+        tensors.push(Tensor::new(
+            "best.at",
+            vec![3],
+            &[best.epoch as f64, best.step as f64, best.loss],
+        ));
+    }
+    write_whole(path, &serialize(&tensors, KEY, run.to_owned()))
+}
+
+/// A checkpoint in memory.
+pub struct Checkpoint {
+    path: std::path::PathBuf,
+    bytes: Vec<u8>,
+    run: String,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is none, [`Error::File`] if the file is not one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let (_, run) = parse(&bytes, KEY, "a checkpoint").map_err(|m| Error::file(path, m))?;
+        Ok(Checkpoint { path: path.to_owned(), bytes, run })
+    }
+
+    /// The run's description, as given to [`save`].
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Puts the state into a trainer that was made with the same settings.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another size; the trainer is then not to be used.
+    pub fn restore<T: Real>(&self, trainer: &mut Trainer<T>) -> Result<()> {
+        self.restore_into(trainer).map_err(|m| Error::file(&self.path, m))
+    }
+
+    fn restore_into<T: Real>(&self, trainer: &mut Trainer<T>) -> std::result::Result<(), String> {
+        let (file, _) = parse(&self.bytes, KEY, "a checkpoint")?;
+        read_tensor(&mut trainer.params, &file, "params")?;
+        read_tensor(&mut trainer.adam.m, &file, "adam.m")?;
+        read_tensor(&mut trainer.adam.v, &file, "adam.v")?;
+        let mut counters = [0f64; 7];
+        read_tensor(&mut counters, &file, "counters")?;
+        let [epoch, batch, waited, step, loss, reconstruction, kl] = counters;
+        if [epoch, batch, waited, step].iter().any(|c| *c < 0.0 || c.fract() != 0.0) {
+            return Err("its counters are damaged".to_owned());
+        }
+        if batch as u64 > trainer.steps_per_epoch() {
+            return Err("its counters do not fit the data".to_owned());
+        }
+        trainer.progress = Progress {
+            epoch: epoch as u32,
+            batch: batch as u64,
+            sums: Score { loss, reconstruction, kl },
+            waited: waited as u32,
+        };
+        trainer.adam.step = step as u64;
+        if let Some(average) = &mut trainer.average {
+            let mut steps = [0f64];
+            read_tensor(&mut average.sum, &file, "average")?;
+            read_tensor(&mut steps, &file, "average.steps")?;
+            average.steps = steps[0] as u64;
+        }
+        trainer.best = None;
+        if file.tensor("best").is_ok() {
+            let (mut params, mut at) = (vec![T::zero(); trainer.params.len()], [0f64; 3]);
+            read_tensor(&mut params, &file, "best")?;
+            read_tensor(&mut at, &file, "best.at")?;
+            trainer.best =
+                Some(Best { epoch: at[0] as u32, step: at[1] as u64, loss: at[2], params });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! The state of a run, and its steps.
+
+use super::{Ending, EpochRecord, Observer, StepReport, TrainConfig};
+use crate::data::Parts;
+use crate::distribution::Support;
+use crate::error::{Error, Result};
+use crate::evaluate::Evaluator;
+use crate::objective::{self, Objective};
+use crate::optim::{Adam, Average, clip, global_norm};
+use crate::parallel;
+use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
+use ndarray::ArrayView2;
+use rand::seq::SliceRandom;
+use std::time::Instant;
+
+/// How far a run is. Together with the parameters and the optimiser's moments this is all of its
+/// state.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Epochs finished.
+    pub epoch: u32,
+    /// Batches finished in the current epoch.
+    pub batch: u64,
+    /// Scores of these, summed over rows.
+    pub sums: Score,
+    /// Epochs since the validation loss was last better.
+    pub waited: u32,
+}
+
+/// The weights that validation likes best so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Best<T> {
+    pub(crate) epoch: u32,
+    pub(crate) step: u64,
+    /// The validation loss.
+    pub(crate) loss: f64,
+    pub(crate) params: Vec<T>,
+}
+
+/// Which weights a model holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightsKind {
+    /// They are a moving average, not the last step's.
+    pub average: bool,
+    /// They were the best on validation rows, not the last.
+    pub best: bool,
+    /// Epochs of training behind them.
+    pub epoch: u32,
+    /// Steps of training behind them.
+    pub step: u64,
+}
+
+/// A model in training.
+pub struct Trainer<T> {
+    vae: Vae<T>,
+    config: TrainConfig,
+    parts: Parts,
+    objective: Box<dyn Objective<T>>,
+    held_out: Box<dyn Objective<T>>,
+    pub(crate) params: Vec<T>,
+    gradient: Vec<T>,
+    pub(crate) adam: Adam<T>,
+    pub(crate) average: Option<Average<T>>,
+    pub(crate) progress: Progress,
+    pub(crate) best: Option<Best<T>>,
+    /// The current epoch's training rows in their order; made when its first step is taken.
+    order: Vec<usize>,
+    order_epoch: Option<u32>,
+    ws: Workspace<T>,
+    x: Vec<T>,
+    evaluator: Evaluator<T>,
+    /// The weights that are judged, where these are not the parameters themselves.
+    averaged: Vec<T>,
+    cross_entropy: Option<&'static str>,
+}
+
+impl<T: Real> Trainer<T> {
+    /// A model with fresh weights, ready for its first step. All buffers are allocated here.
+    ///
+    /// # Errors
+    /// If a setting is out of range or does not fit another one, or a value of the data cannot be
+    /// had by the likelihood.
+    pub fn new(model: VaeConfig, config: TrainConfig, parts: Parts) -> Result<Self> {
+        config.check()?;
+        let vae = Vae::new(model)?;
+        let objective = objective::build::<T>(&config.objective)?;
+        vae.check_objective(&*objective)?;
+        let mut cross_entropy = None;
+        for part in [Some(&parts.train), parts.validation.as_ref(), parts.test.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if part.data().width() != vae.config().width {
+                let message = format!(
+                    "rows of {} values do not fit a model of width {}",
+                    part.data().width(),
+                    vae.config().width
+                );
+                return Err(Error::setting("data", message));
+            }
+            if let Support::CrossEntropy(reason) = part.support(vae.likelihood())? {
+                cross_entropy = Some(reason);
+            }
+        }
+        if config.patience.is_some() && parts.validation.is_none() {
+            return Err(Error::setting(
+                "patience",
+                "early stopping needs validation rows; add --validation 0.1",
+            ));
+        }
+        let mean = config.start_at_mean.then(|| parts.train.column_means());
+        let params = vae.init(config.init, config.seed, mean.as_deref());
+        let rows = config.batch_size.min(parts.train.rows().len());
+        let len = params.len();
+        Ok(Trainer {
+            ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
+            evaluator: Evaluator::new(&vae, config.samples)?,
+            x: vec![T::zero(); rows * vae.config().width],
+            held_out: objective.held_out(),
+            objective,
+            gradient: vec![T::zero(); len],
+            adam: Adam::new(config.adam, len),
+            average: config.average.map(|decay| Average::new(decay, len)),
+            averaged: if config.average.is_some() { params.clone() } else { Vec::new() },
+            params,
+            progress: Progress::default(),
+            best: None,
+            order: parts.train.rows().to_vec(),
+            order_epoch: None,
+            cross_entropy,
+            vae,
+            config,
+            parts,
+        })
+    }
+
+    /// The model's structure.
+    pub fn vae(&self) -> &Vae<T> {
+        &self.vae
+    }
+
+    /// How it is trained.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// What it is trained on and judged by.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Why the loss is a cross-entropy and not a likelihood, if so.
+    pub fn cross_entropy(&self) -> Option<&'static str> {
+        self.cross_entropy
+    }
+
+    /// Steps of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.parts.train.rows().len().div_ceil(self.config.batch_size) as u64
+    }
+
+    /// The weights to keep: the best on validation rows if there are any, else the last; averaged if
+    /// the configuration says so.
+    pub fn weights(&mut self) -> (&[T], WeightsKind) {
+        self.refresh_average();
+        let (average, epoch, step) =
+            (self.average.is_some(), self.progress.epoch, self.adam.steps());
+        match &self.best {
+            Some(best) => (
+                &best.params,
+                WeightsKind { average, best: true, epoch: best.epoch, step: best.step },
+            ),
+            None => (self.judged(), WeightsKind { average, best: false, epoch, step }),
+        }
+    }
+
+    /// The weights that evaluation sees: the average as last refreshed, or the parameters.
+    fn judged(&self) -> &[T] {
+        if self.average.is_some() { &self.averaged } else { &self.params }
+    }
+
+    fn refresh_average(&mut self) {
+        if let Some(average) = &self.average {
+            average.write_to(&mut self.averaged);
+        }
+    }
+
+    /// Trains until all epochs are done, patience runs out or the observer has enough.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with the step and the term that broke; or the observer's error. The state
+    /// is then not to be used further.
+    pub fn run(&mut self, observer: &mut (dyn Observer<T> + Send)) -> Result<Ending> {
+        parallel::enter(|| self.run_here(observer))
+    }
+
+    fn run_here(&mut self, observer: &mut dyn Observer<T>) -> Result<Ending> {
+        let patience = self.config.patience.unwrap_or(u32::MAX);
+        while self.progress.epoch < self.config.epochs {
+            if self.progress.waited >= patience {
+                return Ok(Ending::OutOfPatience);
+            }
+            let (start, first) = (Instant::now(), self.progress.batch);
+            while self.progress.batch < self.steps_per_epoch() {
+                let report = self.step()?;
+                let goes_on = observer.step(self, &report);
+                // The last step's stop waits for the epoch's end, a moment later.
+                if !goes_on && self.progress.batch < self.steps_per_epoch() {
+                    return Ok(Ending::Stopped);
+                }
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            let done = self.parts.train.rows().len() - first as usize * self.config.batch_size;
+            let record = self.finish_epoch(seconds, done as f64 / seconds)?;
+            if !observer.epoch(self, &record)? {
+                return Ok(Ending::Stopped);
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// One step: gather, forward, backward, clip, Adam.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] if a term of the loss is not finite; the parameters are then as before.
+    pub fn step(&mut self) -> Result<StepReport> {
+        let Progress { epoch, batch, .. } = self.progress;
+        self.shuffle(epoch);
+        let (lr, beta) = self.rates(self.adam.steps());
+        let first = batch as usize * self.config.batch_size;
+        let rows = &self.order[first..self.order.len().min(first + self.config.batch_size)];
+        let width = self.vae.config().width;
+        let x = &mut self.x[..rows.len() * width];
+        self.parts.train.gather(x, rows, epoch);
+        let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
+
+        let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
+        let noise = Noise { address, rows, first_sample: 0 };
+        self.gradient.fill(T::zero());
+        let score = self.vae.loss_and_gradient(
+            &mut self.gradient,
+            &mut self.ws,
+            &x,
+            &self.params,
+            noise,
+            &*self.objective,
+            T::from_f64(beta),
+        );
+        let step = self.adam.steps() + 1;
+        if let Some(term) = score.broken_term() {
+            return Err(Error::NonFinite { step, term });
+        }
+        let scale = match self.config.clip {
+            None => 1.0,
+            Some(max) => match global_norm(&self.gradient) {
+                norm if norm.is_finite() => clip(norm, Some(max)),
+                _ => return Err(Error::NonFinite { step, term: "gradient" }),
+            },
+        };
+        self.adam.update(&mut self.params, &self.gradient, T::from_f64(scale), lr);
+        if let Some(average) = &mut self.average {
+            average.update(&self.params);
+        }
+        let report = StepReport { step, score, rows: rows.len() };
+        self.progress.batch += 1;
+        self.progress.sums.add(&score, rows.len() as f64);
+        Ok(report)
+    }
+
+    /// The learning rate and β of the step that follows `steps` others.
+    fn rates(&self, steps: u64) -> (f64, f64) {
+        let per_epoch = self.steps_per_epoch();
+        let factor = self.config.schedule.factor(steps, per_epoch, self.config.epochs);
+        (self.config.learning_rate * factor, self.config.warmup.beta(steps, per_epoch))
+    }
+
+    /// Puts the training rows into the order of `epoch`, unless they are.
+    fn shuffle(&mut self, epoch: u32) {
+        if self.order_epoch != Some(epoch) {
+            // Each epoch shuffles the sorted rows, so that its order does not depend on the last one's.
+            self.order.copy_from_slice(self.parts.train.rows());
+            let address = Address::new(self.config.seed, Purpose::Shuffle).epoch(epoch);
+            self.order.shuffle(&mut address.rng());
+            self.order_epoch = Some(epoch);
+        }
+    }
+
+    /// Judges the weights after an epoch's last step and starts the next one.
+    fn finish_epoch(&mut self, seconds: f64, rows_per_second: f64) -> Result<EpochRecord> {
+        let step = self.adam.steps();
+        if !self.params.iter().all(|p| p.is_finite()) {
+            return Err(Error::NonFinite { step, term: "parameters" });
+        }
+        self.refresh_average();
+        let train = self.progress.sums.mean(self.parts.train.rows().len() as f64);
+        let validation = self.score(Purpose::Validate, None)?;
+        let test = self.score(Purpose::Test, None)?;
+        let (learning_rate, beta) = self.rates(step - 1);
+        let record = EpochRecord {
+            epoch: self.progress.epoch + 1,
+            step,
+            seconds,
+            rows_per_second,
+            train,
+            validation,
+            test,
+            learning_rate,
+            beta,
+        };
+        self.progress = Progress {
+            epoch: record.epoch,
+            waited: self.progress.waited + 1,
+            ..Progress::default()
+        };
+        if let Some(score) = validation {
+            let better = self.best.as_ref().is_none_or(|best| score.loss < best.loss);
+            if better {
+                let params = self.judged().to_vec();
+                self.best = Some(Best { epoch: record.epoch, step, loss: score.loss, params });
+                self.progress.waited = 0;
+            }
+        }
+        Ok(record)
+    }
+
+    /// The test rows' score at β = 1 under the weights to keep ([`Self::weights`]).
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] if a term is not finite.
+    pub fn test_score(&mut self) -> Result<Option<Score>> {
+        // Out for the moment, because scoring borrows the whole trainer.
+        let best = self.best.take();
+        self.refresh_average();
+        let score = self.score(Purpose::Test, best.as_ref().map(|b| &b.params[..]));
+        self.best = best;
+        score
+    }
+
+    /// The score of the validation or test rows under `params`, or under the judged weights.
+    fn score(&mut self, purpose: Purpose, params: Option<&[T]>) -> Result<Option<Score>> {
+        let part =
+            if purpose == Purpose::Validate { &self.parts.validation } else { &self.parts.test };
+        let Some(part) = part else { return Ok(None) };
+        let judged = if self.average.is_some() { &self.averaged } else { &self.params };
+        let address = Address::new(self.config.seed, purpose);
+        let score = self.evaluator.score(
+            &self.vae,
+            params.unwrap_or(judged),
+            part,
+            &*self.held_out,
+            address,
+        );
+        match score.broken_term() {
+            Some(term) => Err(Error::NonFinite { step: self.adam.steps(), term }),
+            None => Ok(Some(score)),
+        }
+    }
+}
