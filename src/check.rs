@@ -17,7 +17,7 @@ pub struct Case {
     /// The room of the engine: `nn`, `distribution`, `prior`, `objective` or `model`.
     pub family: &'static str,
     /// The file in that room.
-    pub member: &'static str,
+    pub member: String,
     /// What exactly is checked.
     pub name: String,
     /// The tensors that it is differentiated by.

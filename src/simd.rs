@@ -49,8 +49,10 @@ fn has(level: Level) -> bool {
     }
 }
 
-/// Runs `kernel`, compiled for the best level. Mark the closure's callees `#[inline(always)]`, or
-/// they keep the baseline's instructions.
+/// Runs `kernel`, compiled for the best level.
+///
+/// The closure and every closure inside it must be marked `#[inline(always)]`, as the functions of
+/// [`crate::math`] are: what is not inlined keeps the baseline's instructions.
 #[inline(always)]
 pub fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]

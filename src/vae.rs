@@ -221,7 +221,7 @@ impl<T: Real> Vae<T> {
     /// instead of log p(z) and log q.
     ///
     /// # Panics
-    /// If `x` has another width than the model, more rows than the workspace, or not one entry in
+    /// If `x` has another width than the model, no row or more than the workspace, or not one entry in
     /// `noise.rows` per row; or if `closed_form` is asked of a model without one.
     pub fn forward(
         &self,
@@ -232,7 +232,7 @@ impl<T: Real> Vae<T> {
         closed_form: bool,
     ) {
         let (b, n) = (x.nrows(), x.nrows() * ws.samples);
-        assert!(b <= ws.max_rows, "{b} rows in a workspace for {}", ws.max_rows);
+        assert!((1..=ws.max_rows).contains(&b), "{b} rows in a workspace for {}", ws.max_rows);
         assert_eq!(x.ncols(), self.config.width, "x has another width than the model");
         assert_eq!(noise.rows.len(), b, "noise.rows has not one entry per row");
         assert!(!closed_form || self.has_closed_form_kl(), "this model has no closed-form KL");

@@ -1,9 +1,9 @@
 //! Whole models: every likelihood × objective × prior × number of levels × number of samples, with
-//! the posteriors and activations in turn.
+//! the posteriors, the conditionals between levels and the activations in turn.
 
 use super::operations::values_for;
 use super::{Case, Draws};
-use crate::distribution;
+use crate::distribution::{self, Support};
 use crate::family::Spec;
 use crate::gradcheck::{Input, Subject};
 use crate::nn::Activation;
@@ -70,15 +70,20 @@ pub(super) fn cases() -> Vec<Case> {
         .filter(|s| distribution::build_posterior::<f64>(s).is_ok())
         .cloned()
         .collect();
+    // Between latents goes whatever scores any real value.
+    let between: Vec<Spec> = conditionals
+        .iter()
+        .filter(|s| distribution::build::<f64>(s).is_ok_and(|p| p.support(-1.5) == Support::Inside))
+        .cloned()
+        .collect();
     let mut cases = Vec::new();
     for objective in objective::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
         for prior in prior::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
             for likelihood in &conditionals {
                 for (levels, samples) in [(1, 1), (1, 3), (2, 1), (2, 3)] {
                     let turn = cases.len();
-                    // Between latents anything goes that scores real values.
-                    let between: Vec<_> =
-                        conditionals.iter().filter(|s| s.name() != "bernoulli").collect();
+                    // The lists that go by turns must not keep step with the loops around them.
+                    let round = turn + turn / 4;
                     let config = VaeConfig {
                         width: 5,
                         levels: [(vec![7], 3), (vec![5], 2)][..levels]
@@ -90,8 +95,8 @@ pub(super) fn cases() -> Vec<Case> {
                             .collect(),
                         activation: Activation::ALL[turn % Activation::ALL.len()],
                         likelihood: likelihood.clone(),
-                        conditional: between[turn % between.len()].clone(),
-                        posterior: posteriors[turn % posteriors.len()].clone(),
+                        conditional: between[round % between.len()].clone(),
+                        posterior: posteriors[round % posteriors.len()].clone(),
                         prior: prior.clone(),
                     };
                     cases.extend(case(config, &objective, samples, turn));
@@ -106,8 +111,11 @@ pub(super) fn cases() -> Vec<Case> {
 fn case(config: VaeConfig, objective: &Spec, samples: usize, turn: usize) -> Option<Case> {
     let rows = 2;
     let name = format!(
-        "{objective}, {}, L = {}, K = {samples}, {}",
+        "{objective}, {}{}, q {}, prior {}, L = {}, K = {samples}, {}",
         config.likelihood,
+        if config.levels.len() > 1 { format!(" / {}", config.conditional) } else { String::new() },
+        config.posterior,
+        config.prior,
         config.levels.len(),
         config.activation.name()
     );
@@ -125,5 +133,5 @@ fn case(config: VaeConfig, objective: &Spec, samples: usize, turn: usize) -> Opt
         .collect();
     let ws = Workspace::new(&vae, rows, samples, Pass::Gradient).expect("positive sizes");
     let subject = Box::new(Model { vae, ws, x, objective });
-    Some(Case { family: "model", member: "vae", name, inputs, subject })
+    Some(Case { family: "model", member: "vae".to_owned(), name, inputs, subject })
 }

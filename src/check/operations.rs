@@ -53,13 +53,16 @@ pub(super) fn cases() -> Vec<Case> {
         for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
         {
             let build = || (member.build)(&spec).expect("an example can be built");
-            cases.extend([(1, 1), (2, 3)].map(|(b, k)| log_prob_case(member.name, build(), b, k)));
+            cases.extend(
+                [(1, 1), (2, 3)].map(|(b, k)| log_prob_case(file_of(member.name), build(), b, k)),
+            );
             if build().as_reparameterized().is_some() {
                 cases.extend(
-                    [(1, 1), (2, 3)].map(|(b, k)| rsample_case(member.name, build(), b, k)),
+                    [(1, 1), (2, 3)]
+                        .map(|(b, k)| rsample_case(file_of(member.name), build(), b, k)),
                 );
-                cases.push(log_q_case(member.name, build()));
-                cases.extend([1, 3].map(|b| kl_case(member.name, build(), b)));
+                cases.push(log_q_case(file_of(member.name), build()));
+                cases.extend([1, 3].map(|b| kl_case(file_of(member.name), build(), b)));
             }
         }
     }
@@ -83,7 +86,13 @@ pub(super) fn cases() -> Vec<Case> {
                         !objective.needs_closed_form_kl()
                     };
                     if wanted {
-                        cases.push(objective_case(member.name, objective, b, k, closed_form));
+                        cases.push(objective_case(
+                            file_of(member.name),
+                            objective,
+                            b,
+                            k,
+                            closed_form,
+                        ));
                     }
                 }
             }
@@ -93,8 +102,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// A member's file is its name, in Rust's spelling.
-fn file_of(name: &'static str) -> &'static str {
-    if name == "standard-normal" { "standard_normal" } else { name }
+fn file_of(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 fn activation_case(f: Activation) -> Case {
@@ -109,7 +118,7 @@ fn activation_case(f: Activation) -> Case {
     let w = weight.clone();
     Case {
         family: "nn",
-        member: "activation",
+        member: "activation".to_owned(),
         name: f.name().to_owned(),
         inputs: vec![Input::new("a", a)],
         subject: subject(
@@ -138,7 +147,7 @@ fn dense_case(rows: usize) -> Case {
     let w = weight.clone();
     Case {
         family: "nn",
-        member: "dense",
+        member: "dense".to_owned(),
         name: format!("{rows} rows, {inputs} → {outputs}"),
         inputs: vec![Input::new("x", x), Input::new("parameters", params)],
         subject: subject(
@@ -168,7 +177,7 @@ fn mlp_case(activation: Activation, hidden: &[usize]) -> Case {
     let (w, network) = (weight.clone(), mlp.clone());
     Case {
         family: "nn",
-        member: "mlp",
+        member: "mlp".to_owned(),
         name: format!("{inputs} → {hidden:?} → {outputs}, {}", activation.name()),
         inputs: vec![Input::new("x", x), Input::new("parameters", params)],
         subject: subject(
@@ -201,8 +210,9 @@ pub(super) fn values_for(p: &dyn Distribution<f64>, n: usize, draws: &mut Draws)
 }
 
 /// log p(x|η) with x of B rows and η of B·K rows, by η, x and the distribution's own parameters.
-fn log_prob_case(member: &'static str, p: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
-    let (width, n, o) = (7, b * k, p.own_parameters().len());
+fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
+    // Wider than the sixteen lanes of a sum, and not a multiple of them.
+    let (width, n, o) = (19, b * k, p.own_parameters().len());
     let eta_width = p.eta_width(width);
     let mut draws = Draws::new(4);
     let mut inputs = vec![
@@ -246,6 +256,9 @@ fn log_prob_case(member: &'static str, p: Box<dyn Distribution<f64>>, b: usize, 
                     &matrix(&i[0], n),
                     own,
                 );
+                let mut plain = vec![0.0; n];
+                batch::log_prob(&mut plain, &**p, &matrix(&i[1], b), &matrix(&i[0], n), own);
+                assert_alike(&log_p, &plain);
                 // The engine multiplies rows by weights and adds up what shared a row of x.
                 let weighted = |d: &Array2<f64>| d * &matrix(&weight, n);
                 let d_x = weighted(&d_x)
@@ -263,7 +276,7 @@ fn log_prob_case(member: &'static str, p: Box<dyn Distribution<f64>>, b: usize, 
 }
 
 /// z = g(η, ε) by η, with K draws of each row.
-fn rsample_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
+fn rsample_case(member: String, q: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
     let (width, n) = (5, b * k);
     let eta_width = q.eta_width(width);
     let mut draws = Draws::new(5);
@@ -297,7 +310,7 @@ fn rsample_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize, k
 
 /// log q(z|η) at a draw, by η at fixed z (the direct term) and by z. The value is `log_prob`, so the
 /// form that computes from ε is checked against the one that computes from z.
-fn log_q_case(member: &'static str, q: Box<dyn Distribution<f64>>) -> Case {
+fn log_q_case(member: String, q: Box<dyn Distribution<f64>>) -> Case {
     let width = 5;
     let mut draws = Draws::new(6);
     let (eta, eps) = (draws.normal(q.eta_width(width), 0.8), draws.normal(width, 1.0));
@@ -316,7 +329,11 @@ fn log_q_case(member: &'static str, q: Box<dyn Distribution<f64>>) -> Case {
             move |i| {
                 let (mut d_eta, mut d_z) = (vec![0.0; i[0].len()], vec![0.0; width]);
                 let q = q.as_reparameterized().expect("chosen for that");
-                q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
+                let log_q = q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
+                assert_alike(
+                    &[log_q, log_q],
+                    &[q.log_q(&i[0], &eps), q.log_prob(&i[1], &i[0], &[])],
+                );
                 vec![d_eta, d_z]
             },
         ),
@@ -324,7 +341,7 @@ fn log_q_case(member: &'static str, q: Box<dyn Distribution<f64>>) -> Case {
 }
 
 /// The closed-form KL to the standard normal, by η.
-fn kl_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize) -> Case {
+fn kl_case(member: String, q: Box<dyn Distribution<f64>>, b: usize) -> Case {
     let width = 5;
     let eta_width = q.eta_width(width);
     let mut draws = Draws::new(7);
@@ -358,7 +375,7 @@ fn kl_case(member: &'static str, q: Box<dyn Distribution<f64>>, b: usize) -> Cas
     }
 }
 
-fn prior_case(member: &'static str, p: Box<dyn Prior<f64>>, n: usize) -> Case {
+fn prior_case(member: String, p: Box<dyn Prior<f64>>, n: usize) -> Case {
     let width = 5;
     let mut draws = Draws::new(8);
     let inputs = vec![Input::new("z", draws.normal(n * width, 1.0))];
@@ -380,6 +397,9 @@ fn prior_case(member: &'static str, p: Box<dyn Prior<f64>>, n: usize) -> Case {
             move |i| {
                 let (mut log_p, mut d_z) = (vec![0.0; n], Array2::zeros((n, width)));
                 prior::log_prob_gradient(&mut log_p, d_z.view_mut(), &**p, &matrix(&i[0], n));
+                let mut plain = vec![0.0; n];
+                prior::log_prob(&mut plain, &**p, &matrix(&i[0], n));
+                assert_alike(&log_p, &plain);
                 vec![flat(&(&d_z * &matrix(&weight, n))).to_vec()]
             },
         ),
@@ -388,7 +408,7 @@ fn prior_case(member: &'static str, p: Box<dyn Prior<f64>>, n: usize) -> Case {
 
 /// The loss by each piece of log w, and by the closed-form KL where it is used.
 fn objective_case(
-    member: &'static str,
+    member: String,
     objective: Box<dyn Objective<f64>>,
     b: usize,
     k: usize,
@@ -446,6 +466,13 @@ fn objective_case(
         inputs,
         subject: subject(move |i, kinks| value(i, kinks).0, move |i| weigh(i, &mut Vec::new()).1),
     }
+}
+
+/// The pass for values and the pass for gradients must find the same value: a constant lost in one
+/// of them has no gradient that could show it.
+fn assert_alike(a: &[f64], b: &[f64]) {
+    let alike = a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-12 * (1.0 + a.abs()));
+    assert!(alike, "value and gradient passes disagree: {a:?} {b:?}");
 }
 
 /// A flat tensor as a matrix of `rows` rows.

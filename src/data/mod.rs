@@ -149,11 +149,14 @@ impl Dataset {
                 // Multiplied in f64: rounded to f32 this is the correctly rounded quotient, without the
                 // cost of a division.
                 let bytes = &v[range];
-                simd::dispatch(|| {
-                    out.iter_mut()
-                        .zip(bytes)
-                        .for_each(|(o, &v)| *o = T::from_f64(v as f64 * (1.0 / 255.0)));
-                });
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        out.iter_mut()
+                            .zip(bytes)
+                            .for_each(|(o, &v)| *o = T::from_f64(v as f64 * (1.0 / 255.0)));
+                    },
+                );
             }
             Values::F32(v) => {
                 out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = T::from_f64(v as f64))

@@ -9,7 +9,8 @@
 //!             ∂log p/∂l_i = x_i − σ(l_i)
 //!             ∂log p/∂x_i = l_i
 //! Numerics  softplus and σ share one exp(−|l|), which cannot overflow; l = ±10⁴ is exact. The
-//!           textbook ln(σ(l)) is −∞ once σ(l) rounds to 0 or 1.
+//!           textbook x ln σ + (1 − x) ln(1 − σ) is NaN (0 · −∞) once σ(l) rounds to 0 or 1,
+//!           which in f32 it does from l ≈ 17.
 //! Source    Kingma & Welling 2014, appendix C.1
 //! ```
 //!
@@ -52,7 +53,7 @@ impl<T: Real> Distribution<T> for Bernoulli {
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
         let n = x.len();
         let l = &eta[..n];
-        simd::dispatch(|| sum_over(n, |i| x[i] * l[i] - math::softplus(l[i])))
+        simd::dispatch(#[inline(always)] || sum_over(n, #[inline(always)] |i| x[i] * l[i] - math::softplus(l[i])))
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], _own: &[T]) -> T {
@@ -61,8 +62,8 @@ impl<T: Real> Distribution<T> for Bernoulli {
         if !d.d_x.is_empty() {
             d.d_x.copy_from_slice(l);
         }
-        simd::dispatch(|| {
-            sum_over(n, |i| {
+        simd::dispatch(#[inline(always)] || {
+            sum_over(n, #[inline(always)] |i| {
                 let (softplus, sigmoid) = math::softplus_sigmoid(l[i]);
                 d_eta[i] = x[i] - sigmoid;
                 x[i] * l[i] - softplus
@@ -71,7 +72,7 @@ impl<T: Real> Distribution<T> for Bernoulli {
     }
 
     fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        simd::dispatch(|| mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)));
+        simd::dispatch(#[inline(always)] || mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)));
     }
 
     fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {

@@ -109,17 +109,17 @@ impl<T: Real> Distribution<T> for Normal {
         let n = x.len();
         let (half, ln_2pi) = (T::from_f64(-0.5), T::from_f64(LN_2PI));
         let mean = &eta[..n];
-        simd::dispatch(|| match self.shared_log_variance(own) {
+        simd::dispatch(#[inline(always)] || match self.shared_log_variance(own) {
             Some(s) => {
                 let precision = (-s).exp();
-                half * sum_over(n, |i| {
+                half * sum_over(n, #[inline(always)] |i| {
                     let r = x[i] - mean[i];
                     ln_2pi + s + r * r * precision
                 })
             }
             None => {
                 let s = &eta[n..2 * n];
-                half * sum_over(n, |i| {
+                half * sum_over(n, #[inline(always)] |i| {
                     let r = x[i] - mean[i];
                     ln_2pi + s[i] + r * r * (-s[i]).exp()
                 })
@@ -132,10 +132,10 @@ impl<T: Real> Distribution<T> for Normal {
         let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
         let (mean, shared) = (&eta[..n], self.shared_log_variance(own));
         let (d_mean, d_s) = d.d_eta.split_at_mut(n);
-        let sum = simd::dispatch(|| match shared {
+        let sum = simd::dispatch(#[inline(always)] || match shared {
             Some(s) => {
                 let precision = (-s).exp();
-                sum_over(n, |i| {
+                sum_over(n, #[inline(always)] |i| {
                     let r = x[i] - mean[i];
                     let u = r * precision;
                     d_mean[i] = u;
@@ -144,7 +144,7 @@ impl<T: Real> Distribution<T> for Normal {
             }
             None => {
                 let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
-                sum_over(n, |i| {
+                sum_over(n, #[inline(always)] |i| {
                     let r = x[i] - mean[i];
                     let u = r * (-s[i]).exp();
                     d_mean[i] = u;
@@ -202,7 +202,7 @@ impl<T: Real> Distribution<T> for Normal {
 impl<T: Real> Reparameterized<T> for Normal {
     fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
         let (mean, s) = eta.split_at(z.len());
-        simd::dispatch(|| {
+        simd::dispatch(#[inline(always)] || {
             for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(eps) {
                 *z = mean + (T::from_f64(0.5) * s).exp() * eps;
             }
@@ -214,7 +214,7 @@ impl<T: Real> Reparameterized<T> for Normal {
         let half = T::from_f64(0.5);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
         let s = &eta[n..];
-        simd::dispatch(|| {
+        simd::dispatch(#[inline(always)] || {
             for i in 0..n {
                 d_mean[i] += d_z[i];
                 d_s[i] += d_z[i] * half * (half * s[i]).exp() * eps[i];
@@ -226,7 +226,7 @@ impl<T: Real> Reparameterized<T> for Normal {
         let n = eps.len();
         let s = &eta[n..2 * n];
         let ln_2pi = T::from_f64(LN_2PI);
-        T::from_f64(-0.5) * simd::dispatch(|| sum_over(n, |i| ln_2pi + s[i] + eps[i] * eps[i]))
+        T::from_f64(-0.5) * simd::dispatch(#[inline(always)] || sum_over(n, #[inline(always)] |i| ln_2pi + s[i] + eps[i] * eps[i]))
     }
 
     fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {
@@ -234,7 +234,7 @@ impl<T: Real> Reparameterized<T> for Normal {
         let half = T::from_f64(0.5);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
         let s = &eta[n..2 * n];
-        simd::dispatch(|| {
+        simd::dispatch(#[inline(always)] || {
             for i in 0..n {
                 let u = eps[i] * (-half * s[i]).exp();
                 d_mean[i] = u;
@@ -248,7 +248,7 @@ impl<T: Real> Reparameterized<T> for Normal {
     fn kl(&self, kl: &mut [T], eta: &[T]) {
         let (mean, s) = eta.split_at(kl.len());
         let (half, one) = (T::from_f64(0.5), T::one());
-        simd::dispatch(|| {
+        simd::dispatch(#[inline(always)] || {
             for ((kl, &mean), &s) in kl.iter_mut().zip(mean).zip(s) {
                 *kl = half * (mean * mean + (s.exp() - one - s));
             }
@@ -260,7 +260,7 @@ impl<T: Real> Reparameterized<T> for Normal {
         let (half, one) = (T::from_f64(0.5), T::one());
         let (mean, s) = eta.split_at(n);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
-        simd::dispatch(|| {
+        simd::dispatch(#[inline(always)] || {
             for i in 0..n {
                 d_mean[i] += d_kl[i] * mean[i];
                 d_s[i] += d_kl[i] * half * (s[i].exp() - one);

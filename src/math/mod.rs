@@ -3,7 +3,7 @@
 //! | function | formula used | why |
 //! |---|---|---|
 //! | [`sigmoid`] | with e = exp(−\|x\|): 1/(1+e) for x ≥ 0, e/(1+e) otherwise | never overflows, keeps relative accuracy on both tails |
-//! | [`softplus`] | max(x, 0) + ln(1 + exp(−\|x\|)) | the naive ln(1 + eˣ) overflows, and ln σ(x) is NaN from x ≈ −104 in `f32` |
+//! | [`softplus`] | max(x, 0) + ln(1 + exp(−\|x\|)) | the naive ln(1 + eˣ) overflows, and ln σ(x) is −∞ below x ≈ −104 in `f32` |
 //! | [`log_sum_exp`] | m + ln Σ exp(xᵢ − m), m = max xᵢ of *that* row | a maximum shared by rows underflows the others |
 //!
 //! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions

@@ -153,7 +153,10 @@ fn map<T: Real>(h: &mut [T], a: &[T], f: impl Fn(T) -> T + Sync) {
     let n = h.len();
     parallel::rows(RowsMut::new(h, 1), n, COST, &|first, count, part| {
         let (h, a) = (part.into_slice(), &a[first..first + count]);
-        simd::dispatch(|| h.iter_mut().zip(a).for_each(|(h, &a)| *h = f(a)));
+        simd::dispatch(
+            #[inline(always)]
+            || h.iter_mut().zip(a).for_each(|(h, &a)| *h = f(a)),
+        );
     });
 }
 
@@ -162,6 +165,9 @@ fn scale<T: Real>(d: &mut [T], a: &[T], h: &[T], slope: impl Fn(T, T) -> T + Syn
     let n = d.len();
     parallel::rows(RowsMut::new(d, 1), n, COST, &|first, count, part| {
         let (d, a, h) = (part.into_slice(), &a[first..first + count], &h[first..first + count]);
-        simd::dispatch(|| d.iter_mut().zip(a).zip(h).for_each(|((d, &a), &h)| *d *= slope(a, h)));
+        simd::dispatch(
+            #[inline(always)]
+            || d.iter_mut().zip(a).zip(h).for_each(|((d, &a), &h)| *d *= slope(a, h)),
+        );
     });
 }

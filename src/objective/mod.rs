@@ -25,9 +25,9 @@ family!(Objective, "objective": elbo, iwae);
 pub struct Terms<'a, T> {
     /// log p(x|z), `[B, K]`.
     pub log_px: ArrayView2<'a, T>,
-    /// log p(z), `[B, K]`; not computed (zero) where `kl` is there.
+    /// log p(z), `[B, K]`; not computed (and not to be read) where `kl` is there.
     pub log_prior: ArrayView2<'a, T>,
-    /// log q(z|x), `[B, K]`; not computed (zero) where `kl` is there.
+    /// log q(z|x), `[B, K]`; not computed (and not to be read) where `kl` is there.
     pub log_q: ArrayView2<'a, T>,
     /// The closed-form KL of every latent, `[B, Z]`, where the model has one and the objective uses it.
     pub kl: Option<ArrayView2<'a, T>>,

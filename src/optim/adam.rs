@@ -106,14 +106,17 @@ impl<T: Real> Adam<T> {
         parallel::rows(out, n, 4, &|first, count, (p, (m, v))| {
             let (p, m, v) = (p.into_slice(), m.into_slice(), v.into_slice());
             let g = &gradient[first..first + count];
-            simd::dispatch(|| {
-                for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                    let g = g * scale;
-                    *m = b1 * *m + c1 * g;
-                    *v = b2 * *v + c2 * g * g;
-                    *p = keep * *p - step_size * *m / (v.sqrt() * root + epsilon);
-                }
-            });
+            simd::dispatch(
+                #[inline(always)]
+                || {
+                    for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let g = g * scale;
+                        *m = b1 * *m + c1 * g;
+                        *v = b2 * *v + c2 * g * g;
+                        *p = keep * *p - step_size * *m / (v.sqrt() * root + epsilon);
+                    }
+                },
+            );
         });
     }
 }
