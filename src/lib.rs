@@ -1,5 +1,57 @@
 //! Variational autoencoders from scratch: every gradient derived by hand, proved by finite
 //! differences, and fast.
+//!
+//! A variational autoencoder learns the structure of data x through a latent z: an *encoder* emits
+//! the posterior q(z|x), a *decoder* emits the likelihood p(x|z), and both are trained to raise the
+//! evidence lower bound, log p(x) ≥ E_q\[log p(x|z)\] − KL(q(z|x) ‖ p(z)). The chapters in `docs/`
+//! derive all of it; each source file states its own mathematics at the top.
+//!
+//! ```
+//! use elbo::data::{Binarize, Parts, Roles, Source};
+//! use elbo::train::{TrainConfig, Trainer};
+//! use elbo::vae::VaeConfig;
+//!
+//! # fn main() -> elbo::Result<()> {
+//! let roles = Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::Dynamic, seed: 0 };
+//! let data = Parts::new(Source::open("digits:count=500")?, roles)?;
+//! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
+//! let mut trainer = Trainer::<f32>::new(VaeConfig::new(784, &[64], 8), config, data)?;
+//! trainer.run(&mut ())?;
+//! let judged = trainer.test_score()?.expect("digits have a test part");
+//! println!("−ELBO {:.1} nats, of which KL {:.1}", judged.loss, judged.kl);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Finding one's way
+//!
+//! | to see | read |
+//! |---|---|
+//! | one training step, forward and backward | [`vae`] |
+//! | a layer, a distribution, the KL, with derivations | [`nn`], [`distribution`], [`prior`], [`objective`] |
+//! | how a gradient is proved | [`gradcheck`], [`check`] |
+//! | how log p(x) is estimated | [`evaluate`] |
+//! | the loop around the step | [`train`], [`optim`], [`data`] |
+//! | what everything stands on | [`params`], [`gemm`], [`rng`], [`math`], [`parallel`], [`simd`] |
+//!
+//! # Notation
+//!
+//! `B` batch rows, `K` importance samples of each, `D` data width, `H` hidden width, `Z` latent
+//! width, `P` width of a distribution's parameter row. `x` data, `z` latent, `eps` noise, `eta` what a
+//! network emits. `d_foo` = ∂loss/∂foo, shaped like `foo`. Log-probabilities are complete (no constant
+//! is dropped) and in nats per row. Functions take what they write first, then what they read.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `parallel` | products and row kernels on all cores; results do not depend on how many |
+//! | `simd` | elementwise kernels compiled for AVX2 and AVX-512 too, chosen at run time |
+//! | `model-file` | models and checkpoints as `.safetensors` |
+//! | `cli` | the command `elbo`, with its readers and pictures |
+//!
+//! All are on by default. Without them (`default-features = false`) the crate needs `ndarray`,
+//! `matrixmultiply`, `rand`, `rand_distr` and what these bring.
 
 pub mod check;
 pub mod data;

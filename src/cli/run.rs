@@ -34,7 +34,7 @@ pub(crate) struct Run {
     pub(crate) binarize: String,
 
     /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/`
-    #[arg(long, value_name = "WIDTHS", default_value = "400", help_heading = "Model")]
+    #[arg(long, value_name = "WIDTHS", default_value = "400,200", help_heading = "Model")]
     pub(crate) hidden: String,
     /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
     #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]

@@ -53,7 +53,16 @@ impl<T: Real> Distribution<T> for Bernoulli {
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
         let n = x.len();
         let l = &eta[..n];
-        simd::dispatch(#[inline(always)] || sum_over(n, #[inline(always)] |i| x[i] * l[i] - math::softplus(l[i])))
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                sum_over(
+                    n,
+                    #[inline(always)]
+                    |i| x[i] * l[i] - math::softplus(l[i]),
+                )
+            },
+        )
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], _own: &[T]) -> T {
@@ -62,17 +71,27 @@ impl<T: Real> Distribution<T> for Bernoulli {
         if !d.d_x.is_empty() {
             d.d_x.copy_from_slice(l);
         }
-        simd::dispatch(#[inline(always)] || {
-            sum_over(n, #[inline(always)] |i| {
-                let (softplus, sigmoid) = math::softplus_sigmoid(l[i]);
-                d_eta[i] = x[i] - sigmoid;
-                x[i] * l[i] - softplus
-            })
-        })
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                sum_over(
+                    n,
+                    #[inline(always)]
+                    |i| {
+                        let (softplus, sigmoid) = math::softplus_sigmoid(l[i]);
+                        d_eta[i] = x[i] - sigmoid;
+                        x[i] * l[i] - softplus
+                    },
+                )
+            },
+        )
     }
 
     fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        simd::dispatch(#[inline(always)] || mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)));
+        simd::dispatch(
+            #[inline(always)]
+            || mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)),
+        );
     }
 
     fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
@@ -86,9 +105,13 @@ impl<T: Real> Distribution<T> for Bernoulli {
         if value == 0.0 || value == 1.0 {
             Support::Inside
         } else if (0.0..=1.0).contains(&value) {
-            Support::CrossEntropy("a Bernoulli gives grey values no probability; binarise the data for a likelihood")
+            Support::CrossEntropy(
+                "a Bernoulli gives grey values no probability; binarise the data for a likelihood",
+            )
         } else {
-            Support::Outside("a Bernoulli needs values from 0 to 1; rescale the data or use --likelihood normal")
+            Support::Outside(
+                "a Bernoulli needs values from 0 to 1; rescale the data or use --likelihood normal",
+            )
         }
     }
 
@@ -117,7 +140,11 @@ mod tests {
         let mut total = 0.0;
         for outcome in 0..8 {
             let x = [0, 1, 2].map(|i| ((outcome >> i) & 1) as f64);
-            let p: f64 = x.iter().zip(&logits).map(|(x, l)| 1.0 / (1.0 + (l * (1.0 - 2.0 * x)).exp())).product();
+            let p: f64 = x
+                .iter()
+                .zip(&logits)
+                .map(|(x, l)| 1.0 / (1.0 + (l * (1.0 - 2.0 * x)).exp()))
+                .product();
             let log_p = Bernoulli.log_prob(&x, &logits, &[]);
             assert!((log_p - p.ln()).abs() < 1e-14);
             total += log_p.exp();

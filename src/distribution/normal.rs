@@ -70,7 +70,9 @@ impl Normal {
             Some("learned") => Variance::Learned,
             Some(_) => match spec.number("variance")? {
                 Some(v) if v > 0.0 => Variance::Fixed(v),
-                _ => return Err(Error::setting("normal:variance", "must be above 0, or `learned`")),
+                _ => {
+                    return Err(Error::setting("normal:variance", "must be above 0, or `learned`"));
+                }
             },
         };
         Ok(Normal { variance })
@@ -109,22 +111,33 @@ impl<T: Real> Distribution<T> for Normal {
         let n = x.len();
         let (half, ln_2pi) = (T::from_f64(-0.5), T::from_f64(LN_2PI));
         let mean = &eta[..n];
-        simd::dispatch(#[inline(always)] || match self.shared_log_variance(own) {
-            Some(s) => {
-                let precision = (-s).exp();
-                half * sum_over(n, #[inline(always)] |i| {
-                    let r = x[i] - mean[i];
-                    ln_2pi + s + r * r * precision
-                })
-            }
-            None => {
-                let s = &eta[n..2 * n];
-                half * sum_over(n, #[inline(always)] |i| {
-                    let r = x[i] - mean[i];
-                    ln_2pi + s[i] + r * r * (-s[i]).exp()
-                })
-            }
-        })
+        simd::dispatch(
+            #[inline(always)]
+            || match self.shared_log_variance(own) {
+                Some(s) => {
+                    let precision = (-s).exp();
+                    half * sum_over(
+                        n,
+                        #[inline(always)]
+                        |i| {
+                            let r = x[i] - mean[i];
+                            ln_2pi + s + r * r * precision
+                        },
+                    )
+                }
+                None => {
+                    let s = &eta[n..2 * n];
+                    half * sum_over(
+                        n,
+                        #[inline(always)]
+                        |i| {
+                            let r = x[i] - mean[i];
+                            ln_2pi + s[i] + r * r * (-s[i]).exp()
+                        },
+                    )
+                }
+            },
+        )
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
@@ -132,27 +145,38 @@ impl<T: Real> Distribution<T> for Normal {
         let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
         let (mean, shared) = (&eta[..n], self.shared_log_variance(own));
         let (d_mean, d_s) = d.d_eta.split_at_mut(n);
-        let sum = simd::dispatch(#[inline(always)] || match shared {
-            Some(s) => {
-                let precision = (-s).exp();
-                sum_over(n, #[inline(always)] |i| {
-                    let r = x[i] - mean[i];
-                    let u = r * precision;
-                    d_mean[i] = u;
-                    ln_2pi + s + r * u
-                })
-            }
-            None => {
-                let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
-                sum_over(n, #[inline(always)] |i| {
-                    let r = x[i] - mean[i];
-                    let u = r * (-s[i]).exp();
-                    d_mean[i] = u;
-                    d_s[i] = half * (r * u - one);
-                    ln_2pi + s[i] + r * u
-                })
-            }
-        });
+        let sum = simd::dispatch(
+            #[inline(always)]
+            || match shared {
+                Some(s) => {
+                    let precision = (-s).exp();
+                    sum_over(
+                        n,
+                        #[inline(always)]
+                        |i| {
+                            let r = x[i] - mean[i];
+                            let u = r * precision;
+                            d_mean[i] = u;
+                            ln_2pi + s + r * u
+                        },
+                    )
+                }
+                None => {
+                    let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
+                    sum_over(
+                        n,
+                        #[inline(always)]
+                        |i| {
+                            let r = x[i] - mean[i];
+                            let u = r * (-s[i]).exp();
+                            d_mean[i] = u;
+                            d_s[i] = half * (r * u - one);
+                            ln_2pi + s[i] + r * u
+                        },
+                    )
+                }
+            },
+        );
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, u)| *d_x = -*u);
         if let [d_shared] = d.d_own {
             // Σ_i r_i u_i is in the sum already; what remains of ½ Σ (r u − 1) is arithmetic.
@@ -202,11 +226,14 @@ impl<T: Real> Distribution<T> for Normal {
 impl<T: Real> Reparameterized<T> for Normal {
     fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
         let (mean, s) = eta.split_at(z.len());
-        simd::dispatch(#[inline(always)] || {
-            for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(eps) {
-                *z = mean + (T::from_f64(0.5) * s).exp() * eps;
-            }
-        });
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(eps) {
+                    *z = mean + (T::from_f64(0.5) * s).exp() * eps;
+                }
+            },
+        );
     }
 
     fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]) {
@@ -214,19 +241,32 @@ impl<T: Real> Reparameterized<T> for Normal {
         let half = T::from_f64(0.5);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
         let s = &eta[n..];
-        simd::dispatch(#[inline(always)] || {
-            for i in 0..n {
-                d_mean[i] += d_z[i];
-                d_s[i] += d_z[i] * half * (half * s[i]).exp() * eps[i];
-            }
-        });
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    d_mean[i] += d_z[i];
+                    d_s[i] += d_z[i] * half * (half * s[i]).exp() * eps[i];
+                }
+            },
+        );
     }
 
     fn log_q(&self, eta: &[T], eps: &[T]) -> T {
         let n = eps.len();
         let s = &eta[n..2 * n];
         let ln_2pi = T::from_f64(LN_2PI);
-        T::from_f64(-0.5) * simd::dispatch(#[inline(always)] || sum_over(n, #[inline(always)] |i| ln_2pi + s[i] + eps[i] * eps[i]))
+        T::from_f64(-0.5)
+            * simd::dispatch(
+                #[inline(always)]
+                || {
+                    sum_over(
+                        n,
+                        #[inline(always)]
+                        |i| ln_2pi + s[i] + eps[i] * eps[i],
+                    )
+                },
+            )
     }
 
     fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {
@@ -234,25 +274,31 @@ impl<T: Real> Reparameterized<T> for Normal {
         let half = T::from_f64(0.5);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
         let s = &eta[n..2 * n];
-        simd::dispatch(#[inline(always)] || {
-            for i in 0..n {
-                let u = eps[i] * (-half * s[i]).exp();
-                d_mean[i] = u;
-                d_s[i] = half * (eps[i] * eps[i] - T::one());
-                d_z[i] = -u;
-            }
-        });
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    let u = eps[i] * (-half * s[i]).exp();
+                    d_mean[i] = u;
+                    d_s[i] = half * (eps[i] * eps[i] - T::one());
+                    d_z[i] = -u;
+                }
+            },
+        );
         self.log_q(eta, eps)
     }
 
     fn kl(&self, kl: &mut [T], eta: &[T]) {
         let (mean, s) = eta.split_at(kl.len());
         let (half, one) = (T::from_f64(0.5), T::one());
-        simd::dispatch(#[inline(always)] || {
-            for ((kl, &mean), &s) in kl.iter_mut().zip(mean).zip(s) {
-                *kl = half * (mean * mean + (s.exp() - one - s));
-            }
-        });
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for ((kl, &mean), &s) in kl.iter_mut().zip(mean).zip(s) {
+                    *kl = half * (mean * mean + (s.exp() - one - s));
+                }
+            },
+        );
     }
 
     fn kl_backward(&self, d_eta: &mut [T], d_kl: &[T], eta: &[T]) {
@@ -260,12 +306,15 @@ impl<T: Real> Reparameterized<T> for Normal {
         let (half, one) = (T::from_f64(0.5), T::one());
         let (mean, s) = eta.split_at(n);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
-        simd::dispatch(#[inline(always)] || {
-            for i in 0..n {
-                d_mean[i] += d_kl[i] * mean[i];
-                d_s[i] += d_kl[i] * half * (s[i].exp() - one);
-            }
-        });
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    d_mean[i] += d_kl[i] * mean[i];
+                    d_s[i] += d_kl[i] * half * (s[i].exp() - one);
+                }
+            },
+        );
     }
 }
 
@@ -279,7 +328,8 @@ mod tests {
     fn density_integrates_to_one() {
         let eta = [0.4f64, -0.8];
         let h = 1e-3;
-        let total: f64 = (-20_000..20_000).map(|i| NORMAL.log_prob(&[i as f64 * h], &eta, &[]).exp() * h).sum();
+        let total: f64 =
+            (-20_000..20_000).map(|i| NORMAL.log_prob(&[i as f64 * h], &eta, &[]).exp() * h).sum();
         assert!((total - 1.0).abs() < 1e-10, "{total}");
     }
 

@@ -56,7 +56,11 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Objective<T>>> {
 
 impl<T: Real> Objective<T> for Elbo {
     fn spec(&self) -> Spec {
-        if self.free_bits > 0.0 { Spec::new("elbo").with("free-bits", self.free_bits) } else { Spec::new("elbo") }
+        if self.free_bits > 0.0 {
+            Spec::new("elbo").with("free-bits", self.free_bits)
+        } else {
+            Spec::new("elbo")
+        }
     }
 
     fn uses_closed_form_kl(&self) -> bool {

@@ -56,7 +56,8 @@ impl<T: Real> Objective<T> for Iwae {
             let mut row = weights.log_px.row_mut(i);
             let row = row.as_slice_mut().expect("weights are in standard layout");
             for (j, log_w) in row.iter_mut().enumerate() {
-                *log_w = terms.log_px[[i, j]] + beta * (terms.log_prior[[i, j]] - terms.log_q[[i, j]]);
+                *log_w =
+                    terms.log_px[[i, j]] + beta * (terms.log_prior[[i, j]] - terms.log_q[[i, j]]);
             }
             let log_sum = log_sum_exp(row);
             bound += log_sum.to_f64() - (k as f64).ln();

@@ -41,7 +41,17 @@ impl<T: Real> Prior<T> for StandardNormal {
 
     fn log_prob(&self, z: &[T]) -> T {
         let ln_2pi = T::from_f64(LN_2PI);
-        T::from_f64(-0.5) * simd::dispatch(#[inline(always)] || sum_over(z.len(), #[inline(always)] |j| ln_2pi + z[j] * z[j]))
+        T::from_f64(-0.5)
+            * simd::dispatch(
+                #[inline(always)]
+                || {
+                    sum_over(
+                        z.len(),
+                        #[inline(always)]
+                        |j| ln_2pi + z[j] * z[j],
+                    )
+                },
+            )
     }
 
     fn log_prob_gradient(&self, d_z: &mut [T], z: &[T]) -> T {

@@ -226,11 +226,15 @@ impl<T: Real> Trainer<T> {
         Ok(Ending::Finished)
     }
 
-    /// One step: gather, forward, backward, clip, Adam.
+    /// One step: gather, forward, backward, clip, Adam. After an epoch's last step it begins the next
+    /// epoch; judging and remembering the best weights is [`Self::run`]'s.
     ///
     /// # Errors
     /// [`Error::NonFinite`] if a term of the loss is not finite; the parameters are then as before.
     pub fn step(&mut self) -> Result<StepReport> {
+        if self.progress.batch == self.steps_per_epoch() {
+            self.progress = Progress { epoch: self.progress.epoch + 1, ..Progress::default() };
+        }
         let Progress { epoch, batch, .. } = self.progress;
         self.shuffle(epoch);
         let (lr, beta) = self.rates(self.adam.steps());

@@ -1,0 +1,74 @@
+//! A steady training step allocates nothing of ours.
+//!
+//! All buffers of a step are made before the first one. What remains is matrixmultiply's packing
+//! buffer, one for each product: the test counts both and finds exactly as many allocations as
+//! products. It runs on one thread, where the count is exact.
+
+use elbo::data::{Binarize, Parts, Roles, Source};
+use elbo::train::{TrainConfig, Trainer};
+use elbo::vae::{LevelConfig, VaeConfig};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Allocations of the whole process so far.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// A global allocator is unsafe by its signature; this one only counts and passes on.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Products of a step of one network of n dense layers: n forward, and backward n for the weights
+/// and n (n − 1 where the input needs no gradient) for the inputs.
+fn products(layers: usize, input_gradient: bool) -> usize {
+    3 * layers - usize::from(!input_gradient)
+}
+
+fn allocations_of_a_step(levels: &[(&[usize], usize)], config: TrainConfig) -> usize {
+    let roles =
+        Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::Dynamic, seed: 0 };
+    let data = Parts::new(Source::open("digits:count=200").unwrap(), roles).unwrap();
+    let mut model = VaeConfig::new(784, &[], 1);
+    model.levels =
+        levels.iter().map(|(h, z)| LevelConfig { hidden: h.to_vec(), latent: *z }).collect();
+    let mut trainer = Trainer::<f32>::new(model, config, data).unwrap();
+    trainer.step().unwrap(); // shuffles the rows of the epoch
+    trainer.step().unwrap();
+    let before = COUNT.load(Ordering::Relaxed);
+    trainer.step().unwrap();
+    COUNT.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn a_steady_step_allocates_only_the_packing_buffers_of_its_products() {
+    #[cfg(feature = "parallel")]
+    elbo::parallel::set_threads(1).unwrap();
+    let config = TrainConfig { batch_size: 20, ..TrainConfig::default() };
+
+    let found = allocations_of_a_step(&[(&[40], 5)], config.clone());
+    assert_eq!(found, products(2, false) + products(2, true), "the textbook step");
+
+    // Everything that a step can have: importance samples, two levels, clipping, averaging.
+    let config = TrainConfig {
+        objective: "iwae".parse().unwrap(),
+        samples: 3,
+        clip: Some(1.0),
+        average: Some(0.99),
+        ..config
+    };
+    let found = allocations_of_a_step(&[(&[40, 30], 5), (&[], 3)], config);
+    let expected = products(3, false) + products(1, true) + products(1, true) + products(3, true);
+    assert_eq!(found, expected, "two levels, three samples");
+}

@@ -1,0 +1,83 @@
+//! The embedded digits are hard enough to be worth learning and clean enough to be told apart: a
+//! 3-nearest-neighbour classifier errs on 0.2–3 % of held-out items, a linear one on 4–15 %.
+
+use elbo::data::{Binarize, Parts, Roles, Source, Values};
+use elbo::rng::{Address, Purpose};
+use elbo::train::{TrainConfig, Trainer};
+use elbo::vae::{Pass, VaeConfig, Workspace};
+use ndarray::Array2;
+
+mod classifiers;
+use classifiers::{CLASSES, Items, Linear, Neighbours};
+
+fn items() -> (Items, Items) {
+    let source = Source::open("digits:count=10000").unwrap();
+    let of = |data: &elbo::data::Dataset| {
+        let Values::U8(pixels) = data.values() else { panic!("digits are bytes") };
+        let pixels = pixels.iter().map(|p| f32::from(*p) / 255.0).collect();
+        Items { pixels, labels: data.labels().unwrap().iter().map(|l| *l as usize).collect() }
+    };
+    (of(&source.train), of(source.test.as_ref().unwrap()))
+}
+
+#[test]
+fn are_as_hard_as_handwriting() {
+    let (train, held_out) = items();
+    let neighbours = Neighbours::of(&train);
+    let error = held_out.error(|x| neighbours.classify(x));
+    println!("3-nearest-neighbour error {:.2} %", 100.0 * error);
+    assert!((0.002..=0.03).contains(&error), "3-nearest-neighbour error {error}");
+
+    let linear = Linear::train(&train);
+    let error = held_out.error(|x| linear.classify(x));
+    println!("linear error {:.2} %", 100.0 * error);
+    assert!((0.04..=0.15).contains(&error), "linear error {error}");
+}
+
+#[test]
+fn are_of_all_classes_alike_and_all_different() {
+    let (train, _) = items();
+    for class in 0..CLASSES {
+        let share =
+            train.labels.iter().filter(|l| **l == class).count() as f64 / train.labels.len() as f64;
+        assert!(
+            (share - 0.1).abs() < 4.0 * (0.09f64 / train.labels.len() as f64).sqrt(),
+            "{class}: {share}"
+        );
+    }
+    let distinct: std::collections::HashSet<Vec<u32>> =
+        train.images().map(|x| x.iter().map(|p| p.to_bits()).collect()).collect();
+    assert_eq!(distinct.len(), train.labels.len());
+}
+
+/// What a model trained on them invents is new, and of all classes. (A tenth of the main job's work;
+/// `elbo train` trains longer on twice as many.)
+#[test]
+fn a_trained_model_invents_all_classes() {
+    let roles =
+        Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
+    let parts = Parts::new(Source::open("digits:count=10000").unwrap(), roles).unwrap();
+    let config = TrainConfig { epochs: 6, learning_rate: 2e-3, ..TrainConfig::default() };
+    let mut trainer =
+        Trainer::<f32>::new(VaeConfig::new(784, &[400, 200], 20), config, parts).unwrap();
+    trainer.run(&mut ()).unwrap();
+
+    let n = 1000;
+    let mut samples = Array2::zeros((n, 784));
+    let vae = trainer.vae();
+    let mut ws = Workspace::new(vae, n, 1, Pass::Value).unwrap();
+    let params = trainer.weights().0.to_vec();
+    let address = Address::new(0, Purpose::Sample);
+    trainer.vae().sample(samples.view_mut(), &mut ws, &params, address, 0);
+
+    let (train, _) = items();
+    let neighbours = Neighbours::of(&train);
+    let mut counts = [0; CLASSES];
+    for sample in samples.rows() {
+        let sample = sample.as_slice().unwrap();
+        counts[neighbours.classify(sample)] += 1;
+        assert!(neighbours.distance(sample) > 0.0, "a sample is a training item");
+    }
+    println!("samples of each class: {counts:?}");
+    assert!(counts.iter().all(|c| *c >= n * 3 / 100), "{counts:?}");
+}
