@@ -53,8 +53,8 @@ pub trait Real:
     fn ln_1p_unit(self) -> Self;
     /// tanh x
     fn tanh(self) -> Self;
-    /// erf x
-    fn erf(self) -> Self;
+    /// 1 − erf x, accurate where erf x is close to 1
+    fn erfc(self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// Appends the number's bytes, the lowest first.
@@ -124,8 +124,8 @@ impl Real for f32 {
         single::tanh(self)
     }
     #[inline(always)]
-    fn erf(self) -> Self {
-        libm::erff(self)
+    fn erfc(self) -> Self {
+        libm::erfcf(self)
     }
 }
 
@@ -145,7 +145,7 @@ impl Real for f64 {
         f64::tanh(self)
     }
     #[inline(always)]
-    fn erf(self) -> Self {
-        libm::erf(self)
+    fn erfc(self) -> Self {
+        libm::erfc(self)
     }
 }

@@ -2,6 +2,11 @@
 
 use elbo::check::cases;
 use elbo::gradcheck::REDRAWN;
+use elbo::nn::{Dense, Init};
+use elbo::params::Layout;
+use elbo::rng::{Address, Purpose};
+use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
+use ndarray::Array2;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -59,4 +64,46 @@ fn no_file_is_unchecked() {
             }
         }
     }
+}
+
+/// Parameter gradients accumulate: a second backward pass doubles them (up to the rounding of sums
+/// that now start elsewhere). Input gradients are overwritten: they stay.
+#[test]
+fn backward_twice_doubles_parameter_gradients() {
+    let doubled = |once: &[f64], twice: &[f64]| {
+        let largest = once.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        once.iter().zip(twice).all(|(a, b)| (2.0 * a - b).abs() <= 1e-13 * largest)
+    };
+
+    let mut layout = Layout::default();
+    let dense = Dense::new(&mut layout, "dense", 7, 5);
+    let number = |i: usize| ((i * 37 + 11) % 19) as f64 / 19.0 - 0.5;
+    let params: Vec<f64> = (0..layout.len()).map(number).collect();
+    let x = Array2::from_shape_fn((3, 7), |(i, j)| number(7 * i + j));
+    let d_y = Array2::from_shape_fn((3, 5), |(i, j)| number(5 * i + j + 3));
+    let (mut gradient, mut d_x) = (vec![0.0; layout.len()], Array2::zeros((3, 7)));
+    dense.backward(&mut gradient, Some(&mut d_x.view_mut()), &d_y.view(), &x.view(), &params);
+    let (once, d_x_once) = (gradient.clone(), d_x.clone());
+    dense.backward(&mut gradient, Some(&mut d_x.view_mut()), &d_y.view(), &x.view(), &params);
+    assert!(doubled(&once, &gradient));
+    assert_eq!(d_x, d_x_once);
+
+    // A whole model, with every kind of parameter: two levels, a learned variance.
+    let mut config = VaeConfig::new(7, &[5], 3);
+    config.levels.push(LevelConfig { hidden: vec![3], latent: 2 });
+    config.likelihood = "normal:variance=learned".parse().unwrap();
+    let vae = Vae::<f64>::new(config).unwrap();
+    let objective = elbo::objective::build::<f64>(&"iwae".parse().unwrap()).unwrap();
+    let params = vae.init(Init::Uniform, 0, None);
+    let mut ws = Workspace::new(&vae, 3, 2, Pass::Gradient).unwrap();
+    let noise =
+        Noise { address: Address::new(0, Purpose::Check), rows: &[0, 1, 2], first_sample: 0 };
+    let mut gradient = vec![0.0; params.len()];
+    let mut step = |gradient: &mut Vec<f64>| {
+        vae.loss_and_gradient(gradient, &mut ws, &x.view(), &params, noise, &*objective, 1.0);
+    };
+    step(&mut gradient);
+    let once = gradient.clone();
+    step(&mut gradient);
+    assert!(doubled(&once, &gradient));
 }

@@ -5,9 +5,9 @@
 //! Shapes    x, z, ε [D]   η = [mean μ; log-variance s] [2D], or η = μ [D] where the variance is
 //!           fixed (`variance=V`) or one learned number (`variance=learned`)
 //! Forward   σ² = eˢ.   log p(x|η) = −½ Σ_i [ ln 2π + s_i + (x_i − μ_i)²/σ_i² ]
-//! Backward  with u = (x − μ)/σ²:
-//!             ∂/∂μ_i = u_i                    ∂/∂s_i = ½ (u_i (x_i − μ_i) − 1)
-//!             ∂/∂x_i = −u_i                   a shared s: the sum of the ∂/∂s_i
+//! Backward  with t = (x − μ)/σ, so that ∂t/∂μ = −1/σ and ∂t/∂s = −½ t:
+//!             ∂/∂μ_i = t_i/σ_i                ∂/∂s_i = ½ (t_i² − 1)
+//!             ∂/∂x_i = −t_i/σ_i               a shared s: the sum of the ∂/∂s_i
 //!
 //! Draw      z = μ + σ ε, ε ~ N(0, I)                                     (reparameterisation)
 //! Backward  ∂z_i/∂μ_i = 1                     ∂z_i/∂s_i = ½ σ_i ε_i      since σ = e^{s/2}
@@ -18,7 +18,8 @@
 //!             = −½ (ln 2π + s + 1) + ½ (ln 2π + μ² + σ²)   since E ε² = 1, E z² = μ² + σ²
 //!             = ½ (μ² + σ² − 1 − s)                        per latent; summed over them, never averaged
 //! Backward  ∂/∂μ = μ                          ∂/∂s = ½ (σ² − 1)
-//! Numerics  σ² − 1 − s cancels near s = 0, where the KL is tiny anyway: absolute error ≤ 2 ulp of 1.
+//! Numerics  1/σ = e^{−s/2} is squared after it has met x − μ: e^{−s} alone overflows twice as early.
+//!           σ² − 1 − s cancels near s = 0, where the KL is tiny anyway: absolute error ≤ 2 ulp of 1.
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
@@ -109,57 +110,62 @@ impl<T: Real> Distribution<T> for Normal {
 
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
-        let (half, ln_2pi) = (T::from_f64(-0.5), T::from_f64(LN_2PI));
+        let (half, ln_2pi) = (T::from_f64(0.5), T::from_f64(LN_2PI));
         let mean = &eta[..n];
-        simd::dispatch(
+        let sum = simd::dispatch(
             #[inline(always)]
             || match self.shared_log_variance(own) {
                 Some(s) => {
-                    let precision = (-s).exp();
-                    half * sum_over(
+                    let scale = (-half * s).exp();
+                    let squares = sum_over(
                         n,
                         #[inline(always)]
                         |i| {
-                            let r = x[i] - mean[i];
-                            ln_2pi + s + r * r * precision
+                            let t = (x[i] - mean[i]) * scale;
+                            t * t
                         },
-                    )
+                    );
+                    squares + T::from_f64(n as f64) * (ln_2pi + s)
                 }
                 None => {
                     let s = &eta[n..2 * n];
-                    half * sum_over(
+                    sum_over(
                         n,
                         #[inline(always)]
                         |i| {
-                            let r = x[i] - mean[i];
-                            ln_2pi + s[i] + r * r * (-s[i]).exp()
+                            let t = (x[i] - mean[i]) * (-half * s[i]).exp();
+                            ln_2pi + s[i] + t * t
                         },
                     )
                 }
             },
-        )
+        );
+        -half * sum
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
         let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
-        let (mean, shared) = (&eta[..n], self.shared_log_variance(own));
+        let (mean, shared, width) =
+            (&eta[..n], self.shared_log_variance(own), T::from_f64(n as f64));
         let (d_mean, d_s) = d.d_eta.split_at_mut(n);
         let sum = simd::dispatch(
             #[inline(always)]
             || match shared {
                 Some(s) => {
-                    let precision = (-s).exp();
-                    sum_over(
+                    let scale = (-half * s).exp();
+                    let squares = sum_over(
                         n,
                         #[inline(always)]
                         |i| {
-                            let r = x[i] - mean[i];
-                            let u = r * precision;
-                            d_mean[i] = u;
-                            ln_2pi + s + r * u
+                            let t = (x[i] - mean[i]) * scale;
+                            d_mean[i] = t * scale;
+                            t * t
                         },
-                    )
+                    );
+                    // The shared s has the gradient ½ Σ (t² − 1), taken before the constants join.
+                    d.d_own.iter_mut().for_each(|d| *d = half * (squares - width));
+                    squares + width * (ln_2pi + s)
                 }
                 None => {
                     let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
@@ -167,22 +173,17 @@ impl<T: Real> Distribution<T> for Normal {
                         n,
                         #[inline(always)]
                         |i| {
-                            let r = x[i] - mean[i];
-                            let u = r * (-s[i]).exp();
-                            d_mean[i] = u;
-                            d_s[i] = half * (r * u - one);
-                            ln_2pi + s[i] + r * u
+                            let scale = (-half * s[i]).exp();
+                            let t = (x[i] - mean[i]) * scale;
+                            d_mean[i] = t * scale;
+                            d_s[i] = half * (t * t - one);
+                            ln_2pi + s[i] + t * t
                         },
                     )
                 }
             },
         );
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, u)| *d_x = -*u);
-        if let [d_shared] = d.d_own {
-            // Σ_i r_i u_i is in the sum already; what remains of ½ Σ (r u − 1) is arithmetic.
-            let (n, s) = (T::from_f64(n as f64), own[0]);
-            *d_shared = half * (sum - n * (ln_2pi + s) - n);
-        }
         -half * sum
     }
 

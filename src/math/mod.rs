@@ -80,6 +80,22 @@ pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
     max + sum_over(x.len(), |i| (x[i] - max).exp()).ln()
 }
 
+/// `x ← softmax(x)`, and ln Σᵢ exp(xᵢ), sharing the exponentials.
+///
+/// The shares are exp(xᵢ − m)/Σ, not exp(xᵢ − ln Σ…): the logarithm of the sum is as large as the xᵢ
+/// and rounded as coarsely, which every share would inherit as a relative error.
+pub fn softmax<T: Real>(x: &mut [T]) -> T {
+    let max = x.iter().fold(T::NEG_INFINITY, |m, &v| m.max(v));
+    if !max.is_finite() {
+        x.fill(T::from_f64(f64::NAN)); // there are no shares of nothing, nor of ∞
+        return max;
+    }
+    x.iter_mut().for_each(|v| *v = (*v - max).exp());
+    let sum = sum_over(x.len(), |i| x[i]);
+    x.iter_mut().for_each(|v| *v /= sum);
+    max + sum.ln()
+}
+
 /// ln(2π)
 pub const LN_2PI: f64 = 1.837_877_066_409_345_5;
 

@@ -14,10 +14,11 @@
 //!           softplus    ln(1 + eᵃ)           σ(a)
 //!           silu        a σ(a)               σ(a) + h (1 − σ(a))   product rule, then σ′ as above
 //!           gelu        a Φ(a)               Φ(a) + a φ(a)         Φ′ = φ
-//!           with Φ(a) = ½ (1 + erf(a/√2)), φ(a) = exp(−a²/2)/√(2π)
+//!           with Φ(a) = ½ erfc(−a/√2), φ(a) = exp(−a²/2)/√(2π)
 //! Numerics  At a kink (a = 0 of relu and leaky-relu) the derivative from the left is taken, as
 //!           PyTorch does. σ and softplus use the forms of `crate::math`, which cannot overflow.
-//! Source    silu and gelu: Hendrycks & Gimpel 2016, arXiv:1606.08415 (the exact form with erf)
+//!           1 + erf cancels where Φ is small; erfc does not.
+//! Source    silu and gelu: Hendrycks & Gimpel 2016, arXiv:1606.08415 (the exact form)
 //! ```
 
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ pub enum Activation {
     Softplus,
     /// a·σ(a)
     Silu,
-    /// a·Φ(a), exact (with erf)
+    /// a·Φ(a), exact
     Gelu,
 }
 
@@ -135,8 +136,7 @@ impl std::str::FromStr for Activation {
 /// Φ(a), the standard normal's distribution function.
 #[inline(always)]
 fn normal_cdf<T: Real>(a: T) -> T {
-    let half = T::from_f64(0.5);
-    half * (T::one() + (a * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
+    T::from_f64(0.5) * (a * T::from_f64(-std::f64::consts::FRAC_1_SQRT_2)).erfc()
 }
 
 /// φ(a), the standard normal's density.

@@ -14,7 +14,7 @@
 //! the mean of log q − log p(z) over all draws, but here each draw counts by its own weight.
 
 use super::{Member, Objective, Spec, Terms, Weights};
-use crate::math::log_sum_exp;
+use crate::math;
 use crate::real::Real;
 
 /// The importance-weighted bound.
@@ -52,17 +52,17 @@ impl<T: Real> Objective<T> for Iwae {
         weights.path.fill(T::one());
         let mut bound = 0.0;
         for i in 0..b {
-            // The row of weights holds log w first, then −w̃/B.
+            // The row of weights holds log w first, then w̃, then −w̃/B.
             let mut row = weights.log_px.row_mut(i);
             let row = row.as_slice_mut().expect("weights are in standard layout");
             for (j, log_w) in row.iter_mut().enumerate() {
                 *log_w =
                     terms.log_px[[i, j]] + beta * (terms.log_prior[[i, j]] - terms.log_q[[i, j]]);
             }
-            let log_sum = log_sum_exp(row);
+            let log_sum = math::softmax(row);
             bound += log_sum.to_f64() - (k as f64).ln();
             for (j, weight) in row.iter_mut().enumerate() {
-                *weight = -(*weight - log_sum).exp() * per_row;
+                *weight *= -per_row;
                 weights.log_prior[[i, j]] = beta * *weight;
                 weights.direct[[i, j]] = -beta * *weight;
             }
