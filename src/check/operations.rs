@@ -148,7 +148,7 @@ fn dense_case(rows: usize) -> Case {
     Case {
         family: "nn",
         member: "dense".to_owned(),
-        name: format!("{rows} rows, {inputs} → {outputs}"),
+        name: format!("x [{rows}, {inputs}], W [{outputs}, {inputs}]"),
         inputs: vec![Input::new("x", x), Input::new("parameters", params)],
         subject: subject(
             move |i, _| {
@@ -222,7 +222,7 @@ fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usi
     if o > 0 {
         inputs.push(Input::new("own", draws.normal(o, 0.5)));
     }
-    let name = format!("log p of {}, x of {b} rows, η of {n}", p.spec());
+    let name = format!("log p of {}, x [{b}, {width}], η [{n}, {eta_width}]", p.spec());
     let weight = draws.normal(n, 1.0);
     let (w, p) = (weight.clone(), std::sync::Arc::new(p));
     let q = p.clone();
@@ -282,7 +282,7 @@ fn rsample_case(member: String, q: Box<dyn Distribution<f64>>, b: usize, k: usiz
     let mut draws = Draws::new(5);
     let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
     let (eps, weight) = (draws.normal(n * width, 1.0), draws.normal(n * width, 1.0));
-    let name = format!("draw from {}, {b} rows, {k} draws each", q.spec());
+    let name = format!("draw from {}, η [{b}, {eta_width}], ε [{n}, {width}]", q.spec());
     let (w, e, q) = (weight.clone(), eps.clone(), std::sync::Arc::new(q));
     let p = q.clone();
     Case {
@@ -347,7 +347,7 @@ fn kl_case(member: String, q: Box<dyn Distribution<f64>>, b: usize) -> Case {
     let mut draws = Draws::new(7);
     let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
     let weight = draws.normal(b * width, 1.0);
-    let name = format!("KL of {} to N(0, 1), {b} rows", q.spec());
+    let name = format!("KL of {} to N(0, 1), η [{b}, {eta_width}]", q.spec());
     let (w, q) = (weight.clone(), std::sync::Arc::new(q));
     let p = q.clone();
     Case {
@@ -380,7 +380,7 @@ fn prior_case(member: String, p: Box<dyn Prior<f64>>, n: usize) -> Case {
     let mut draws = Draws::new(8);
     let inputs = vec![Input::new("z", draws.normal(n * width, 1.0))];
     let weight = draws.normal(n, 1.0);
-    let name = format!("log p of {}, {n} rows", p.spec());
+    let name = format!("log p of {}, z [{n}, {width}]", p.spec());
     let (w, p) = (weight.clone(), std::sync::Arc::new(p));
     let q = p.clone();
     Case {
@@ -428,7 +428,7 @@ fn objective_case(
         inputs.push(Input::new("KL", draws.unit(b * latent)));
     }
     let kind = if closed_form { "closed-form KL" } else { "sampled KL" };
-    let name = format!("{}, {b} rows, {k} samples, {kind}", objective.spec());
+    let name = format!("{}, [B, K] = [{b}, {k}], {kind}", objective.spec());
     let weigh = move |i: &[Vec<f64>], kinks: &mut Vec<bool>| {
         let terms = Terms {
             log_px: matrix(&i[0], b),

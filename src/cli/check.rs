@@ -33,7 +33,11 @@ pub(crate) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode> {
         redrawn += report.redrawn;
         failed += usize::from(!report.passed());
         let verdict = if report.passed() { "ok  " } else { "FAIL" };
-        table += &format!("{verdict}  {:.0e}  {:>5}  {title}\n", report.worst, report.points);
+        table += &format!(
+            "{verdict}  {:>6}  {:>6}  {title}\n",
+            format!("{:.0e}", report.worst),
+            report.points
+        );
         if !report.passed() {
             table += &format!("      {}\n", report.complaint.as_deref().unwrap_or(&report.at));
         }
@@ -52,7 +56,7 @@ pub(crate) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode> {
     let text = if common.quiet {
         summary
     } else {
-        format!("      error  points  family        member           what\n{table}{summary}")
+        format!("       error  points  family        member           what\n{table}{summary}")
     };
     common.result(&json, &text)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -42,16 +42,16 @@ pub(crate) struct Run {
     /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
     pub(crate) activation: String,
-    /// p(x|z): bernoulli, normal, normal:variance=V or normal:variance=learned
+    /// p(x|z): a distribution of the list below, `name` or `name:key=value`
     #[arg(long, value_name = "SPEC", default_value = "bernoulli", help_heading = "Model")]
     pub(crate) likelihood: String,
-    /// p(z_l|z_{l+1}) between levels
+    /// p(z_l|z_{l+1}) between levels: a distribution
     #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
     pub(crate) conditional: String,
-    /// q(z|x)
+    /// q(z|x): a distribution that can be drawn from differentiably
     #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
     pub(crate) posterior: String,
-    /// p(z)
+    /// p(z): a prior of the list below
     #[arg(long, value_name = "SPEC", default_value = "standard-normal", help_heading = "Model")]
     pub(crate) prior: String,
     /// Starting weights: uniform (PyTorch's), glorot or he
@@ -62,7 +62,7 @@ pub(crate) struct Run {
     #[serde(default)]
     pub(crate) random_bias: bool,
 
-    /// elbo (the evidence lower bound) or iwae (the importance-weighted bound)
+    /// What is maximised: an objective of the list below
     #[arg(long, value_name = "SPEC", default_value = "elbo", help_heading = "Objective")]
     pub(crate) objective: String,
     /// Importance samples of each row

@@ -8,6 +8,7 @@ use crate::terminal::{thousands, two_columns};
 use clap::Args;
 use elbo::data::Parts;
 use elbo::error::{Error, Result};
+use elbo::family::Member;
 use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{Ending, EpochRecord, Observer, StepReport, Trainer};
@@ -19,16 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model
 #[derive(Args)]
-#[command(after_help = "Examples:
-  elbo train                                                the embedded digits, into runs/digits/
-  elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
-  elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
-  elbo train --data table.npy --likelihood normal --hidden 64,64 --latent 8 --validation 0.1 --patience 5
-  elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
-  elbo train --out runs/digits --resume                     go on where it stopped
-
-The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
-images, samples.png and reconstructions.png.")]
 pub(crate) struct TrainArgs {
     /// The run's folder [default: runs/NAME-OF-THE-DATA]
     #[arg(long, short, value_name = "DIR")]
@@ -47,6 +38,29 @@ pub(crate) struct TrainArgs {
     force: bool,
     #[command(flatten)]
     run: Run,
+}
+
+const EXAMPLES: &str = "Examples:
+  elbo train                                                the embedded digits, into runs/digits/
+  elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
+  elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
+  elbo train --data table.npy --likelihood normal --hidden 64,64 --latent 8 --validation 0.1 --patience 5
+  elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
+  elbo train --out runs/digits --resume                     go on where it stopped
+
+The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
+images, samples.png and reconstructions.png.";
+
+/// The end of the help: the members of every family, from the families' own lists, and examples.
+pub(crate) fn after_help() -> String {
+    fn list<O>(title: &str, members: &[Member<O>]) -> String {
+        let lines = members.iter().map(|m| format!("  {}: {}\n", m.name, m.summary));
+        format!("{title}:\n{}\n", lines.collect::<String>())
+    }
+    let distributions = list("Distributions", &elbo::distribution::members::<f32>());
+    let priors = list("Priors", &elbo::prior::members::<f32>());
+    let objectives = list("Objectives", &elbo::objective::members::<f32>());
+    format!("{distributions}{priors}{objectives}{EXAMPLES}")
 }
 
 /// Set by Ctrl-C.
