@@ -82,7 +82,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ROWS", default_value_t = 128, help_heading = "Optimisation")]
     pub(crate) batch_size: usize,
     /// Passes over the training rows
-    #[arg(long, value_name = "N", default_value_t = 30, help_heading = "Optimisation")]
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Optimisation")]
     pub(crate) epochs: u32,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, help_heading = "Optimisation")]
