@@ -55,7 +55,7 @@ impl<T: Real> Evaluator<T> {
     /// Buffers for `vae` with `samples` draws of each row.
     ///
     /// # Errors
-    /// If `samples` is 0.
+    /// As [`Workspace::new`].
     pub fn new(vae: &Vae<T>, samples: usize) -> Result<Self> {
         let rows = (DRAWS / samples.max(1)).max(1);
         let width = vae.config().width;
@@ -102,7 +102,7 @@ fn gather<'a, T: Real>(
 /// so far are then returned.
 ///
 /// # Errors
-/// If `samples` is 0, or the data are such that log p(x|z) is not a likelihood (grey values under a
+/// If `samples` is 0 or above 2³² − 1, or the data are such that log p(x|z) is not a likelihood (grey values under a
 /// Bernoulli).
 pub fn log_px<T: Real>(
     vae: &Vae<T>,
@@ -114,6 +114,12 @@ pub fn log_px<T: Real>(
 ) -> Result<Vec<LogPx>> {
     if let Support::CrossEntropy(reason) = part.support(vae.likelihood())? {
         return Err(Error::setting("samples", format!("log p(x) does not exist here: {reason}")));
+    }
+    if samples > u32::MAX as usize {
+        return Err(Error::setting(
+            "samples",
+            "more than 2³² − 1 samples have no noise of their own",
+        ));
     }
     let mut evaluator = Evaluator::new(vae, samples.min(GROUP))?;
     let mut estimates = Vec::with_capacity(part.rows().len());

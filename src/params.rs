@@ -52,7 +52,7 @@ impl Layout {
     fn push(&mut self, name: String, shape: Vec<usize>) -> Range<usize> {
         let slot = Slot { name, shape, offset: self.len };
         let range = slot.range();
-        self.len = range.end;
+        self.len = range.end; // saturated, if the sizes are absurd
         self.slots.push(slot);
         range
     }

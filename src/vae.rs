@@ -118,7 +118,7 @@ impl<T: Real> Vae<T> {
     /// Lays out a model.
     ///
     /// # Errors
-    /// As [`VaeConfig::check`].
+    /// As [`VaeConfig::check`], and if there would be more than 2³² parameters.
     pub fn new(config: VaeConfig) -> Result<Self> {
         config.check()?;
         let mut layout = Layout::default();
@@ -148,6 +148,11 @@ impl<T: Real> Vae<T> {
                 own,
             });
             below = level.latent;
+        }
+        if layout.len() > workspace::LARGEST {
+            let message =
+                format!("{} parameters are more than 2³²; choose smaller widths", layout.len());
+            return Err(Error::setting("hidden", message));
         }
         let prior = prior::build(&config.prior)?;
         Ok(Vae { config, layout, levels, prior })

@@ -151,6 +151,11 @@ impl<T: Real> Trainer<T> {
         &self.parts
     }
 
+    /// Steps taken since the start of training.
+    pub fn steps(&self) -> u64 {
+        self.adam.steps()
+    }
+
     /// How far the run is.
     pub fn progress(&self) -> &Progress {
         &self.progress
@@ -217,7 +222,12 @@ impl<T: Real> Trainer<T> {
                 }
             }
             let seconds = start.elapsed().as_secs_f64();
-            let done = self.parts.train.rows().len() - first as usize * self.config.batch_size;
+            let done = self
+                .parts
+                .train
+                .rows()
+                .len()
+                .saturating_sub(first as usize * self.config.batch_size);
             let record = self.finish_epoch(seconds, done as f64 / seconds)?;
             if !observer.epoch(self, &record)? {
                 return Ok(Ending::Stopped);
@@ -238,8 +248,9 @@ impl<T: Real> Trainer<T> {
         let Progress { epoch, batch, .. } = self.progress;
         self.shuffle(epoch);
         let (lr, beta) = self.rates(self.adam.steps());
-        let first = batch as usize * self.config.batch_size;
-        let rows = &self.order[first..self.order.len().min(first + self.config.batch_size)];
+        let first = (batch as usize).saturating_mul(self.config.batch_size);
+        let rows =
+            &self.order[first..self.order.len().min(first.saturating_add(self.config.batch_size))];
         let width = self.vae.config().width;
         let x = &mut self.x[..rows.len() * width];
         self.parts.train.gather(x, rows, epoch);

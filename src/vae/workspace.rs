@@ -7,6 +7,10 @@ use crate::objective::{Terms, Weights};
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+/// No buffer may have more elements: far above any use, it turns a slip of the pen into an error
+/// before memory is asked for.
+pub(super) const LARGEST: usize = 1 << 32;
+
 /// What a pass is for. Value passes need less memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
@@ -106,7 +110,7 @@ impl<T: Real> Workspace<T> {
     /// Buffers for up to `rows` rows of `samples` importance samples each.
     ///
     /// # Errors
-    /// If `rows` or `samples` is 0.
+    /// If `rows` or `samples` is 0, or a buffer would have more than 2³² elements.
     pub fn new(vae: &Vae<T>, rows: usize, samples: usize, pass: Pass) -> Result<Self> {
         if rows == 0 {
             return Err(Error::setting("batch-size", "must be at least 1"));
@@ -114,9 +118,14 @@ impl<T: Real> Workspace<T> {
         if samples == 0 {
             return Err(Error::setting("samples", "must be at least 1"));
         }
-        let n = rows
-            .checked_mul(samples)
-            .ok_or_else(|| Error::setting("samples", "batch rows × samples is too large"))?;
+        let n = rows.saturating_mul(samples);
+        let widest = vae.levels.iter().map(|l| l.decoder.outputs().max(l.encoder.outputs())).max();
+        if n.saturating_mul(widest.unwrap_or(1)) > LARGEST {
+            let message = format!(
+                "{rows} rows of {samples} samples need too much memory at once; lower one of them"
+            );
+            return Err(Error::setting("batch-size", message));
+        }
         let with_gradient = |rows: usize| if pass == Pass::Gradient { rows } else { 0 };
         let mut levels = Vec::with_capacity(vae.levels.len());
         let (mut below, mut rows_below) = (vae.config.width, rows);
