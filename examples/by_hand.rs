@@ -1,0 +1,128 @@
+//! One training step of the textbook VAE, forward and backward, with nothing but operations:
+//! `cargo run --release --example by_hand`
+//!
+//! encoder 784 → 400 → [mean; log-variance] of 20 latents, decoder 20 → 400 → 784 logits, relu,
+//! Bernoulli likelihood, closed-form KL, Adam. `elbo::vae` is this step for any number of levels and
+//! samples; here every line stands by itself, and the backward is the forward's lines reversed.
+
+use elbo::data::{Binarize, Parts, Roles, Source};
+use elbo::distribution::batch::{self, Gradients};
+use elbo::distribution::bernoulli::Bernoulli;
+use elbo::distribution::normal::{Normal, Variance};
+use elbo::nn::{Activation, Dense, Init};
+use elbo::optim::{Adam, AdamConfig};
+use elbo::params::Layout;
+use elbo::rng::{Address, Purpose};
+use ndarray::Array2;
+
+const B: usize = 100; // rows of a batch
+const D: usize = 784; // width of the data
+const H: usize = 400; // hidden width
+const Z: usize = 20; // latent width
+
+fn main() -> elbo::Result<()> {
+    let roles =
+        Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::Dynamic, seed: 0 };
+    let data = Parts::new(Source::open("digits:count=10000")?, roles)?.train;
+
+    // The layers are places in one flat buffer of parameters.
+    let mut layout = Layout::default();
+    let encoder_hidden = Dense::new(&mut layout, "encoder.hidden", D, H);
+    let encoder_head = Dense::new(&mut layout, "encoder.head", H, 2 * Z);
+    let decoder_hidden = Dense::new(&mut layout, "decoder.hidden", Z, H);
+    let decoder_head = Dense::new(&mut layout, "decoder.head", H, D);
+    let mut params = vec![0f32; layout.len()];
+    for (i, layer) in
+        [encoder_hidden, encoder_head, decoder_hidden, decoder_head].iter().enumerate()
+    {
+        layer.init(&mut params, Init::Uniform, Address::new(0, Purpose::Init).row(i as u64));
+    }
+    let mut d_params = vec![0f32; layout.len()];
+    let mut adam = Adam::new(AdamConfig::default(), layout.len());
+
+    let relu = Activation::Relu;
+    let posterior = Normal::new(Variance::Network);
+    let likelihood = Bernoulli;
+
+    // All values of a step, and their gradients.
+    let matrix = |width| Array2::<f32>::zeros((B, width));
+    let (mut x, mut a1, mut h1, mut eta) = (matrix(D), matrix(H), matrix(H), matrix(2 * Z));
+    let (mut eps, mut z, mut kl) = (matrix(Z), matrix(Z), matrix(Z));
+    let (mut a2, mut h2, mut logits) = (matrix(H), matrix(H), matrix(D));
+    let mut log_px = vec![0f32; B];
+    let mut d_none = matrix(0); // a Bernoulli has no parameters of its own
+    let (mut d_logits, mut d_h2, mut d_z) = (matrix(D), matrix(H), matrix(Z));
+    let (mut d_eta, mut d_h1) = (matrix(2 * Z), matrix(H));
+    let d_kl = Array2::from_elem((B, Z), 1.0 / B as f32); // ∂loss/∂KL
+
+    for epoch in 0..5 {
+        let mut sum = 0.0;
+        for rows in data.rows().chunks_exact(B) {
+            data.gather(flat(&mut x), rows, epoch);
+            for (i, row) in rows.iter().enumerate() {
+                let address = Address::new(0, Purpose::Train).epoch(epoch).row(*row as u64);
+                address.fill_normal(&mut flat(&mut eps)[i * Z..(i + 1) * Z]);
+            }
+
+            // Forward.
+            encoder_hidden.forward(&mut a1.view_mut(), &x.view(), &params);
+            relu.forward(flat(&mut h1), flat(&mut a1));
+            encoder_head.forward(&mut eta.view_mut(), &h1.view(), &params);
+            batch::rsample(z.view_mut(), &posterior, &eta.view(), &eps.view()); // z = μ + σ ε
+            batch::kl(kl.view_mut(), &posterior, &eta.view());
+            decoder_hidden.forward(&mut a2.view_mut(), &z.view(), &params);
+            relu.forward(flat(&mut h2), flat(&mut a2));
+            decoder_head.forward(&mut logits.view_mut(), &h2.view(), &params);
+            let d = Gradients { d_eta: d_logits.view_mut(), d_x: None, d_own: d_none.view_mut() };
+            batch::log_prob_gradient(&mut log_px, d, &likelihood, &x.view(), &logits.view(), &[]);
+            let loss = (kl.sum() - log_px.iter().sum::<f32>()) / B as f32;
+
+            // Backward: the same lines reversed.
+            d_params.fill(0.0);
+            d_logits.map_inplace(|d| *d *= -1.0 / B as f32); // loss = −1/B Σ log p + …
+            decoder_head.backward(
+                &mut d_params,
+                Some(&mut d_h2.view_mut()),
+                &d_logits.view(),
+                &h2.view(),
+                &params,
+            );
+            relu.backward(flat(&mut d_h2), flat(&mut a2), flat(&mut h2)); // d_h2 becomes d_a2
+            decoder_hidden.backward(
+                &mut d_params,
+                Some(&mut d_z.view_mut()),
+                &d_h2.view(),
+                &z.view(),
+                &params,
+            );
+            d_eta.fill(0.0); // η is used twice: both add
+            batch::kl_backward(d_eta.view_mut(), &posterior, &d_kl.view(), &eta.view());
+            batch::rsample_backward(
+                d_eta.view_mut(),
+                &posterior,
+                &d_z.view(),
+                &eta.view(),
+                &eps.view(),
+            );
+            encoder_head.backward(
+                &mut d_params,
+                Some(&mut d_h1.view_mut()),
+                &d_eta.view(),
+                &h1.view(),
+                &params,
+            );
+            relu.backward(flat(&mut d_h1), flat(&mut a1), flat(&mut h1)); // d_h1 becomes d_a1
+            encoder_hidden.backward(&mut d_params, None, &d_h1.view(), &x.view(), &params);
+
+            adam.update(&mut params, &d_params, 1.0, 1e-3);
+            sum += loss as f64;
+        }
+        println!("epoch {}: −ELBO {:.2} nats", epoch + 1, sum / (data.rows().len() / B) as f64);
+    }
+    Ok(())
+}
+
+/// A matrix as one slice.
+fn flat(a: &mut Array2<f32>) -> &mut [f32] {
+    a.as_slice_mut().expect("a fresh array is in standard layout")
+}
