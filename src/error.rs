@@ -71,6 +71,19 @@ impl Error {
     }
 }
 
+/// Refuses `count` values of type `T` where the machine cannot hold them: an allocation that fails
+/// later would end the process and not say what to change. `name` is the setting to blame.
+///
+/// # Errors
+/// If the system refuses the memory. It is only asked for, and given back untouched.
+pub fn check_memory<T>(count: usize, name: &str, remedy: &str) -> Result<()> {
+    Vec::<T>::new().try_reserve_exact(count).map_err(|_| {
+        let gigabytes = count as f64 * size_of::<T>() as f64 / 1e9;
+        let message = format!("this takes {gigabytes:.0} GB of memory or more; {remedy}");
+        Error::setting(name, message)
+    })
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -75,6 +75,8 @@ pub mod prior;
 pub mod real;
 pub mod rng;
 pub mod simd;
+#[cfg(feature = "model-file")]
+mod tensor_file;
 pub mod train;
 pub mod vae;
 

@@ -16,11 +16,11 @@ pub use header::{
 
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::tensor_file::{Tensor, parse, read_tensor, serialize};
 use crate::vae::{Vae, VaeConfig};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
+
+pub use crate::tensor_file::write_whole;
 
 /// The metadata key that holds the header.
 const KEY: &str = "elbo";
@@ -55,13 +55,12 @@ impl<T: Real> Model<T> {
         let header = Header::from_json(&json)?;
         let config = VaeConfig::try_from(&header.model)
             .map_err(|e| format!("its header is damaged: {e}"))?;
-        if let Some(image) = header.image
-            && image.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) != Some(config.width)
-        {
-            return Err(format!(
-                "its header is damaged: rows of {} are not images of {image:?}",
-                config.width
-            ));
+        let damaged = |e: Error| format!("its header is damaged: {e}");
+        if let Some(image) = header.image() {
+            image.check(config.width).map_err(damaged)?;
+        }
+        if let Some(training) = &header.training {
+            training.check().map_err(damaged)?;
         }
         let vae = Vae::<T>::new(config).map_err(|e| format!("its header is damaged: {e}"))?;
         // Every slot is compared with the file before the buffer for all of them is allocated.
@@ -104,98 +103,6 @@ impl<T: Real> Model<T> {
     /// [`Error::Io`] if it cannot be written; an older file of that name is then still there.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write_whole(path.as_ref(), &self.to_bytes())
-    }
-}
-
-/// Writes to a temporary name in the same folder, then renames: never half a file.
-///
-/// # Errors
-/// [`Error::Io`]; nothing is left behind.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        // The rename must not reach the disk before the content.
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::io(path, e)
-    })
-}
-
-/// A named tensor on its way into a file.
-pub(crate) struct Tensor {
-    name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Tensor {
-    pub(crate) fn new<T: Real>(name: &str, shape: Vec<usize>, values: &[T]) -> Self {
-        let mut bytes = Vec::with_capacity(size_of_val(values));
-        values.iter().for_each(|v| v.write_le(&mut bytes));
-        let dtype = if T::NAME == "F32" { Dtype::F32 } else { Dtype::F64 };
-        Tensor { name: name.to_owned(), dtype, shape, bytes }
-    }
-}
-
-/// A `.safetensors` file of these tensors and one metadata key.
-pub(crate) fn serialize(tensors: &[Tensor], key: &str, json: String) -> Vec<u8> {
-    let views = tensors.iter().map(|t| {
-        let view = TensorView::new(t.dtype, t.shape.clone(), &t.bytes)
-            .expect("as many bytes as the shape says");
-        (t.name.as_str(), view)
-    });
-    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), json)])))
-        .expect("tensors with distinct names and whole elements serialise")
-}
-
-/// The tensors of a `.safetensors` file and the JSON under `key`; `what` is what the file should be.
-pub(crate) fn parse<'a>(
-    bytes: &'a [u8],
-    key: &str,
-    what: &str,
-) -> std::result::Result<(SafeTensors<'a>, String), String> {
-    let foreign = || format!("this is not {what} that elbo wrote");
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| format!("{}, or it is damaged ({e})", foreign()))?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|e| format!("it is damaged ({e})"))?;
-    let json = metadata.metadata().as_ref().and_then(|m| m.get(key)).ok_or_else(foreign)?;
-    Ok((file, json.clone()))
-}
-
-/// `out ← the tensor`, converted to `T`.
-pub(crate) fn read_tensor<T: Real>(
-    out: &mut [T],
-    file: &SafeTensors<'_>,
-    name: &str,
-) -> std::result::Result<(), String> {
-    let tensor = file.tensor(name).map_err(|_| format!("the tensor {name} is missing"))?;
-    if tensor.shape().iter().product::<usize>() != out.len() {
-        return Err(format!("the tensor {name} has the wrong size"));
-    }
-    let data = tensor.data();
-    match tensor.dtype() {
-        Dtype::F32 => convert::<f32, T>(out, data),
-        Dtype::F64 => convert::<f64, T>(out, data),
-        other => return Err(format!("the tensor {name} is {other}; F32 and F64 are read")),
-    }
-    match out.iter().position(|v| !v.is_finite()) {
-        Some(i) => Err(format!("the tensor {name} holds {} at element {i}", out[i])),
-        None => Ok(()),
-    }
-}
-
-fn convert<S: Real, T: Real>(out: &mut [T], data: &[u8]) {
-    for (o, bytes) in out.iter_mut().zip(data.chunks_exact(size_of::<S>())) {
-        *o = T::from_f64(S::read_le(bytes).to_f64());
     }
 }
 

@@ -37,12 +37,14 @@ pub fn threads() -> usize {
 /// Makes `n` threads the size of the process's thread pool, before its first use.
 ///
 /// # Errors
-/// If `n` is 0, or the pool is in use already.
+/// If `n` is 0 or above 1024, or the pool is in use already.
 #[cfg(feature = "parallel")]
 pub fn set_threads(n: usize) -> crate::error::Result<()> {
     let refuse = |message: String| Err(crate::error::Error::setting("threads", message));
-    if n == 0 {
-        return refuse("must be at least 1".to_owned());
+    // More than any machine has; thousands of idle threads keep the busy ones from working.
+    const MOST: usize = 1024;
+    if !(1..=MOST).contains(&n) {
+        return refuse(format!("must be at least 1 and at most {MOST}"));
     }
     rayon::ThreadPoolBuilder::new().num_threads(n).build_global().or_else(|e| refuse(e.to_string()))
 }

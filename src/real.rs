@@ -3,7 +3,8 @@
 //! This is the only file that knows of concrete numeric types. Everything else is written once,
 //! for any [`Real`].
 
-use crate::math::single;
+mod single;
+
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{AddAssign, DivAssign, MulAssign, Neg, SubAssign};
@@ -11,7 +12,7 @@ use std::ops::{AddAssign, DivAssign, MulAssign, Neg, SubAssign};
 /// A real floating-point number.
 ///
 /// The elementary functions here are the ones that kernels call in their inner loops. For `f32`
-/// they are branch-free polynomials that the compiler turns into SIMD code ([`crate::math`] states
+/// they are branch-free polynomials that the compiler turns into SIMD code (`real/single.rs` states
 /// their accuracy); for `f64` they are the standard library's and libm's.
 pub trait Real:
     ndarray::LinalgScalar
@@ -57,6 +58,8 @@ pub trait Real:
     fn erfc(self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
     /// Appends the number's bytes, the lowest first.
     fn write_le(self, out: &mut Vec<u8>);
     /// The number with these bytes, the lowest first.
@@ -98,6 +101,10 @@ macro_rules! shared_methods {
         #[inline(always)]
         fn is_finite(self) -> bool {
             <$t>::is_finite(self)
+        }
+        #[inline(always)]
+        fn is_nan(self) -> bool {
+            <$t>::is_nan(self)
         }
         fn write_le(self, out: &mut Vec<u8>) {
             out.extend_from_slice(&self.to_le_bytes());

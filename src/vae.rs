@@ -28,7 +28,7 @@ pub use workspace::{Pass, Workspace};
 
 use crate::distribution::batch::{self, Gradients};
 use crate::distribution::{self, Distribution, Reparameterized};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_memory};
 use crate::nn::mlp::{first_rows, first_rows_mut};
 use crate::nn::{Init, Mlp};
 use crate::objective::Objective;
@@ -118,7 +118,7 @@ impl<T: Real> Vae<T> {
     /// Lays out a model.
     ///
     /// # Errors
-    /// As [`VaeConfig::check`], and if there would be more than 2³² parameters.
+    /// As [`VaeConfig::check`], and if the machine has not the memory for the parameters.
     pub fn new(config: VaeConfig) -> Result<Self> {
         config.check()?;
         let mut layout = Layout::default();
@@ -149,11 +149,7 @@ impl<T: Real> Vae<T> {
             });
             below = level.latent;
         }
-        if layout.len() > workspace::LARGEST {
-            let message =
-                format!("{} parameters are more than 2³²; choose smaller widths", layout.len());
-            return Err(Error::setting("hidden", message));
-        }
+        check_memory::<T>(layout.len(), "hidden", "make the layers narrower")?;
         let prior = prior::build(&config.prior)?;
         Ok(Vae { config, layout, levels, prior })
     }

@@ -3,7 +3,7 @@
 use crate::Common;
 use clap::Args;
 use elbo::check::cases;
-use elbo::error::Result;
+use elbo::error::{Error, Result};
 use elbo::gradcheck::TOLERANCE;
 use serde_json::json;
 use std::process::ExitCode;
@@ -45,6 +45,12 @@ pub(crate) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode> {
             "family": case.family, "member": case.member, "name": case.name, "points": report.points,
             "redrawn": report.redrawn, "worst": report.worst, "passed": report.passed(),
         }));
+    }
+    if checks.is_empty() {
+        // Nothing checked is nothing proved.
+        let message =
+            format!("no check has `{}` in its line; `elbo check` lists them", args.filter);
+        return Err(Error::setting("TEXT", message));
     }
     let summary = format!(
         "{} checks, {points} coordinates, {redrawn} redrawn at kinks, {failed} failed (largest error accepted: {TOLERANCE:.0e})",

@@ -56,7 +56,7 @@ pub(crate) fn held_out_part(
     if source.train.width() != width {
         let message =
             format!("rows of {} values do not fit the model's {width}", source.train.width());
-        return Err(Error::setting("--data", message));
+        return Err(Error::file(name, message));
     }
     let roles = match training {
         Some(t) => t.roles()?,
@@ -112,7 +112,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let dims = model.vae.config().width as f64;
     let best = estimate.map_or(elbo.loss, |(value, _)| value);
     let bits = reason.is_none().then(|| best / (dims * std::f64::consts::LN_2));
-    let why_null = reason.or(args.samples.is_none().then_some("log p(x) needs --samples"));
+    let why_null = reason.or(match args.samples {
+        None => Some("log p(x) needs --samples"),
+        Some(1) => Some("one sample tells nothing about its own error"),
+        Some(_) => None,
+    });
 
     let mut json = json!({
         "rows": part.rows().len(),

@@ -5,7 +5,7 @@ use crate::evaluate::held_out_part;
 use crate::terminal::open_model;
 use clap::Args;
 use elbo::data::{ImageShape, Part, npy};
-use elbo::error::{Error, Result};
+use elbo::error::{Error, Result, check_memory};
 use elbo::model_file::{Model, write_whole};
 use elbo::plot::grid::{Grid, columns_for};
 use elbo::rng::{Address, Purpose};
@@ -76,17 +76,8 @@ impl Format {
 /// Rows that go through the decoder at a time.
 const CHUNK: usize = 512;
 
-/// Grid of a picture of reconstructions: columns, and how many rows of the data.
-#[derive(Clone, Copy)]
-pub(crate) struct Pictures {
-    columns: usize,
-    count: usize,
-}
-
-/// How many reconstructions are worth looking at.
-pub(crate) fn pictures_of(_image: ImageShape) -> Pictures {
-    Pictures { columns: 10, count: 40 }
-}
+/// Columns of a grid of reconstructions.
+const PAIRS_ACROSS: usize = 10;
 
 pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
     let format = Format::of(&args.output)?;
@@ -106,14 +97,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Exi
     let part = held_out_part(&model, args.data.as_deref(), common)?;
     let count = args.count.min(part.rows().len());
     match format {
-        Format::Png => {
-            write_reconstructions(
-                &args.output,
-                &model,
-                &part,
-                Pictures { columns: columns_for(count), count },
-            )?;
-        }
+        Format::Png => write_reconstructions(&args.output, &model, &part, count)?,
         Format::Npy => write_npy(&args.output, &model, &reconstructions(&model, &part, count)?.1)?,
     }
     report(count, "reconstructions", &args.output, common)
@@ -165,7 +149,9 @@ fn in_chunks(
     n: usize,
     mut fill: impl FnMut(ArrayViewMut2<f32>, &mut Workspace<f32>, usize),
 ) -> Result<Array2<f32>> {
-    let mut out = Array2::zeros((n, model.vae.config().width));
+    let width = model.vae.config().width;
+    check_memory::<f32>(n.saturating_mul(width), "-n", "ask for fewer")?;
+    let mut out = Array2::zeros((n, width));
     let mut ws = Workspace::new(&model.vae, n.min(CHUNK), 1, Pass::Value)?;
     for first in (0..n).step_by(CHUNK) {
         let end = n.min(first + CHUNK);
@@ -179,15 +165,15 @@ pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64
     write_grid(path, model, &draw(model, n, seed)?, columns_for(n))
 }
 
-/// A grid in which each line of rows stands above the line of their reconstructions.
+/// A grid in which each line of rows stands above the line of their reconstructions; at most `n` rows.
 pub(crate) fn write_reconstructions(
     path: &Path,
     model: &Model<f32>,
     part: &Part,
-    p: Pictures,
+    n: usize,
 ) -> Result<()> {
-    let n = p.count.min(part.rows().len());
-    let columns = p.columns.min(n);
+    let n = n.min(part.rows().len());
+    let columns = PAIRS_ACROSS.min(n);
     let (x, again) = reconstructions(model, part, n)?;
     let lines = n.div_ceil(columns);
     let mut pairs = Array2::zeros((2 * lines * columns, x.ncols()));

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
     match execute(cli, &matches) {
         Ok(code) => code,
         Err(error) => {
+            let error = named_as_flag(error, &matches);
             terminal::error(&error);
             match error {
                 // A wrong setting is wrong usage; the rest is failure.
@@ -76,6 +77,16 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The library calls a setting `lr`; on this command line it is the flag `--lr`.
+fn named_as_flag(error: Error, matches: &clap::ArgMatches) -> Error {
+    let Error::Setting { name, message } = error else { return error };
+    let command = Cli::command();
+    let chosen = matches.subcommand_name().and_then(|c| command.find_subcommand(c));
+    let mut args = chosen.into_iter().chain([&command]).flat_map(clap::Command::get_arguments);
+    let known = args.any(|a| a.get_long() == Some(&name));
+    Error::Setting { name: if known { format!("--{name}") } else { name }, message }
 }
 
 fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {

@@ -20,10 +20,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
     pub(crate) data: String,
     /// Set aside this share of the training rows to choose the best weights by
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, help_heading = "Data")]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = finite, help_heading = "Data")]
     pub(crate) validation: f64,
     /// Set aside this share of the rows as a test part, if the data has none of its own
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, help_heading = "Data")]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, value_parser = finite, help_heading = "Data")]
     pub(crate) test: f64,
     /// Train on the first ROWS training rows only
     #[arg(long, value_name = "ROWS", help_heading = "Data")]
@@ -69,13 +69,13 @@ pub(crate) struct Run {
     #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Objective")]
     pub(crate) samples: usize,
     /// Weight of the KL
-    #[arg(long, value_name = "B", default_value_t = 1.0, help_heading = "Objective")]
+    #[arg(long, value_name = "B", default_value_t = 1.0, value_parser = finite, help_heading = "Objective")]
     pub(crate) beta: f64,
     /// Raise β from 0 over the first EPOCHS
-    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, help_heading = "Objective")]
+    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, value_parser = finite, help_heading = "Objective")]
     pub(crate) warmup: f64,
     /// Let every latent spend so many nats for free
-    #[arg(long, value_name = "NATS", default_value_t = 0.0, help_heading = "Objective")]
+    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = finite, help_heading = "Objective")]
     pub(crate) free_bits: f64,
 
     /// Rows of a batch
@@ -85,29 +85,29 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Optimisation")]
     pub(crate) epochs: u32,
     /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3, help_heading = "Optimisation")]
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = finite, help_heading = "Optimisation")]
     pub(crate) lr: f64,
     /// Its course: constant, cosine or step:every=EPOCHS,factor=F
     #[arg(long, value_name = "SPEC", default_value = "constant", help_heading = "Optimisation")]
     pub(crate) schedule: String,
     /// Scale gradients down to this global norm
-    #[arg(long, value_name = "NORM", help_heading = "Optimisation")]
+    #[arg(long, value_name = "NORM", value_parser = finite, help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) clip: Option<f64>,
     /// Adam's decay of the first moment
-    #[arg(long, value_name = "B1", default_value_t = 0.9, help_heading = "Optimisation")]
+    #[arg(long, value_name = "B1", default_value_t = 0.9, value_parser = finite, help_heading = "Optimisation")]
     pub(crate) adam_beta1: f64,
     /// Adam's decay of the second moment
-    #[arg(long, value_name = "B2", default_value_t = 0.999, help_heading = "Optimisation")]
+    #[arg(long, value_name = "B2", default_value_t = 0.999, value_parser = finite, help_heading = "Optimisation")]
     pub(crate) adam_beta2: f64,
     /// Adam's ε
-    #[arg(long, value_name = "EPS", default_value_t = 1e-8, help_heading = "Optimisation")]
+    #[arg(long, value_name = "EPS", default_value_t = 1e-8, value_parser = finite, help_heading = "Optimisation")]
     pub(crate) adam_epsilon: f64,
     /// Decoupled weight decay
-    #[arg(long, value_name = "RATE", default_value_t = 0.0, help_heading = "Optimisation")]
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = finite, help_heading = "Optimisation")]
     pub(crate) weight_decay: f64,
     /// Keep a moving average of the weights with this decay (0.999, say) instead of the last ones
-    #[arg(long, value_name = "DECAY", help_heading = "Optimisation")]
+    #[arg(long, value_name = "DECAY", value_parser = finite, help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) average: Option<f64>,
     /// Stop after so many epochs without a better validation loss (needs --validation)
@@ -116,6 +116,8 @@ pub(crate) struct Run {
     pub(crate) patience: Option<u32>,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Optimisation")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    // what TOML can hold
     pub(crate) seed: u64,
 }
 
@@ -215,6 +217,9 @@ impl Run {
     pub(crate) fn config(&self) -> Result<TrainConfig> {
         let mut objective: Spec = self.objective.parse()?;
         if self.free_bits != 0.0 {
+            if objective != Spec::new("elbo") && objective.name() == "elbo" {
+                return Err(Error::setting("free-bits", "is given twice, here and in --objective"));
+            }
             if objective.name() != "elbo" {
                 return Err(Error::setting("free-bits", "only the objective elbo has free bits"));
             }
@@ -272,6 +277,15 @@ impl Run {
     /// As [`Source::open`].
     pub(crate) fn open(&self) -> Result<Source> {
         Source::open(&self.data)
+    }
+}
+
+/// A number for a flag. NaN and infinity are refused here: no setting takes them, and neither JSON nor
+/// a later comparison would.
+fn finite(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(v) if v.is_finite() => Ok(v),
+        _ => Err("not a finite number".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `elbo train`
 
 use crate::Common;
-use crate::generate::{pictures_of, write_reconstructions, write_samples};
+use crate::generate::{write_reconstructions, write_samples};
 use crate::progress::Training;
 use crate::run::Run;
 use crate::terminal::{thousands, two_columns};
@@ -11,7 +11,7 @@ use elbo::error::{Error, Result};
 use elbo::family::Member;
 use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
-use elbo::train::{Ending, EpochRecord, Observer, StepReport, Trainer};
+use elbo::train::{Ending, EpochRecord, Observer, Progress, StepReport, Trainer};
 use elbo::vae::Vae;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct TrainArgs {
     /// The run's folder [default: runs/NAME-OF-THE-DATA]
     #[arg(long, short, value_name = "DIR")]
@@ -81,21 +82,70 @@ impl Folder {
     }
 }
 
+/// A run that is ready to go.
+struct Job {
+    folder: Folder,
+    run: Run,
+    header: Header,
+    trainer: Trainer<f32>,
+    /// What the checkpoints say of the run.
+    state: String,
+    /// Seconds and rows per second of the epochs that are done.
+    records: Vec<(f64, f64)>,
+}
+
 pub(crate) fn train(
     args: TrainArgs,
     matches: &clap::ArgMatches,
     common: &Common,
 ) -> Result<ExitCode> {
-    let folder = Folder(args.out.clone().unwrap_or_else(|| default_folder(&args.run.data)));
-    let resumed = args.resume.then(|| Checkpoint::open(&folder.checkpoint())).transpose()?;
-    let run = settings(&args, matches, resumed.as_ref())?;
+    let mut job = prepare(&args, matches, common)?;
+    announce(common, &job.trainer, &job.folder);
+    // The handler lives as long as the process; a second Ctrl-C ends it at once.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    let per_epoch = job.trainer.steps_per_epoch();
+    let mut watcher = Watcher {
+        folder: &job.folder,
+        state: &job.state,
+        stop_after: args.stop_after.unwrap_or(u32::MAX),
+        progress: Training::new(common, job.run.epochs, per_epoch, job.trainer.steps()),
+        records: std::mem::take(&mut job.records),
+    };
+    let ending = match job.trainer.progress().epoch >= watcher.stop_after {
+        true => Ok(Ending::Stopped), // resumed where it was to stop
+        false => job.trainer.run(&mut watcher),
+    };
+    watcher.progress.finish();
+    job.records = watcher.records;
+    match ending? {
+        Ending::Stopped if INTERRUPTED.load(Ordering::Relaxed) => interrupted(&job, common),
+        Ending::OutOfPatience => {
+            common.note("the validation loss has stopped improving");
+            finish(job, common)
+        }
+        _ => finish(job, common),
+    }
+}
+
+/// Settings, data, model and folder: everything that can be wrong is told here, before any work.
+fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Result<Job> {
+    let folder_of = |data: &str| Folder(args.out.clone().unwrap_or_else(|| default_folder(data)));
+    let resumed = match args.resume {
+        true => Some(open_checkpoint(&folder_of(&args.run.data))?),
+        false => None,
+    };
+    let run = settings(args, matches, resumed.as_ref())?;
+    let folder = folder_of(if args.resume { &args.run.data } else { &run.data });
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
     }
     if resumed.is_none() && !args.force {
         refuse_to_replace(&folder)?;
     }
-
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
     let source = run.open()?;
@@ -106,7 +156,9 @@ pub(crate) fn train(
     let (image, embedded) = (source.train.image(), run.embedded());
     let training = TrainingHeader::new(&config, &roles, &source.train, embedded);
     let header = Header { training: Some(training), ..Header::new(&model, image) };
-    let mut trainer = Trainer::<f32>::new(model, config, Parts::new(source, roles)?)?;
+    let mut trainer = Parts::new(source, roles)
+        .and_then(|parts| Trainer::<f32>::new(model, config, parts))
+        .map_err(|e| in_data(e, &run.data))?;
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;
         checkpoint.restore(&mut trainer)?;
@@ -116,40 +168,38 @@ pub(crate) fn train(
     }
 
     std::fs::create_dir_all(&folder.0).map_err(|e| Error::io(&folder.0, e))?;
-    write_whole(&folder.file("config.toml"), run.to_toml().as_bytes())?;
     let state = Description { run: &run, header: &header }.to_json();
-    let earlier = keep_metrics(&folder.metrics(), trainer.progress().epoch)?;
-    announce(common, &trainer, &folder);
-
-    // The handler lives as long as the process; a second Ctrl-C ends it at once.
-    let _ = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    let per_epoch = trainer.steps_per_epoch();
-    let done = trainer.progress().epoch as u64 * per_epoch + trainer.progress().batch;
-    let mut watcher = Watcher {
-        folder: &folder,
-        state: &state,
-        stop_after: args.stop_after.unwrap_or(u32::MAX),
-        progress: Training::new(common, run.epochs, per_epoch, done),
-        records: earlier,
-    };
-    let ending = trainer.run(&mut watcher);
-    watcher.progress.finish();
-    let records = watcher.records;
-    let ending = ending?;
-    if ending == Ending::Stopped && INTERRUPTED.load(Ordering::Relaxed) {
+    if resumed.is_none() {
+        // From its first moment on the folder holds this run, not parts of an older one.
+        ["checkpoint.safetensors", "model.safetensors", "samples.png", "reconstructions.png"]
+            .iter()
+            .try_for_each(|name| remove(&folder.file(name)))?;
+    }
+    write_whole(&folder.file("config.toml"), run.to_toml().as_bytes())?;
+    let records = keep_metrics(&folder.metrics(), trainer.progress().epoch)?;
+    if resumed.is_none() {
         checkpoint::save(&folder.checkpoint(), &trainer, &state)?;
-        let go_on = format!("elbo train --out {} --resume", folder.0.display());
-        common.note(format!("stopped at step {}; go on with: {go_on}", trainer.progress().batch));
-        return Ok(ExitCode::from(130));
     }
-    if ending == Ending::OutOfPatience {
-        common.note("the validation loss has stopped improving");
-    }
-    finish(&folder, trainer, header, &records, common)
+    Ok(Job { folder, run, header, trainer, state, records })
+}
+
+/// After Ctrl-C: keep the place and say how to go on.
+fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
+    checkpoint::save(&job.folder.checkpoint(), &job.trainer, &job.state)?;
+    let &Progress { epoch, batch, .. } = job.trainer.progress();
+    let place = match batch {
+        0 => format!("after epoch {epoch}"),
+        _ => format!(
+            "in epoch {}, after {batch} of its {} steps",
+            epoch + 1,
+            job.trainer.steps_per_epoch()
+        ),
+    };
+    common.note(format!(
+        "stopped {place}; go on with: elbo train --out {} --resume",
+        quoted(&job.folder.0)
+    ));
+    Ok(ExitCode::from(130))
 }
 
 /// Flags over the checkpoint's settings, over `--config`, or over the defaults.
@@ -159,7 +209,7 @@ fn settings(
     resumed: Option<&Checkpoint>,
 ) -> Result<Run> {
     if let Some(checkpoint) = resumed {
-        let stored = Stored::from_json(checkpoint.run())?;
+        let stored = Stored::of(checkpoint)?;
         let run = args.run.over(&stored.run, matches);
         let changed: Vec<_> =
             run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
@@ -211,16 +261,17 @@ struct Stored {
 }
 
 impl Stored {
-    fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|e| Error::setting("--resume", format!("the checkpoint is damaged: {e}")))
+    fn of(checkpoint: &Checkpoint) -> Result<Self> {
+        serde_json::from_str(checkpoint.run()).map_err(|e| {
+            Error::file(checkpoint.path(), format!("the checkpoint does not describe its run: {e}"))
+        })
     }
 }
 
 /// The data must be the same as before.
 fn check_data(checkpoint: &Checkpoint, header: &Header, folder: &Folder) -> Result<()> {
     let fingerprint = |h: &Header| h.training.as_ref().map(|t| t.data.fingerprint.clone());
-    if fingerprint(&Stored::from_json(checkpoint.run())?.header) == fingerprint(header) {
+    if fingerprint(&Stored::of(checkpoint)?.header) == fingerprint(header) {
         return Ok(());
     }
     let message = "the data is not what this run was started on; name the right one with --data";
@@ -236,13 +287,51 @@ fn default_folder(data: &str) -> PathBuf {
     Path::new("runs").join(stem)
 }
 
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The checkpoint to go on from.
+fn open_checkpoint(folder: &Folder) -> Result<Checkpoint> {
+    let path = folder.checkpoint();
+    if !path.exists() {
+        let message = "holds no checkpoint to go on from: name the run's folder with --out, or start \
+                       it without --resume";
+        return Err(Error::file(&folder.0, message));
+    }
+    Checkpoint::open(&path)
+}
+
+/// A bad value, with the name of the data that it is in.
+fn in_data(error: Error, data: &str) -> Error {
+    match error {
+        Error::Value { .. } => Error::file(data, error.to_string()),
+        e => e,
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// An unfinished run is hours of work: it is not replaced by a forgotten flag.
 fn refuse_to_replace(folder: &Folder) -> Result<()> {
     let Ok(checkpoint) = Checkpoint::open(&folder.checkpoint()) else { return Ok(()) };
-    if folder.file("model.safetensors").exists() {
+    let run = Stored::of(&checkpoint).map(|stored| stored.run);
+    let (planned, patience) = run.map_or((0, None), |run| (run.epochs, run.patience));
+    // A stopped run has written a model too, and a finished one may have been given more epochs.
+    let progress = checkpoint.progress()?;
+    let done = progress.epoch >= planned || patience.is_some_and(|most| progress.waited >= most);
+    let nothing_yet = progress == Progress::default();
+    if nothing_yet || (done && folder.file("model.safetensors").exists()) {
         return Ok(());
     }
-    let planned = Stored::from_json(checkpoint.run()).map_or(0, |s| s.run.epochs);
     let message = format!(
         "holds an unfinished run of {planned} epochs: add --resume to go on, --force to start anew, or another --out"
     );
@@ -326,13 +415,8 @@ fn append_line(path: &Path, line: &str) -> Result<()> {
 }
 
 /// Writes the model and its pictures, and reports.
-fn finish(
-    folder: &Folder,
-    mut trainer: Trainer<f32>,
-    mut header: Header,
-    records: &[(f64, f64)],
-    common: &Common,
-) -> Result<ExitCode> {
+fn finish(job: Job, common: &Common) -> Result<ExitCode> {
+    let Job { folder, mut trainer, mut header, records, .. } = job;
     let (params, kind) = trainer.weights();
     let params = params.to_vec();
     header.weights = Some(kind.into());
@@ -340,21 +424,16 @@ fn finish(
     let model = Model { vae, params, header };
     model.save(folder.file("model.safetensors"))?;
     let held_out = trainer.test_score()?;
-    if let Some(image) = model.header.image() {
+    if model.header.image.is_some() {
         let part = trainer.parts().test.as_ref().unwrap_or(&trainer.parts().train);
         write_samples(&folder.file("samples.png"), &model, 100, trainer.config().seed)?;
-        write_reconstructions(
-            &folder.file("reconstructions.png"),
-            &model,
-            part,
-            pictures_of(image),
-        )?;
+        write_reconstructions(&folder.file("reconstructions.png"), &model, part, 40)?;
     }
 
     // The first epoch also warms up caches and clocks.
-    let after_first = if records.len() > 1 { &records[1..] } else { records };
+    let after_first = if records.len() > 1 { &records[1..] } else { &records };
     let rate = after_first.iter().map(|r| r.1).fold(0.0, f64::max);
-    let seconds: f64 = records.iter().map(|r| r.0).sum();
+    let seconds = records.iter().map(|r| r.0).fold(0.0, |sum, s| sum + s);
     let json = json!({
         "out": folder.0.display().to_string(),
         "epochs": trainer.progress().epoch,
@@ -370,11 +449,10 @@ fn finish(
         rows.push(("weights", format!("of epoch {}, the best on the validation rows", kind.epoch)));
     }
     if let Some(score) = held_out {
-        let text = format!(
-            "{:.4} nats = reconstruction {:.4} + KL {:.4}",
-            score.loss, score.reconstruction, score.kl
-        );
-        rows.push(("test loss", text));
+        let parts = format!("reconstruction {:.4} + KL {:.4}", score.reconstruction, score.kl);
+        // The importance-weighted bound is not the sum of its parts' averages.
+        let relation = if trainer.config().objective.name() == "elbo" { " = " } else { "; " };
+        rows.push(("test loss", format!("{:.4} nats{relation}{parts}", score.loss)));
     }
     rows.push(("model", folder.file("model.safetensors").display().to_string()));
     if model.header.image.is_some() {

@@ -49,6 +49,24 @@ pub struct ImageShape {
     pub channels: usize,
 }
 
+impl ImageShape {
+    /// Whether rows of `width` values can be such images.
+    ///
+    /// # Errors
+    /// If they cannot, or a pixel has neither one nor three channels.
+    pub fn check(&self, width: usize) -> Result<()> {
+        let sides = [self.height, self.width, self.channels];
+        let product = sides.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
+        if product != Some(width) || !matches!(self.channels, 1 | 3) {
+            let [h, w, c] = sides;
+            let message =
+                format!("rows of {width} values are not images of {h} × {w} × {c} (grey or RGB)");
+            return Err(Error::setting("data", message));
+        }
+        Ok(())
+    }
+}
+
 /// Rows of equal width.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -88,12 +106,7 @@ impl Dataset {
     /// # Errors
     /// If an image has not as many values as a row.
     pub fn with_image(mut self, image: ImageShape) -> Result<Self> {
-        if image.height * image.width * image.channels != self.width {
-            return Err(Error::setting(
-                "data",
-                format!("rows of {} values are not images of {image:?}", self.width),
-            ));
-        }
+        image.check(self.width)?;
         self.image = Some(image);
         Ok(self)
     }

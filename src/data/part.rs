@@ -65,6 +65,27 @@ pub struct Roles {
     pub seed: u64,
 }
 
+impl Roles {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Names the setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        for (name, share) in [("validation", self.validation), ("test", self.test)] {
+            if !(0.0..1.0).contains(&share) {
+                return Err(Error::setting(
+                    name,
+                    format!("a fraction of {share} is not in [0, 1)"),
+                ));
+            }
+        }
+        match self.limit {
+            Some(0) => Err(Error::setting("limit", "must be at least 1 row")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Some rows of a dataset, in one role.
 #[derive(Clone)]
 pub struct Part {
@@ -95,17 +116,7 @@ impl Parts {
     /// If a share is out of range, no training row is left, or a value to be binarised is outside
     /// [0, 1].
     pub fn new(source: Source, roles: Roles) -> Result<Self> {
-        for (name, share) in [("validation", roles.validation), ("test", roles.test)] {
-            if !(0.0..1.0).contains(&share) {
-                return Err(Error::setting(
-                    name,
-                    format!("a fraction of {share} is not in [0, 1)"),
-                ));
-            }
-        }
-        if roles.limit == Some(0) {
-            return Err(Error::setting("limit", "must be at least 1 row"));
-        }
+        roles.check()?;
         let (train, own_test) = (Arc::new(source.train), source.test.map(Arc::new));
         let mut rows: Vec<usize> = (0..train.rows()).collect();
         // Own rows for a role are drawn at random: files are often sorted.
@@ -123,23 +134,23 @@ impl Parts {
         if rows.is_empty() {
             return Err(Error::setting("validation", "no row is left for training"));
         }
-        let part = |data: &Arc<Dataset>, rows: Vec<usize>, purpose| {
-            let seed = if purpose == Purpose::BinarizeTrain { roles.seed } else { HELD_OUT_SEED };
-            let coins = Address::new(seed, purpose);
+        let part = |data: &Arc<Dataset>, rows: Vec<usize>, coins| {
             let part = Part { data: data.clone(), rows, binarize: roles.binarize, coins };
             part.check_range().map(|()| part)
         };
-        let held_out = |data: &Arc<Dataset>, rows: Vec<usize>| match rows.is_empty() {
+        let held_out = |data: &Arc<Dataset>, rows: Vec<usize>, coins| match rows.is_empty() {
             true => Ok(None),
-            false => part(data, rows, Purpose::BinarizeHeldOut).map(Some),
+            false => part(data, rows, coins).map(Some),
         };
+        // Rows of another file have coins of their own: their numbers are the same, they are not.
+        let coins = Address::new(HELD_OUT_SEED, Purpose::BinarizeHeldOut);
         Ok(Parts {
             test: match &own_test {
-                Some(test) => held_out(test, (0..test.rows()).collect())?,
-                None => held_out(&train, test_rows)?,
+                Some(test) => held_out(test, (0..test.rows()).collect(), coins.level(1))?,
+                None => held_out(&train, test_rows, coins)?,
             },
-            validation: held_out(&train, validation_rows)?,
-            train: part(&train, rows, Purpose::BinarizeTrain)?,
+            validation: held_out(&train, validation_rows, coins)?,
+            train: part(&train, rows, Address::new(roles.seed, Purpose::BinarizeTrain))?,
         })
     }
 }
@@ -199,12 +210,16 @@ impl Part {
         }
     }
 
-    /// The mean of each column over this part's grey values, `[D]`: also the mean of the coins.
+    /// The mean of each column of this part, `[D]`: of its thresholded or grey values, the latter being
+    /// the mean of the coins too.
     pub fn column_means(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.data.width()];
         let mut row = vec![0f64; sums.len()];
         for &r in &self.rows {
-            self.data.read(&mut row, r);
+            match self.binarize {
+                Binarize::Threshold => self.read(&mut row, r, 0),
+                _ => self.data.read(&mut row, r),
+            }
             sums.iter_mut().zip(&row).for_each(|(s, v)| *s += v);
         }
         sums.iter_mut().for_each(|s| *s /= self.rows.len() as f64);
@@ -225,7 +240,7 @@ impl Part {
             return Ok(());
         }
         let mut values = vec![0f64; self.data.width()];
-        for row in 0..self.data.rows() {
+        for &row in &self.rows {
             self.data.read(&mut values, row);
             if let Some(column) = values.iter().position(|v| !(0.0..=1.0).contains(v)) {
                 let message =

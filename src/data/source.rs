@@ -30,21 +30,30 @@ impl Source {
     /// # Errors
     /// If there is no such file, or it does not hold what its format says.
     pub fn open(name: &str) -> Result<Self> {
-        if let Ok(spec) = name.parse::<Spec>()
-            && spec.name() == "digits"
-        {
-            return Source::digits(&spec);
+        if Source::is_embedded(name) {
+            return Source::digits(&name.parse()?);
         }
         let path = Path::new(name);
         if path.is_dir() {
             return Source::from_mnist(path);
         }
-        let start = file::open(path)?.start;
+        let start = match file::open(path) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                let message = format!("{source}: name a file, a folder, or the embedded `digits`");
+                return Err(Error::file(path, message));
+            }
+            opened => opened?.start,
+        };
         if start.starts_with(b"\x93NUMPY") {
             return Source::from_npy(path);
         }
         let (data, note) = (dataset(path, idx::read(path)?)?, None);
         Ok(Source { train: data, test: None, note })
+    }
+
+    /// Whether this names data that needs no file.
+    pub fn is_embedded(name: &str) -> bool {
+        name == "digits" || name.starts_with("digits:")
     }
 
     /// The embedded digits. Item i is a pure function of (seed, i); the test items follow the
@@ -61,7 +70,7 @@ impl Source {
                 Err(Error::setting(format!("digits:{key}"), message))
             }
         };
-        let count = whole("count", DIGITS as f64, 5.0, 1e7)? as usize;
+        let count = whole("count", DIGITS as f64, 5.0, 1e6)? as usize;
         let seed = whole("seed", 0.0, 0.0, 9e15)? as u64;
         let items = |range: std::ops::Range<usize>| {
             let mut pixels = vec![0; range.len() * SIDE * SIDE];
@@ -121,11 +130,9 @@ fn dataset(path: &Path, idx: idx::Idx) -> Result<Dataset> {
 /// Rows of the first axis; two or three more axes are an image.
 fn shaped(path: &Path, values: Values, shape: &[usize]) -> Result<Dataset> {
     let width = shape[1..].iter().product();
-    let data = Dataset::new(values, width).map_err(|e| match e {
-        // The message names row and column; the file is worth naming too.
-        Error::Value { .. } => Error::file(path, e.to_string()),
-        e => e,
-    })?;
+    // The message names row and column; the file is worth naming too.
+    let in_file = |e: Error| Error::file(path, e.to_string());
+    let data = Dataset::new(values, width).map_err(in_file)?;
     match *shape {
         [_, height, width] => data.with_image(ImageShape { height, width, channels: 1 }),
         [_, height, width, channels @ (1 | 3)] => {

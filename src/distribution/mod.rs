@@ -125,6 +125,11 @@ pub trait Reparameterized<T: Real>: Distribution<T> {
 /// As [`build`], and if it cannot be drawn from differentiably.
 pub fn build_posterior<T: Real>(spec: &Spec) -> Result<Box<dyn Distribution<T>>> {
     let posterior = build::<T>(spec)?;
+    if !posterior.own_parameters().is_empty() {
+        let message =
+            format!("`{spec}` has parameters of its own, which only a likelihood may have");
+        return Err(crate::error::Error::setting("posterior", message));
+    }
     if posterior.as_reparameterized().is_none() {
         let message = format!("`{spec}` cannot be drawn from differentiably; use `normal`");
         return Err(crate::error::Error::setting("posterior", message));

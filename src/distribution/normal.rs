@@ -70,9 +70,11 @@ impl Normal {
             None => Variance::Network,
             Some("learned") => Variance::Learned,
             Some(_) => match spec.number("variance")? {
-                Some(v) if v > 0.0 => Variance::Fixed(v),
+                // Beyond these, single precision has no room left for a density.
+                Some(v) if (1e-30..=1e30).contains(&v) => Variance::Fixed(v),
                 _ => {
-                    return Err(Error::setting("normal:variance", "must be above 0, or `learned`"));
+                    let message = "must be between 1e-30 and 1e30, or `learned`";
+                    return Err(Error::setting("normal:variance", message));
                 }
             },
         };

@@ -4,7 +4,7 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, ImageShape, Roles};
+use crate::data::{Binarize, ImageShape, Roles, Source};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -12,6 +12,7 @@ use crate::optim::{AdamConfig, Schedule, Warmup};
 use crate::train::{TrainConfig, WeightsKind};
 use crate::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The version of the format that this crate writes.
 pub const FORMAT: u32 = 1;
@@ -133,9 +134,8 @@ impl Header {
 
     /// Canonical JSON: keys sorted, no spaces, shortest numbers that read back the same.
     pub fn to_json(&self) -> String {
-        // A `Value`'s map is sorted; a struct's fields would come in the order of the code.
         let value = serde_json::to_value(self).expect("plain names and finite numbers are JSON");
-        value.to_string()
+        sorted(value).to_string()
     }
 
     /// Reads what [`Self::to_json`] wrote.
@@ -161,6 +161,20 @@ impl Header {
     /// The image shape of a row.
     pub fn image(&self) -> Option<ImageShape> {
         self.image.map(|[height, width, channels]| ImageShape { height, width, channels })
+    }
+}
+
+/// The same value with the keys of every object in order. (A map of `serde_json` is sorted by itself
+/// only as long as nobody in the program asks it to keep the order of insertion.)
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(pairs.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        plain => plain,
     }
 }
 
@@ -241,6 +255,21 @@ impl TrainingHeader {
         }
     }
 
+    /// Checks everything that opening a model promises.
+    ///
+    /// # Errors
+    /// As [`Self::config`] and [`Self::roles`], and if the data calls itself embedded and is not.
+    pub(super) fn check(&self) -> Result<()> {
+        self.config()?;
+        self.roles()?.check()?;
+        match &self.data.embedded {
+            Some(name) if !Source::is_embedded(name) => {
+                Err(Error::setting("data", format!("`{name}` is not embedded data")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How it was trained.
     ///
     /// # Errors
@@ -285,5 +314,23 @@ impl TrainingHeader {
             binarize,
             seed: self.seed,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The format, to the byte: a change here is a change of the format.
+    #[test]
+    fn the_header_is_canonical() {
+        let json = Header::new(&VaeConfig::new(4, &[3], 2), None).to_json();
+        let expected = concat!(
+            r#"{"format":1,"image":null,"model":{"activation":"relu","conditional":"normal","#,
+            r#""levels":[{"hidden":[3],"latent":2}],"likelihood":"bernoulli","posterior":"normal","#,
+            r#""prior":"standard-normal","width":4},"training":null,"weights":null}"#
+        );
+        assert_eq!(json, expected);
+        assert_eq!(Header::from_json(&json).unwrap().to_json(), json);
     }
 }

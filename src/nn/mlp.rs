@@ -84,6 +84,11 @@ impl Mlp {
         }
     }
 
+    /// Elements that the buffers of one row have, gradients and the caller's own of η included.
+    pub(crate) fn elements_per_row(&self) -> usize {
+        3 * self.layers.iter().map(Dense::outputs).sum::<usize>() + 3 * self.outputs()
+    }
+
     /// Buffers for up to `rows` rows. Without `gradients` there is room for forward passes only.
     pub fn buffers<T: Real>(&self, rows: usize, gradients: bool) -> MlpBuffers<T> {
         let like_layers = |rows| -> Vec<Array2<T>> {

@@ -9,6 +9,7 @@
 use crate::math::sum_over;
 use crate::parallel;
 use crate::real::Real;
+use crate::simd;
 
 /// Elements that one partial sum covers. Fixed, so that the result does not depend on threads.
 const PART: usize = 1 << 14;
@@ -28,18 +29,50 @@ fn sum_of_squares<T: Real>(g: &[T]) -> f64 {
     a + b
 }
 
-/// The factor that brings a gradient of norm `norm` down to `max_norm`; 1 if it is there already or
-/// there is no limit.
-pub fn clip(norm: f64, max_norm: Option<f64>) -> f64 {
-    match max_norm {
-        Some(max) if norm > max => max / norm,
-        _ => 1.0,
+/// The factor that brings a gradient of norm `norm` down to `max_norm`; 1 if it is there already.
+pub fn clip(norm: f64, max_norm: f64) -> f64 {
+    if norm > max_norm { max_norm / norm } else { 1.0 }
+}
+
+/// Whether no element is infinite or NaN.
+pub fn all_finite<T: Real>(values: &[T]) -> bool {
+    if values.len() <= PART {
+        // 0·x is 0, or NaN for what is not finite: one sum, where a search would branch.
+        let sum = simd::dispatch(
+            #[inline(always)]
+            || {
+                sum_over(
+                    values.len(),
+                    #[inline(always)]
+                    |i| values[i] * T::zero(),
+                )
+            },
+        );
+        return sum == T::zero();
     }
+    let (a, b) = values.split_at(values.len() / 2);
+    let (a, b) = parallel::join(|| all_finite(a), || all_finite(b));
+    a && b
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_bad_element_is_found_wherever_it_is() {
+        for n in [1, 17, PART, 3 * PART + 5] {
+            let mut values = vec![1e38f32; n];
+            assert!(all_finite(&values));
+            for i in [0, n / 2, n - 1] {
+                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let good = std::mem::replace(&mut values[i], bad);
+                    assert!(!all_finite(&values), "{bad} at {i} of {n}");
+                    values[i] = good;
+                }
+            }
+        }
+    }
 
     #[test]
     fn norm_and_factor() {
@@ -49,6 +82,6 @@ mod tests {
         let (n, large) = (3 * PART + 1, 1e30f32);
         let expected = large as f64 * (n as f64).sqrt();
         assert!((global_norm(&vec![large; n]) / expected - 1.0).abs() < 1e-14);
-        assert_eq!((clip(5.0, Some(1.0)), clip(0.5, Some(1.0)), clip(5.0, None)), (0.2, 1.0, 1.0));
+        assert_eq!((clip(5.0, 1.0), clip(0.5, 1.0)), (0.2, 1.0));
     }
 }

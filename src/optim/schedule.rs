@@ -80,8 +80,8 @@ impl Schedule {
         matches!(self, Schedule::Cosine)
     }
 
-    /// What the base rate is multiplied by in the step that starts at `progress` (steps taken before
-    /// it, and steps of an epoch) of `epochs` epochs.
+    /// What the base rate is multiplied by in the step that follows `steps` others, in a run of
+    /// `epochs` epochs.
     pub fn factor(&self, steps: u64, steps_per_epoch: u64, epochs: u32) -> f64 {
         match *self {
             Schedule::Constant => 1.0,

@@ -7,9 +7,10 @@
 use super::Trainer;
 use super::trainer::{Best, Progress};
 use crate::error::{Error, Result};
-use crate::model_file::{Tensor, parse, read_tensor, serialize, write_whole};
 use crate::real::Real;
+use crate::tensor_file::{Tensor, parse, read_tensor, serialize, write_whole};
 use crate::vae::Score;
+use safetensors::tensor::SafeTensors;
 use std::path::Path;
 
 /// The metadata key that holds the run's header.
@@ -19,8 +20,10 @@ const KEY: &str = "elbo-checkpoint";
 /// [`Checkpoint::run`] gives back; the caller compares them.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be written; an older checkpoint is then still there.
+/// [`Error::Io`] if it cannot be written, [`Error::NonFinite`] if the state has diverged; an older
+/// checkpoint is then still there.
 pub fn save<T: Real>(path: &Path, trainer: &Trainer<T>, run: &str) -> Result<()> {
+    trainer.check_finite()?; // or it would replace a checkpoint that is good
     let flat = |name: &str, values: &[T]| Tensor::new(name, vec![values.len()], values);
     let mut tensors = vec![
         flat("params", &trainer.params),
@@ -39,7 +42,7 @@ pub fn save<T: Real>(path: &Path, trainer: &Trainer<T>, run: &str) -> Result<()>
     ];
     tensors.push(Tensor::new("counters", vec![counters.len()], &counters));
     if let Some(average) = &trainer.average {
-        tensors.push(flat("average", &average.sum));
+        tensors.push(Tensor::new("average", vec![average.sum.len()], &average.sum));
         tensors.push(Tensor::new("average.steps", vec![1], &[average.steps as f64]));
     }
     if let Some(best) = &trainer.best {
@@ -71,9 +74,25 @@ impl Checkpoint {
         Ok(Checkpoint { path: path.to_owned(), bytes, run })
     }
 
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The run's description, as given to [`save`].
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// How far the run was.
+    ///
+    /// # Errors
+    /// If the counters are missing or damaged.
+    pub fn progress(&self) -> Result<Progress> {
+        let counters = || -> std::result::Result<_, String> {
+            read_counters(&parse(&self.bytes, KEY, "a checkpoint")?.0)
+        };
+        counters().map(|(progress, _)| progress).map_err(|m| Error::file(&self.path, m))
     }
 
     /// Puts the state into a trainer that was made with the same settings.
@@ -89,22 +108,12 @@ impl Checkpoint {
         read_tensor(&mut trainer.params, &file, "params")?;
         read_tensor(&mut trainer.adam.m, &file, "adam.m")?;
         read_tensor(&mut trainer.adam.v, &file, "adam.v")?;
-        let mut counters = [0f64; 7];
-        read_tensor(&mut counters, &file, "counters")?;
-        let [epoch, batch, waited, step, loss, reconstruction, kl] = counters;
-        if [epoch, batch, waited, step].iter().any(|c| *c < 0.0 || c.fract() != 0.0) {
-            return Err("its counters are damaged".to_owned());
-        }
-        if batch as u64 > trainer.steps_per_epoch() {
+        let (progress, step) = read_counters(&file)?;
+        if progress.batch > trainer.steps_per_epoch() {
             return Err("its counters do not fit the data".to_owned());
         }
-        trainer.progress = Progress {
-            epoch: epoch as u32,
-            batch: batch as u64,
-            sums: Score { loss, reconstruction, kl },
-            waited: waited as u32,
-        };
-        trainer.adam.step = step as u64;
+        trainer.progress = progress;
+        trainer.adam.step = step;
         if let Some(average) = &mut trainer.average {
             let mut steps = [0f64];
             read_tensor(&mut average.sum, &file, "average")?;
@@ -121,4 +130,21 @@ impl Checkpoint {
         }
         Ok(())
     }
+}
+
+/// How far the run was, and the optimiser's steps.
+fn read_counters(file: &SafeTensors<'_>) -> std::result::Result<(Progress, u64), String> {
+    let mut counters = [0f64; 7];
+    read_tensor(&mut counters, file, "counters")?;
+    let [epoch, batch, waited, step, loss, reconstruction, kl] = counters;
+    if [epoch, batch, waited, step].iter().any(|c| *c < 0.0 || c.fract() != 0.0) {
+        return Err("its counters are damaged".to_owned());
+    }
+    let progress = Progress {
+        epoch: epoch as u32,
+        batch: batch as u64,
+        sums: Score { loss, reconstruction, kl },
+        waited: waited as u32,
+    };
+    Ok((progress, step as u64))
 }

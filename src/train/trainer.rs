@@ -3,10 +3,10 @@
 use super::{Ending, EpochRecord, Observer, StepReport, TrainConfig};
 use crate::data::Parts;
 use crate::distribution::Support;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_memory};
 use crate::evaluate::Evaluator;
 use crate::objective::{self, Objective};
-use crate::optim::{Adam, Average, clip, global_norm};
+use crate::optim::{Adam, Average, all_finite, clip, global_norm};
 use crate::parallel;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
@@ -62,7 +62,7 @@ pub struct Trainer<T> {
     pub(crate) params: Vec<T>,
     gradient: Vec<T>,
     pub(crate) adam: Adam<T>,
-    pub(crate) average: Option<Average<T>>,
+    pub(crate) average: Option<Average>,
     pub(crate) progress: Progress,
     pub(crate) best: Option<Best<T>>,
     /// The current epoch's training rows in their order; made when its first step is taken.
@@ -110,6 +110,9 @@ impl<T: Real> Trainer<T> {
                 "early stopping needs validation rows; add --validation 0.1",
             ));
         }
+        // Weights, gradient, Adam's two moments.
+        let count = vae.layout().len().saturating_mul(4);
+        check_memory::<T>(count, "hidden", "make the layers narrower")?;
         let mean = config.start_at_mean.then(|| parts.train.column_means());
         let params = vae.init(config.init, config.seed, mean.as_deref());
         let rows = config.batch_size.min(parts.train.rows().len());
@@ -272,13 +275,10 @@ impl<T: Real> Trainer<T> {
         if let Some(term) = score.broken_term() {
             return Err(Error::NonFinite { step, term });
         }
-        let scale = match self.config.clip {
-            None => 1.0,
-            Some(max) => match global_norm(&self.gradient) {
-                norm if norm.is_finite() => clip(norm, Some(max)),
-                _ => return Err(Error::NonFinite { step, term: "gradient" }),
-            },
-        };
+        if !all_finite(&self.gradient) {
+            return Err(Error::NonFinite { step, term: "gradient" });
+        }
+        let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(&self.gradient), max));
         self.adam.update(&mut self.params, &self.gradient, T::from_f64(scale), lr);
         if let Some(average) = &mut self.average {
             average.update(&self.params);
@@ -307,12 +307,22 @@ impl<T: Real> Trainer<T> {
         }
     }
 
+    /// Refuses a state that no run can go on from. A step looks at its loss only, and Adam's squares
+    /// overflow before anything else does.
+    pub(crate) fn check_finite(&self) -> Result<()> {
+        let Adam { m, v, .. } = &self.adam;
+        let state =
+            [("vector of parameters", &self.params), ("first moment", m), ("second moment", v)];
+        match state.into_iter().find(|(_, values)| !all_finite(values)) {
+            Some((term, _)) => Err(Error::NonFinite { step: self.adam.steps(), term }),
+            None => Ok(()),
+        }
+    }
+
     /// Judges the weights after an epoch's last step and starts the next one.
     fn finish_epoch(&mut self, seconds: f64, rows_per_second: f64) -> Result<EpochRecord> {
         let step = self.adam.steps();
-        if !self.params.iter().all(|p| p.is_finite()) {
-            return Err(Error::NonFinite { step, term: "parameters" });
-        }
+        self.check_finite()?;
         self.refresh_average();
         let train = self.progress.sums.mean(self.parts.train.rows().len() as f64);
         let validation = self.score(Purpose::Validate, None)?;

@@ -73,9 +73,26 @@ impl VaeConfig {
             width("latent", level.latent)?;
             level.hidden.iter().try_for_each(|&w| width("hidden", w))?;
         }
-        distribution::build::<f64>(&self.likelihood)?;
-        distribution::build::<f64>(&self.conditional)?;
-        distribution::build_posterior::<f64>(&self.posterior)?;
+        // The family calls all of them distributions; the user knows them by their roles.
+        let role = |name: &'static str| {
+            move |e| match e {
+                Error::Setting { name: family, message } if family == "distribution" => {
+                    Error::setting(name, message)
+                }
+                e => e,
+            }
+        };
+        distribution::build::<f64>(&self.likelihood).map_err(role("likelihood"))?;
+        let conditional =
+            distribution::build::<f64>(&self.conditional).map_err(role("conditional"))?;
+        if !conditional.is_density() {
+            let message = format!(
+                "`{}` cannot score a latent, which is any number; use `normal`",
+                self.conditional
+            );
+            return Err(Error::setting("conditional", message));
+        }
+        distribution::build_posterior::<f64>(&self.posterior).map_err(role("posterior"))?;
         prior::build::<f64>(&self.prior)?;
         Ok(())
     }

@@ -1,15 +1,11 @@
 //! All buffers of a pass through the chain, allocated once.
 
 use super::Vae;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_memory};
 use crate::nn::MlpBuffers;
 use crate::objective::{Terms, Weights};
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-
-/// No buffer may have more elements: far above any use, it turns a slip of the pen into an error
-/// before memory is asked for.
-pub(super) const LARGEST: usize = 1 << 32;
 
 /// What a pass is for. Value passes need less memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +106,7 @@ impl<T: Real> Workspace<T> {
     /// Buffers for up to `rows` rows of `samples` importance samples each.
     ///
     /// # Errors
-    /// If `rows` or `samples` is 0, or a buffer would have more than 2³² elements.
+    /// If `rows` or `samples` is 0, or the machine has not the memory.
     pub fn new(vae: &Vae<T>, rows: usize, samples: usize, pass: Pass) -> Result<Self> {
         if rows == 0 {
             return Err(Error::setting("batch-size", "must be at least 1"));
@@ -119,13 +115,12 @@ impl<T: Real> Workspace<T> {
             return Err(Error::setting("samples", "must be at least 1"));
         }
         let n = rows.saturating_mul(samples);
-        let widest = vae.levels.iter().map(|l| l.decoder.outputs().max(l.encoder.outputs())).max();
-        if n.saturating_mul(widest.unwrap_or(1)) > LARGEST {
-            let message = format!(
-                "{rows} rows of {samples} samples need too much memory at once; lower one of them"
-            );
-            return Err(Error::setting("batch-size", message));
-        }
+        let per_row = vae
+            .levels
+            .iter()
+            .map(|l| l.encoder.elements_per_row() + l.decoder.elements_per_row() + 8 * l.latent);
+        let elements = n.saturating_mul(per_row.sum());
+        check_memory::<T>(elements, "samples", "lower --samples or --batch-size")?;
         let with_gradient = |rows: usize| if pass == Pass::Gradient { rows } else { 0 };
         let mut levels = Vec::with_capacity(vae.levels.len());
         let (mut below, mut rows_below) = (vae.config.width, rows);

@@ -12,7 +12,7 @@
 
 /// eˣ. Gives 0 below −104 and +∞ above 88.73; NaN stays NaN.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts; the high one has few enough bits that n·LN2_HI is exact for |n| < 2¹¹.
     const LN2_HI: f32 = 355.0 / 512.0;
@@ -52,7 +52,7 @@ fn power_of_two(n: i32) -> f32 {
 /// ln(1+t) = 2 artanh s = 2s (1 + s²/3 + s⁴/5 + …) with s = t/(2+t) ≤ 1/3, so the series gains
 /// a digit a term and ends after s¹⁴.
 #[inline(always)]
-pub(crate) fn ln_1p_unit(t: f32) -> f32 {
+pub(super) fn ln_1p_unit(t: f32) -> f32 {
     let s = t / (2.0 + t);
     let q = s * s;
     let p = 1.0 / 15.0;
@@ -71,7 +71,7 @@ pub(crate) fn ln_1p_unit(t: f32) -> f32 {
 /// Near 0 the quotient would lose relative accuracy to cancellation, so the Taylor series
 /// x − x³/3 + 2x⁵/15 − … stands in; both are computed and one is selected, which SIMD prefers.
 #[inline(always)]
-pub(crate) fn tanh(x: f32) -> f32 {
+pub(super) fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let q = x * x;
     let p = 929_569.0 / 638_512_875.0;

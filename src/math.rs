@@ -9,8 +9,6 @@
 //! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions
 //! therefore depends on the length alone: the same bits at every SIMD level and thread count.
 
-pub(crate) mod single;
-
 use crate::real::Real;
 
 /// Partial sums kept side by side: one AVX-512 register of `f32`.
@@ -71,9 +69,16 @@ fn softplus_sigmoid_parts<T: Real>(x: T) -> (T, T) {
     (e, numerator / (T::one() + e))
 }
 
+/// The largest element; NaN if there is one among them.
+fn largest<T: Real>(x: &[T]) -> T {
+    // A comparison with NaN is false, so a NaN is taken in and never let go.
+    let larger = |m: T, v: T| if m.is_nan() || v <= m { m } else { v };
+    x.iter().fold(T::NEG_INFINITY, |m, &v| larger(m, v))
+}
+
 /// ln Σᵢ exp(xᵢ), by this slice's own maximum. −∞ for an empty slice or one of only −∞.
 pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
-    let max = x.iter().fold(T::NEG_INFINITY, |m, &v| m.max(v));
+    let max = largest(x);
     if !max.is_finite() {
         return max; // all −∞, or +∞ (a difference of infinities would be NaN), or NaN
     }
@@ -85,7 +90,7 @@ pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
 /// The shares are exp(xᵢ − m)/Σ, not exp(xᵢ − ln Σ…): the logarithm of the sum is as large as the xᵢ
 /// and rounded as coarsely, which every share would inherit as a relative error.
 pub fn softmax<T: Real>(x: &mut [T]) -> T {
-    let max = x.iter().fold(T::NEG_INFINITY, |m, &v| m.max(v));
+    let max = largest(x);
     if !max.is_finite() {
         x.fill(T::from_f64(f64::NAN)); // there are no shares of nothing, nor of ∞
         return max;
@@ -131,6 +136,9 @@ mod tests {
         assert_eq!(log_sum_exp(&[-1e6f64, -1e6]), -1e6 + 2f64.ln());
         assert!(log_sum_exp(&[f64::NAN, 1.0]).is_nan());
         assert!(log_sum_exp(&[1.0, f64::NAN, 0.0]).is_nan());
+        assert!(log_sum_exp(&[f64::NAN]).is_nan());
+        assert!(log_sum_exp(&[f64::NAN, f64::INFINITY]).is_nan());
+        assert_eq!(log_sum_exp(&[3.0, f64::INFINITY]), f64::INFINITY);
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! The same run gives the same bytes: for any number of threads, and stopped and resumed.
+
+use crate::lab::{Lab, PLAIN};
+
+/// Every piece of state that a checkpoint has: two levels, several samples, coins thrown anew in each
+/// epoch, a clipped gradient, β on its way up, a moving average, the best weights and the patience.
+pub(crate) const EVERYTHING: &str = "--data digits:count=500 --validation 0.2 --binarize dynamic --objective iwae --samples 3 \
+     --hidden 24,16/12 --latent 6/3 --average 0.9 --clip 5 --patience 4 --warmup 2 \
+     --weight-decay 0.01 --batch-size 32";
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let lab = Lab::new();
+    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING)] {
+        let run = |threads: usize| {
+            let out = format!("{name}{threads}");
+            lab.run(&format!("train {settings} --epochs 3 --out {out} --threads {threads}"));
+            out
+        };
+        let one = run(1);
+        for threads in [2, 4] {
+            lab.assert_same_run(&one, &run(threads));
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_goes_on_when_epochs_are_raised() {
+    let lab = Lab::new();
+    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING)] {
+        let (straight, extended) = (format!("{name}-straight"), format!("{name}-extended"));
+        lab.run(&format!("train {settings} --epochs 6 --out {straight}"));
+        lab.run(&format!("train {settings} --epochs 3 --out {extended}"));
+        lab.run(&format!("train --resume --epochs 6 --out {extended}"));
+        lab.assert_same_run(&straight, &extended);
+    }
+}
+
+#[test]
+fn a_stopped_run_goes_on_as_if_nothing_had_been() {
+    let lab = Lab::new();
+    let schedules = ["constant", "cosine", "step:every=2,factor=0.5"];
+    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING)] {
+        for schedule in schedules {
+            let all = format!("train {settings} --epochs 6 --schedule {schedule}");
+            let (straight, stopped) =
+                (format!("{name}-{schedule}"), format!("{name}-{schedule}-stopped"));
+            lab.run(&format!("{all} --out {straight}"));
+            lab.run(&format!("{all} --stop-after 3 --out {stopped}"));
+            assert_eq!(lab.epochs(&stopped), 3);
+            // To be stopped where it stands is no reason to train.
+            lab.run(&format!("train --resume --stop-after 2 --out {stopped}"));
+            assert_eq!(lab.epochs(&stopped), 3);
+            lab.run(&format!("train --resume --stop-after 5 --out {stopped}"));
+            assert_eq!(lab.epochs(&stopped), 5);
+            lab.run(&format!("train --resume --out {stopped}"));
+            lab.assert_same_run(&straight, &stopped);
+        }
+    }
+}
+
+#[test]
+fn patience_survives_a_stop() {
+    let lab = Lab::new();
+    // The high rate makes the validation loss jump up and down.
+    let all = format!("train {PLAIN} --lr 0.3 --validation 0.2 --patience 3 --epochs 200");
+    let result = lab.json(&format!("{all} --out straight"));
+    let end = result["epochs"].as_u64().expect("a number");
+    assert!((4..200).contains(&end), "patience ended the run at epoch {end}");
+
+    // Stopped while it waits, which is the state to keep.
+    lab.run(&format!("{all} --stop-after {} --out stopped", end - 1));
+    lab.run("train --resume --out stopped");
+    lab.assert_same_run("straight", "stopped");
+
+    // The weights are those of the best epoch, and nothing was worth waiting for since.
+    let losses: Vec<_> = lab.records("straight").iter().map(validation_loss).collect();
+    let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).expect("epochs");
+    let weights = &lab.json("info straight")["header"]["weights"];
+    assert_eq!(weights["epoch"], best + 1);
+    assert_eq!(weights["best"], true);
+    assert_eq!(end as usize, best + 1 + 3);
+}
+
+fn validation_loss(record: &serde_json::Value) -> f64 {
+    record["validation"]["loss"].as_f64().expect("a number")
+}
+
+/// A line is written before its checkpoint; a kill in between leaves one too many, or half of one.
+#[test]
+fn metrics_that_the_checkpoint_does_not_know_are_dropped() {
+    let lab = Lab::new();
+    let all = format!("train {PLAIN} --epochs 4");
+    lab.run(&format!("{all} --out straight"));
+    lab.run(&format!("{all} --stop-after 2 --out killed"));
+    let known = lab.text("killed/metrics.jsonl");
+    let third = lab.text("straight/metrics.jsonl").lines().nth(2).expect("four lines").to_owned();
+    for torn in [format!("{third}\n"), third[..third.len() / 2].to_owned()] {
+        lab.write("killed/metrics.jsonl", format!("{known}{torn}"));
+        lab.run("train --resume --stop-after 2 --out killed");
+        assert_eq!(lab.text("killed/metrics.jsonl"), known);
+    }
+    lab.run("train --resume --out killed");
+    lab.assert_same_run("straight", "killed");
+}
+
+#[test]
+fn a_resumed_finished_run_only_writes_its_results_again() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 2 --out run"));
+    let before = lab.listing();
+    let model = lab.bytes("run/model.safetensors");
+    lab.run("train --resume --out run");
+    assert_eq!(lab.listing(), before);
+    assert!(lab.bytes("run/model.safetensors") == model);
+}
+
+#[test]
+fn the_seed_matters() {
+    let lab = Lab::new();
+    for seed in [1, 2] {
+        let plain = PLAIN.replace("--seed 3", "");
+        lab.run(&format!("train {plain} --seed {seed} --epochs 1 --out {seed}"));
+    }
+    let weights = |run: &str| {
+        let file = lab.bytes(&format!("{run}/model.safetensors"));
+        // The metadata names the seed; the last bytes are weights.
+        file[file.len() - 4000..].to_vec()
+    };
+    assert_ne!(weights("1"), weights("2"));
+}
+
+#[test]
+fn config_toml_starts_the_same_run_again() {
+    let lab = Lab::new();
+    lab.run(&format!("train {EVERYTHING} --epochs 3 --out one"));
+    lab.run("train --config one/config.toml --out two");
+    lab.assert_same_run("one", "two");
+    // A flag beats the file.
+    lab.run("train --config one/config.toml --epochs 1 --out three");
+    assert_eq!(lab.epochs("three"), 1);
+    // Without --out the folder is named after the data, which is in the file.
+    lab.write("table.npy", crate::lab::table());
+    lab.write("table.toml", "data = \"table.npy\"\nepochs = 1\nlikelihood = \"normal\"");
+    lab.run("train --config table.toml");
+    assert!(lab.exists("runs/table/model.safetensors"));
+}

@@ -1,0 +1,12 @@
+//! The command line, run as a user runs it: the program that is installed, in a folder of its own.
+//!
+//! [`lab`] is the folder and how to look at it. The tests ask for the contracts of DESIGN.md:
+//! the same bits whatever interrupts a run, the promised files and JSON keys, and for everything
+//! that can be wrong one line that says so.
+#![cfg(feature = "cli")]
+
+mod determinism;
+mod failures;
+mod lab;
+mod outputs;
+mod stopping;

@@ -1,0 +1,274 @@
+//! What commands print and write when all goes well.
+
+use crate::lab::{FILES, Lab, PLAIN, idx, keys, table};
+use serde_json::{Value, json};
+use std::io::Cursor;
+
+#[test]
+fn a_run_leaves_six_files_and_reports_itself() {
+    let lab = Lab::new();
+    let result = lab.json(&format!("train {PLAIN} --epochs 3 --out run"));
+    assert_eq!(keys(&result), ["epochs", "heldout", "out", "rows_per_second", "seconds"]);
+    assert_eq!(keys(&result["heldout"]), ["kl", "loss", "reconstruction"]);
+    assert_eq!((&result["out"], &result["epochs"]), (&json!("run"), &json!(3)));
+
+    let mut files: Vec<_> = std::fs::read_dir(lab.path("run"))
+        .expect("the run's folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    files.sort();
+    assert_eq!(files, FILES);
+
+    let records = lab.records("run");
+    assert_eq!(records.len(), 3);
+    for (i, record) in records.iter().enumerate() {
+        let names = "beta epoch learning_rate rows_per_second seconds step test train validation";
+        assert_eq!(keys(record), names.split(' ').collect::<Vec<_>>());
+        assert_eq!(keys(&record["train"]), ["kl", "loss", "reconstruction"]);
+        // 500 rows in batches of 64 are 8 steps.
+        assert_eq!((&record["epoch"], &record["step"]), (&json!(i + 1), &json!(8 * (i + 1))));
+        assert_eq!(record["validation"], Value::Null);
+    }
+    // Without validation the last weights are kept, so the last line is the result.
+    assert_eq!(records[2]["test"], result["heldout"]);
+    assert!(number(&records[2], "/train/loss") < number(&records[0], "/train/loss"));
+}
+
+fn number(value: &Value, pointer: &str) -> f64 {
+    value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
+}
+
+const EVALUATED: [&str; 8] = [
+    "bits_per_dim",
+    "kl",
+    "neg_elbo",
+    "neg_log_px",
+    "neg_log_px_se",
+    "reconstruction",
+    "rows",
+    "samples",
+];
+
+/// `EVALUATED` and more keys, sorted.
+fn and(more: &[&'static str]) -> Vec<&'static str> {
+    let mut all = [&EVALUATED[..], more].concat();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn evaluate_repeats_what_training_logged() {
+    let lab = Lab::new();
+    let variants = [
+        ("grey", PLAIN.to_owned(), "/neg_elbo"),
+        ("best", format!("{PLAIN} --validation 0.2 --average 0.9 --binarize static"), "/neg_elbo"),
+        ("iwae", format!("{PLAIN} --objective iwae --samples 3 --binarize dynamic"), "/loss"),
+        ("levels", format!("{} --latent 6/3", PLAIN.replace("--latent 4", "")), "/neg_elbo"),
+    ];
+    for (run, settings, loss) in variants {
+        let logged = lab.json(&format!("train {settings} --epochs 2 --out {run}"));
+        let judged = lab.json(&format!("evaluate {run}"));
+        let (logged, judged) = (number(&logged, "/heldout/loss"), number(&judged, loss));
+        assert!((logged - judged).abs() <= 1e-6 * logged.abs(), "{run}: {logged} and {judged}");
+    }
+}
+
+#[test]
+fn evaluate_says_why_there_is_no_likelihood() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    let judged = lab.json("evaluate run --samples 20");
+    assert_eq!(keys(&judged), and(&["reason"]));
+    for absent in ["bits_per_dim", "neg_log_px", "neg_log_px_se", "samples"] {
+        assert_eq!(judged[absent], Value::Null, "{absent}");
+    }
+    assert!(judged["reason"].as_str().expect("a sentence").contains("grey"));
+    assert_eq!(judged["rows"], 100);
+    assert_eq!(lab.json("evaluate run --limit 7")["rows"], 7);
+}
+
+#[test]
+fn evaluate_estimates_the_likelihood_of_binary_data() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 2 --binarize static --out run"));
+    let bound = lab.json("evaluate run");
+    assert_eq!(keys(&bound), and(&["differential", "reason"]));
+    assert!(bound["reason"].as_str().expect("a sentence").contains("--samples"));
+
+    let judged = lab.json("evaluate run --samples 50");
+    assert_eq!(keys(&judged), and(&["differential"]));
+    assert_eq!((&judged["samples"], &judged["differential"]), (&json!(50), &json!(false)));
+    let (value, error) = (number(&judged, "/neg_log_px"), number(&judged, "/neg_log_px_se"));
+    assert!(error > 0.0 && value < number(&judged, "/neg_elbo") + 4.0 * error, "{judged}");
+    let bits = value / (784.0 * std::f64::consts::LN_2);
+    assert!((number(&judged, "/bits_per_dim") - bits).abs() < 1e-12);
+    // The noise is addressed: asked again, it answers the same.
+    assert_eq!(lab.json("evaluate run --samples 50 --threads 1"), judged);
+}
+
+#[test]
+fn data_from_files_have_their_roles() {
+    let lab = Lab::new();
+    lab.write("table.npy", table());
+    let table = "train --data table.npy --likelihood normal --hidden 8 --latent 2 --epochs 2";
+    lab.json(&format!("{table} --test 0.25 --validation 0.2 --out table"));
+    let judged = lab.json("evaluate table --data table.npy");
+    assert_eq!((&judged["rows"], &judged["differential"]), (&json!(15), &json!(true)));
+    assert!(!lab.exists("table/samples.png"), "a table has no pictures");
+
+    // No test rows, no held-out loss.
+    let result = lab.json(&format!("{table} --test 0 --out whole"));
+    assert_eq!(result["heldout"], Value::Null);
+
+    // MNIST's files bring their own test part.
+    std::fs::create_dir(lab.path("mnist")).expect("a new folder");
+    for (part, rows) in [("train", 40u32), ("t10k", 9)] {
+        let pixels: Vec<u8> = (0..rows * 20).map(|i| (i * 37) as u8).collect();
+        lab.write(&format!("mnist/{part}-images-idx3-ubyte"), idx(&[rows, 4, 5], &pixels));
+        let labels: Vec<u8> = (0..rows).map(|i| i as u8 % 10).collect();
+        lab.write(&format!("mnist/{part}-labels-idx1-ubyte"), idx(&[rows], &labels));
+    }
+    lab.run("train --data mnist --hidden 8 --latent 2 --epochs 1");
+    assert_eq!(lab.json("evaluate runs/mnist --data mnist/")["rows"], 9);
+    assert_eq!(lab.json("info runs/mnist")["header"]["image"], json!([4, 5, 1]));
+}
+
+#[test]
+fn pictures_and_arrays_can_be_read() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    lab.run("sample run -n 12 -o made.png");
+    lab.run("reconstruct run -n 12 -o again.png");
+    for file in ["run/samples.png", "run/reconstructions.png", "made.png", "again.png"] {
+        let mut picture =
+            png::Decoder::new(Cursor::new(lab.bytes(file))).read_info().expect("a PNG");
+        let mut pixels = vec![0; picture.output_buffer_size().expect("a small picture")];
+        let info = picture.next_frame(&mut pixels).expect("whole");
+        assert!(info.width > 28 && info.height > 28, "{file}");
+        let ink = pixels.iter().filter(|p| **p > 128).count();
+        assert!(ink > 0 && ink < pixels.len(), "{file} is all of one colour");
+    }
+
+    lab.run("sample run -n 5 -o made.npy");
+    let result = lab.json("reconstruct run -n 1000 -o again.npy");
+    // There are 100 test rows, and no more are promised.
+    assert_eq!(result, json!({"output": "again.npy", "rows": 100}));
+    for (file, rows) in [("made.npy", 5), ("again.npy", 100)] {
+        let bytes = lab.bytes(file);
+        assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));
+        let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        let header: String = String::from_utf8_lossy(&bytes[10..end]).split_whitespace().collect();
+        assert!(end.is_multiple_of(64) && header.contains("'descr':'<f4'"), "{header}");
+        assert!(header.contains("'fortran_order':False"), "{header}");
+        assert!(header.contains(&format!("'shape':({rows},28,28")), "{header}");
+        let values: Vec<_> = bytes[end..]
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")))
+            .collect();
+        assert_eq!(values.len(), rows * 784);
+        assert!(values.iter().all(|v| (0.0..=1.0).contains(v)), "{file} holds no probabilities");
+    }
+
+    // A seed is a set of samples, of which a smaller count is the beginning.
+    lab.run("sample run -n 3 -o few.npy");
+    let tail = |file, n: usize| lab.bytes(file)[lab.bytes(file).len() - n * 3136..].to_vec();
+    assert_eq!(tail("made.npy", 5)[..3 * 3136], tail("few.npy", 3));
+    lab.run("sample run -n 3 --seed 1 -o other.npy");
+    assert_ne!(tail("other.npy", 3), tail("few.npy", 3));
+}
+
+#[test]
+fn check_proves_the_gradients() {
+    let lab = Lab::new();
+    let result = lab.json("check");
+    assert_eq!(keys(&result), ["checks", "failed", "points", "redrawn", "tolerance"]);
+    assert_eq!(result["failed"], 0);
+    let all = result["checks"].as_array().expect("a list").len();
+    let some = lab.json("check bernoulli")["checks"].as_array().expect("a list").len();
+    assert!((1..all).contains(&some), "{some} of {all}");
+}
+
+#[test]
+fn info_tells_what_a_model_is() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    let text = String::from_utf8(lab.run("info run").stdout).expect("UTF-8");
+    for part in ["28 × 28", "bernoulli", "digits:count=500", "encoder.0.head.weight", "[8, 24]"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let info = lab.json("info run/model.safetensors");
+    assert_eq!(keys(&info), ["header", "parameters", "tensors"]);
+    // Two networks of one hidden layer: D·H + H + 2Z·H + 2Z and back Z·H + H + H·D + D.
+    let count = 784 * 24 + 24 + 8 * 24 + 8 + 4 * 24 + 24 + 24 * 784 + 784;
+    assert_eq!(info["parameters"], count);
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let lab = Lab::new();
+    lab.write("table.npy", table());
+    for command in [
+        &format!("train {PLAIN} --epochs 2 --out run"),
+        "train --resume --epochs 3 --out run",
+        "train --data table.npy --epochs 1 --hidden 4 --latent 2 --out table",
+        "evaluate run --samples 5",
+        "sample run -o s.png",
+        "reconstruct run -o r.npy",
+        "info run",
+        "check relu",
+    ] {
+        let output = lab.run(&format!("{command} --quiet"));
+        assert!(output.stderr.is_empty(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{command}: the result is missing");
+    }
+}
+
+#[test]
+fn pipes_get_no_bars_and_no_colours() {
+    let lab = Lab::new();
+    let output = lab.run(&format!("train {PLAIN} --epochs 2 --out run"));
+    let text = [output.stdout, output.stderr].concat();
+    assert!(!text.iter().any(|b| matches!(b, 0x1b | b'\r')), "control characters in a pipe");
+}
+
+#[test]
+fn a_model_does_not_know_where_it_was_made() {
+    let lab = Lab::new();
+    lab.write("secret.npy", table());
+    let (data, out) = (lab.path("secret.npy"), lab.path("run"));
+    let settings = "--likelihood normal --hidden 4 --latent 2 --epochs 2 --threads 2";
+    lab.run(&format!("train --data {} --out {} {settings}", data.display(), out.display()));
+    let model = lab.bytes("run/model.safetensors");
+    let text = String::from_utf8_lossy(&model);
+    let folder = lab.path("").file_name().expect("a name").to_string_lossy().into_owned();
+    for private in [&folder, "secret", "thread", "seconds"] {
+        assert!(!text.contains(private), "{private} is in the model file");
+    }
+
+    // Nor does the name of the data change a bit.
+    lab.write("other.npy", table());
+    lab.run(&format!("train --data other.npy --out other {settings}"));
+    assert!(lab.bytes("other/model.safetensors") == model);
+}
+
+#[test]
+fn moved_data_can_be_named_anew() {
+    let lab = Lab::new();
+    lab.write("here.npy", table());
+    let settings = "--likelihood normal --hidden 4 --latent 2 --epochs 4";
+    lab.run(&format!("train --data here.npy {settings} --out straight"));
+    lab.run(&format!("train --data here.npy {settings} --stop-after 2 --out moved"));
+    std::fs::rename(lab.path("here.npy"), lab.path("there.npy")).expect("the file moves");
+    lab.run("train --resume --data there.npy --out moved");
+    assert!(lab.bytes("straight/model.safetensors") == lab.bytes("moved/model.safetensors"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    let mut child = lab.start(&["info", "run"]);
+    drop(child.stdout.take()); // what `| head -0` does
+    let output = child.wait_with_output().expect("a child of ours");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
