@@ -1,6 +1,6 @@
 //! Families of interchangeable parts: distributions, priors, objectives.
 //!
-//! A member of a family is one file, and one line in the family's list ([`family!`]). From that
+//! A member of a family is one file, and one line in the family's list (the macro `family!`). From that
 //! line come its name on the command line, its place in the model file and its gradient checks.
 //! How a member is configured is a [`Spec`], written `name:key=value,key=value`.
 

@@ -10,7 +10,7 @@
 //!
 //! The loop prints nothing and touches no file: an [`Observer`] is told of every step and epoch, and
 //! can end the run after any of them. Everything random is addressed ([`crate::rng`]), so a run that
-//! was stopped between two steps and restored ([`checkpoint`]) continues to the same bits.
+//! was stopped between two steps and restored (`checkpoint`) continues to the same bits.
 
 #[cfg(feature = "model-file")]
 pub mod checkpoint;
