@@ -19,9 +19,10 @@ use std::process::ExitCode;
 /// Judge a model on test rows
 #[derive(Args)]
 #[command(after_help = "Examples:
-  elbo evaluate runs/digits                                the bound, as the training's last line has it
+  elbo evaluate runs/digits                                the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 5000    and log p(x) by importance sampling
 
+Of the data that the model was trained on, the test rows are judged; of other data, all rows.
 neg_log_px_se is the Monte-Carlo error of the mean over rows, not the spread of the rows.")]
 pub(crate) struct EvaluateArgs {
     /// A model file, or a run's folder
@@ -37,7 +38,8 @@ pub(crate) struct EvaluateArgs {
     limit: Option<usize>,
 }
 
-/// The test rows that the model's training would have had from this data.
+/// The rows to judge: of the data that the model was trained on the test part, of other data all rows
+/// (or its own test part).
 pub(crate) fn held_out_part(
     model: &Model<f32>,
     data: Option<&str>,
@@ -48,10 +50,8 @@ pub(crate) fn held_out_part(
     let Some(name) = data.or(embedded) else {
         return Err(Error::setting("--data", "the model was trained on a file; name it"));
     };
-    let source = Source::open(name)?;
-    if let Some(note) = &source.note {
-        common.note(note);
-    }
+    let mut source = Source::open(name)?;
+    common.remark(source.note.as_deref());
     let width = model.vae.config().width;
     if source.train.width() != width {
         let message =
@@ -64,6 +64,12 @@ pub(crate) fn held_out_part(
             Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 }
         }
     };
+    let trained_on = training.map(|t| &t.data.fingerprint);
+    if source.test.is_none() && trained_on != Some(&format!("{:016x}", source.train.fingerprint()))
+    {
+        common.remark(Some("these are not the rows of the training, so all of them are used"));
+        source.test = Some(source.train.clone());
+    }
     let parts = Parts::new(source, roles)?;
     // Data without a test part is judged whole.
     Ok(parts.test.unwrap_or(parts.train))
@@ -104,7 +110,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let estimate = match (args.samples, reason) {
         (Some(samples), None) => Some(importance_sample(&model, &part, samples, address, common)?),
         (Some(_), Some(reason)) => {
-            common.note(format!("no log p(x): {reason}"));
+            common.remark(Some(&format!("no log p(x): {reason}")));
             None
         }
         _ => None,
@@ -157,7 +163,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
                 if differential { " (differential: depends on the data's units)" } else { "" };
             rows.push(("bits per dimension", format!("{bits:.4}{bound}{kind}")));
         }
-        (None, Some(reason)) => rows.push(("no likelihood", reason.to_owned())),
+        (None, Some(reason)) if args.samples.is_none() => {
+            rows.push(("no likelihood", reason.to_owned()))
+        }
+        (None, Some(_)) => {} // said already
         (None, None) => {}
     }
     if let Some(why) = why_null {

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Generate new rows from the prior
+/// Generate new rows: the decoder's means at latents drawn from the prior
 #[derive(Args)]
 #[command(after_help = "Examples:
   elbo sample runs/digits -o digits.png          64 invented digits in a grid

@@ -41,10 +41,12 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     }
     if let Some(t) = &header.training {
         let data = t.data.embedded.clone().unwrap_or_else(|| "a file".to_owned());
-        rows.push((
-            "trained on",
-            format!("{data}, {} rows, binarize {}", thousands(t.data.rows), t.data.binarize),
-        ));
+        let of = thousands(t.data.rows);
+        let used = match t.data.limit {
+            Some(limit) => format!("at most {} of {of} rows", thousands(limit)),
+            None => format!("{of} rows"),
+        };
+        rows.push(("trained on", format!("{data}, {used}, binarize {}", t.data.binarize)));
         rows.push(("objective", format!("{}, {} samples, β {}", t.objective, t.samples, t.beta)));
         rows.push((
             "optimisation",

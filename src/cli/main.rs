@@ -22,8 +22,9 @@ use std::process::ExitCode;
     arg_required_else_help = true,
     after_help = "Examples:
   elbo train                                     train on the embedded digits, into runs/digits/
-  elbo train --data mnist/ --hidden 400          train on MNIST's IDX files
-  elbo evaluate runs/digits --samples 1000       judge: the bound, and log p(x) by importance sampling
+  elbo train --data mnist/ --binarize dynamic    train on MNIST's IDX files, as coins
+  elbo evaluate runs/digits                      judge: the bound on the test rows
+  elbo evaluate runs/mnist --data mnist/ --samples 1000    and log p(x) by importance sampling
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
   elbo check                                     prove every gradient by finite differences"
 )]

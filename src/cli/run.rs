@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Run {
-    /// `digits` (embedded; `digits:count=N,seed=S`), a folder of MNIST's IDX files, or one IDX or NPY file
+    /// `digits` (embedded; `digits:count=N,seed=S`), a folder of MNIST's IDX files, or one IDX or NPY file; bytes are read as 0 … 1
     #[arg(long, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
     pub(crate) data: String,
     /// Set aside this share of the training rows to choose the best weights by

@@ -21,6 +21,13 @@ impl Common {
         }
     }
 
+    /// A remark that qualifies the result.
+    pub(crate) fn remark(&self, text: Option<&str>) {
+        if let Some(text) = text {
+            self.note(format!("note: {text}"));
+        }
+    }
+
     /// The result: JSON if that is asked for, else text.
     pub(crate) fn result(&self, json: &serde_json::Value, text: &str) -> Result<()> {
         let line = if self.json { json.to_string() } else { text.trim_end().to_owned() };
@@ -42,6 +49,13 @@ impl Common {
 /// The model at `path`: a file, or a run's folder with a `model.safetensors` in it.
 pub(crate) fn open_model(path: &Path) -> Result<Model<f32>> {
     let inside = path.join("model.safetensors");
+    if path.is_dir() && !inside.exists() && path.join("checkpoint.safetensors").exists() {
+        let message = format!(
+            "the run is unfinished: go on with elbo train --out {} --resume",
+            path.display()
+        );
+        return Err(Error::file(path, message));
+    }
     if path.is_dir() && !inside.exists() {
         return Err(Error::file(
             path,

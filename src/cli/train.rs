@@ -149,9 +149,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
     let source = run.open()?;
-    if let Some(note) = &source.note {
-        common.note(note);
-    }
+    common.remark(source.note.as_deref());
     let model = run.model(source.train.width())?;
     let (image, embedded) = (source.train.image(), run.embedded());
     let training = TrainingHeader::new(&config, &roles, &source.train, embedded);
@@ -164,12 +162,16 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         checkpoint.restore(&mut trainer)?;
     }
     if let Some(reason) = trainer.cross_entropy() {
-        common.note(format!("note: the loss is a cross-entropy, not a likelihood: {reason}"));
+        common.remark(Some(&format!("the loss is a cross-entropy, not a likelihood: {reason}")));
     }
 
     std::fs::create_dir_all(&folder.0).map_err(|e| Error::io(&folder.0, e))?;
     let state = Description { run: &run, header: &header }.to_json();
     if resumed.is_none() {
+        if folder.file("model.safetensors").exists() {
+            common
+                .remark(Some(&format!("this replaces the finished run in {}", folder.0.display())));
+        }
         // From its first moment on the folder holds this run, not parts of an older one.
         ["checkpoint.safetensors", "model.safetensors", "samples.png", "reconstructions.png"]
             .iter()
@@ -372,7 +374,9 @@ fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
         folder.0.display()
     ));
     if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {
-        common.note(format!("resumed after epoch {}", trainer.progress().epoch));
+        let (done, planned) = (trainer.progress().epoch, trainer.config().epochs);
+        let more = if done >= planned { "; all are done, raise --epochs for more" } else { "" };
+        common.note(format!("resumed after epoch {done} of {planned}{more}"));
     }
 }
 

@@ -114,7 +114,10 @@ impl Source {
     fn from_npy(path: &Path) -> Result<Self> {
         let npy = npy::read(path)?;
         let data = shaped(path, npy.values, &npy.shape)?;
-        Ok(Source { train: data, test: None, note: npy.note })
+        let bytes = matches!(data.values(), Values::U8(_));
+        let note =
+            bytes.then(|| "bytes are read as 0 … 1: every value is divided by 255".to_owned());
+        Ok(Source { train: data, test: None, note: npy.note.or(note) })
     }
 
     #[cfg(not(feature = "cli"))]
