@@ -110,14 +110,20 @@ fn evaluate_estimates_the_likelihood_of_binary_data() {
 fn data_from_files_have_their_roles() {
     let lab = Lab::new();
     lab.write("table.npy", table());
-    let table = "train --data table.npy --likelihood normal --hidden 8 --latent 2 --epochs 2";
-    lab.json(&format!("{table} --test 0.25 --validation 0.2 --out table"));
+    let mut other = table();
+    let train = "train --data table.npy --likelihood normal --hidden 8 --latent 2 --epochs 2";
+    lab.json(&format!("{train} --test 0.25 --validation 0.2 --out table"));
     let judged = lab.json("evaluate table --data table.npy");
     assert_eq!((&judged["rows"], &judged["differential"]), (&json!(15), &json!(true)));
     assert!(!lab.exists("table/samples.png"), "a table has no pictures");
 
+    // Other rows have no test part: all of them are judged.
+    *other.last_mut().expect("a value") ^= 1;
+    lab.write("other.npy", other);
+    assert_eq!(lab.json("evaluate table --data other.npy")["rows"], 60);
+
     // No test rows, no held-out loss.
-    let result = lab.json(&format!("{table} --test 0 --out whole"));
+    let result = lab.json(&format!("{train} --test 0 --out whole"));
     assert_eq!(result["heldout"], Value::Null);
 
     // MNIST's files bring their own test part.
