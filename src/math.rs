@@ -10,25 +10,85 @@
 //! therefore depends on the length alone: the same bits at every SIMD level and thread count.
 
 use crate::real::Real;
+use crate::simd;
 
 /// Partial sums kept side by side: one AVX-512 register of `f32`.
 const LANES: usize = 16;
 
-/// Σᵢ f(i) for i < n, in sixteen interleaved partial sums.
+/// Applies `f` along rows of equal length: `f` takes one element of each input and gives one of each
+/// output, and a term. Returns Σ of the terms, in sixteen interleaved partial sums.
+///
+/// This is how a kernel computes a value and its gradient in one pass, compiled for the best
+/// instruction set ([`crate::simd`]; mark `f` `#[inline(always)]`). Elements are handed over in blocks
+/// of known size, so that the loop over a block has nothing to check and vectorises.
+///
+/// # Panics
+/// If an input or output is shorter than the first input.
 #[inline(always)]
-pub fn sum_over<T: Real>(n: usize, mut f: impl FnMut(usize) -> T) -> T {
-    let mut lanes = [T::zero(); LANES];
-    let whole = n - n % LANES;
-    let mut i = 0;
-    while i < whole {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += f(i + l);
+pub fn map_sum<T: Real, S: Real, const I: usize, const O: usize>(
+    outputs: [&mut [T]; O],
+    inputs: [&[T]; I],
+    f: impl Fn([T; I]) -> ([T; O], S),
+) -> S {
+    simd::dispatch(
+        #[inline(always)]
+        || map_sum_here(outputs, inputs, f),
+    )
+}
+
+/// [`map_sum`], for the instruction set of whoever calls it.
+#[inline(always)]
+fn map_sum_here<T: Real, S: Real, const I: usize, const O: usize>(
+    outputs: [&mut [T]; O],
+    inputs: [&[T]; I],
+    f: impl Fn([T; I]) -> ([T; O], S),
+) -> S {
+    let n = inputs[0].len();
+    let inputs = inputs.map(
+        #[inline(always)]
+        |a| a[..n].as_chunks::<LANES>(),
+    );
+    let outputs = outputs.map(
+        #[inline(always)]
+        |a| a[..n].as_chunks_mut::<LANES>(),
+    );
+    let mut lanes = [S::zero(); LANES];
+    for block in 0..n / LANES {
+        let a: [[T; LANES]; I] = std::array::from_fn(
+            #[inline(always)]
+            |k| inputs[k].0[block],
+        );
+        let mut b = [[T::zero(); LANES]; O];
+        for l in 0..LANES {
+            let (out, term) = f(std::array::from_fn(
+                #[inline(always)]
+                |k| a[k][l],
+            ));
+            for k in 0..O {
+                b[k][l] = out[k];
+            }
+            lanes[l] += term;
         }
-        i += LANES;
+        for k in 0..O {
+            outputs[k].0[block] = b[k];
+        }
     }
-    for (l, i) in (whole..n).enumerate() {
-        lanes[l] += f(i);
+    for (l, lane) in lanes.iter_mut().enumerate().take(n % LANES) {
+        let (out, term) = f(std::array::from_fn(
+            #[inline(always)]
+            |k| inputs[k].1[l],
+        ));
+        for k in 0..O {
+            outputs[k].1[l] = out[k];
+        }
+        *lane += term;
     }
+    fold(lanes)
+}
+
+/// The lanes' sum, in a fixed tree.
+#[inline(always)]
+fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {
@@ -82,7 +142,13 @@ pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
     if !max.is_finite() {
         return max; // all −∞, or +∞ (a difference of infinities would be NaN), or NaN
     }
-    max + sum_over(x.len(), |i| (x[i] - max).exp()).ln()
+    max + map_sum(
+        [],
+        [x],
+        #[inline(always)]
+        |[v]| ([], (v - max).exp()),
+    )
+    .ln()
 }
 
 /// `x ← softmax(x)`, and ln Σᵢ exp(xᵢ), sharing the exponentials.
@@ -96,7 +162,12 @@ pub fn softmax<T: Real>(x: &mut [T]) -> T {
         return max;
     }
     x.iter_mut().for_each(|v| *v = (*v - max).exp());
-    let sum = sum_over(x.len(), |i| x[i]);
+    let sum = map_sum(
+        [],
+        [&*x],
+        #[inline(always)]
+        |[v]| ([], v),
+    );
     x.iter_mut().for_each(|v| *v /= sum);
     max + sum.ln()
 }
@@ -111,8 +182,11 @@ mod tests {
     #[test]
     fn sums_agree_with_the_plain_order() {
         for n in [0, 1, 2, 15, 16, 17, 31, 33, 257] {
-            let sum = sum_over(n, |i| (i as f64 + 1.0).sqrt());
-            let plain: f64 = (0..n).map(|i| (i as f64 + 1.0).sqrt()).sum();
+            let x: Vec<f64> = (1..=n).map(|i| (i as f64).sqrt()).collect();
+            let mut doubled = vec![0.0; n];
+            let sum = map_sum([&mut doubled], [&x, &x], |[a, b]| ([a + b], a));
+            let plain: f64 = x.iter().sum();
+            assert!(doubled.iter().zip(&x).all(|(d, x)| *d == 2.0 * x));
             assert!((sum - plain).abs() <= 1e-12 * plain.max(1.0), "n = {n}");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A kernel is plain Rust in a closure. [`dispatch`] compiles that closure once for each [`Level`]
 //! and calls the best one this processor has. No kernel uses an operation whose result depends on
-//! the level (no fused multiply–add, sums in the fixed lanes of [`crate::math::sum_over`]), so all
+//! the level (no fused multiply–add, sums in the fixed lanes of [`crate::math::map_sum`]), so all
 //! levels give the same bits; `tests/precision/` holds them to it.
 //!
 //! Without the feature `simd` there is one level, the target's baseline (SSE2 on x86-64, NEON on

@@ -19,7 +19,7 @@
 //! pixels no probability at all.
 
 use super::{Distribution, Member, RowGradient, Spec, Support};
-use crate::math::{self, sum_over};
+use crate::math::{self, map_sum};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
@@ -51,38 +51,25 @@ impl<T: Real> Distribution<T> for Bernoulli {
     }
 
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
-        let n = x.len();
-        let l = &eta[..n];
-        simd::dispatch(
+        map_sum(
+            [],
+            [x, eta],
             #[inline(always)]
-            || {
-                sum_over(
-                    n,
-                    #[inline(always)]
-                    |i| x[i] * l[i] - math::softplus(l[i]),
-                )
-            },
+            |[x, l]| ([], x * l - math::softplus(l)),
         )
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], _own: &[T]) -> T {
-        let n = x.len();
-        let (l, d_eta) = (&eta[..n], &mut d.d_eta[..n]);
         if !d.d_x.is_empty() {
-            d.d_x.copy_from_slice(l);
+            d.d_x.copy_from_slice(eta);
         }
-        simd::dispatch(
+        map_sum(
+            [d.d_eta],
+            [x, eta],
             #[inline(always)]
-            || {
-                sum_over(
-                    n,
-                    #[inline(always)]
-                    |i| {
-                        let (softplus, sigmoid) = math::softplus_sigmoid(l[i]);
-                        d_eta[i] = x[i] - sigmoid;
-                        x[i] * l[i] - softplus
-                    },
-                )
+            |[x, l]| {
+                let (softplus, sigmoid) = math::softplus_sigmoid(l);
+                ([x - sigmoid], x * l - softplus)
             },
         )
     }

@@ -25,7 +25,7 @@
 
 use super::{Distribution, Member, OwnParameter, Reparameterized, RowGradient, Spec, Support};
 use crate::error::{Error, Result};
-use crate::math::{LN_2PI, sum_over};
+use crate::math::{LN_2PI, map_sum};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
@@ -113,78 +113,64 @@ impl<T: Real> Distribution<T> for Normal {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
         let (half, ln_2pi) = (T::from_f64(0.5), T::from_f64(LN_2PI));
-        let mean = &eta[..n];
-        let sum = simd::dispatch(
-            #[inline(always)]
-            || match self.shared_log_variance(own) {
-                Some(s) => {
-                    let scale = (-half * s).exp();
-                    let squares = sum_over(
-                        n,
-                        #[inline(always)]
-                        |i| {
-                            let t = (x[i] - mean[i]) * scale;
-                            t * t
-                        },
-                    );
-                    squares + T::from_f64(n as f64) * (ln_2pi + s)
-                }
-                None => {
-                    let s = &eta[n..2 * n];
-                    sum_over(
-                        n,
-                        #[inline(always)]
-                        |i| {
-                            let t = (x[i] - mean[i]) * (-half * s[i]).exp();
-                            ln_2pi + s[i] + t * t
-                        },
-                    )
-                }
-            },
-        );
+        let sum = match self.shared_log_variance(own) {
+            Some(s) => {
+                let scale = (-half * s).exp();
+                let squares = map_sum(
+                    [],
+                    [x, eta],
+                    #[inline(always)]
+                    |[x, mean]| {
+                        let t = (x - mean) * scale;
+                        ([], t * t)
+                    },
+                );
+                squares + T::from_f64(n as f64) * (ln_2pi + s)
+            }
+            None => map_sum(
+                [],
+                [x, &eta[..n], &eta[n..]],
+                #[inline(always)]
+                |[x, mean, s]| {
+                    let t = (x - mean) * (-half * s).exp();
+                    ([], ln_2pi + s + t * t)
+                },
+            ),
+        };
         -half * sum
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
         let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
-        let (mean, shared, width) =
-            (&eta[..n], self.shared_log_variance(own), T::from_f64(n as f64));
         let (d_mean, d_s) = d.d_eta.split_at_mut(n);
-        let sum = simd::dispatch(
-            #[inline(always)]
-            || match shared {
-                Some(s) => {
+        let sum = match self.shared_log_variance(own) {
+            Some(s) => {
+                let (scale, width) = ((-half * s).exp(), T::from_f64(n as f64));
+                let squares = map_sum(
+                    [&mut *d_mean],
+                    [x, eta],
+                    #[inline(always)]
+                    |[x, mean]| {
+                        let t = (x - mean) * scale;
+                        ([t * scale], t * t)
+                    },
+                );
+                // The shared s has the gradient ½ Σ (t² − 1), taken before the constants join.
+                d.d_own.iter_mut().for_each(|d| *d = half * (squares - width));
+                squares + width * (ln_2pi + s)
+            }
+            None => map_sum(
+                [&mut *d_mean, d_s],
+                [x, &eta[..n], &eta[n..]],
+                #[inline(always)]
+                |[x, mean, s]| {
                     let scale = (-half * s).exp();
-                    let squares = sum_over(
-                        n,
-                        #[inline(always)]
-                        |i| {
-                            let t = (x[i] - mean[i]) * scale;
-                            d_mean[i] = t * scale;
-                            t * t
-                        },
-                    );
-                    // The shared s has the gradient ½ Σ (t² − 1), taken before the constants join.
-                    d.d_own.iter_mut().for_each(|d| *d = half * (squares - width));
-                    squares + width * (ln_2pi + s)
-                }
-                None => {
-                    let (s, d_s) = (&eta[n..2 * n], &mut d_s[..n]);
-                    sum_over(
-                        n,
-                        #[inline(always)]
-                        |i| {
-                            let scale = (-half * s[i]).exp();
-                            let t = (x[i] - mean[i]) * scale;
-                            d_mean[i] = t * scale;
-                            d_s[i] = half * (t * t - one);
-                            ln_2pi + s[i] + t * t
-                        },
-                    )
-                }
-            },
-        );
+                    let t = (x - mean) * scale;
+                    ([t * scale, half * (t * t - one)], ln_2pi + s + t * t)
+                },
+            ),
+        };
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, u)| *d_x = -*u);
         -half * sum
     }
@@ -256,20 +242,14 @@ impl<T: Real> Reparameterized<T> for Normal {
     }
 
     fn log_q(&self, eta: &[T], eps: &[T]) -> T {
-        let n = eps.len();
-        let s = &eta[n..2 * n];
         let ln_2pi = T::from_f64(LN_2PI);
-        T::from_f64(-0.5)
-            * simd::dispatch(
-                #[inline(always)]
-                || {
-                    sum_over(
-                        n,
-                        #[inline(always)]
-                        |i| ln_2pi + s[i] + eps[i] * eps[i],
-                    )
-                },
-            )
+        let sum = map_sum(
+            [],
+            [eps, &eta[eps.len()..]],
+            #[inline(always)]
+            |[eps, s]| ([], ln_2pi + s + eps * eps),
+        );
+        T::from_f64(-0.5) * sum
     }
 
     fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {

@@ -6,10 +6,9 @@
 //! Source    Pascanu, Mikolov & Bengio 2013, algorithm 1
 //! ```
 
-use crate::math::sum_over;
+use crate::math::map_sum;
 use crate::parallel;
 use crate::real::Real;
-use crate::simd;
 
 /// Elements that one partial sum covers. Fixed, so that the result does not depend on threads.
 const PART: usize = 1 << 14;
@@ -22,7 +21,12 @@ pub fn global_norm<T: Real>(gradient: &[T]) -> f64 {
 /// Halves at a multiple of [`PART`]; the tree of additions follows the length alone.
 fn sum_of_squares<T: Real>(g: &[T]) -> f64 {
     if g.len() <= PART {
-        return sum_over(g.len(), |i| g[i].to_f64() * g[i].to_f64());
+        return map_sum(
+            [],
+            [g],
+            #[inline(always)]
+            |[g]| ([], g.to_f64() * g.to_f64()),
+        );
     }
     let (a, b) = g.split_at(g.len().div_ceil(PART) / 2 * PART);
     let (a, b) = parallel::join(|| sum_of_squares(a), || sum_of_squares(b));
@@ -38,15 +42,11 @@ pub fn clip(norm: f64, max_norm: f64) -> f64 {
 pub fn all_finite<T: Real>(values: &[T]) -> bool {
     if values.len() <= PART {
         // 0·x is 0, or NaN for what is not finite: one sum, where a search would branch.
-        let sum = simd::dispatch(
+        let sum = map_sum(
+            [],
+            [values],
             #[inline(always)]
-            || {
-                sum_over(
-                    values.len(),
-                    #[inline(always)]
-                    |i| values[i] * T::zero(),
-                )
-            },
+            |[v]| ([], v * T::zero()),
         );
         return sum == T::zero();
     }

@@ -8,10 +8,9 @@
 //! ```
 
 use super::{Member, Prior, Spec};
-use crate::math::{LN_2PI, sum_over};
+use crate::math::{LN_2PI, map_sum};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
-use crate::simd;
 use rand_distr::{Distribution as _, StandardNormal as Normal01};
 
 /// N(0, I)
@@ -41,17 +40,13 @@ impl<T: Real> Prior<T> for StandardNormal {
 
     fn log_prob(&self, z: &[T]) -> T {
         let ln_2pi = T::from_f64(LN_2PI);
-        T::from_f64(-0.5)
-            * simd::dispatch(
-                #[inline(always)]
-                || {
-                    sum_over(
-                        z.len(),
-                        #[inline(always)]
-                        |j| ln_2pi + z[j] * z[j],
-                    )
-                },
-            )
+        let sum = map_sum(
+            [],
+            [z],
+            #[inline(always)]
+            |[z]| ([], ln_2pi + z * z),
+        );
+        T::from_f64(-0.5) * sum
     }
 
     fn log_prob_gradient(&self, d_z: &mut [T], z: &[T]) -> T {
