@@ -134,6 +134,24 @@ impl Run {
         serde_json::from_value(Value::Object(merged)).expect("keys and types are those of a run")
     }
 
+    /// These settings, with those of a `config.toml` in their place.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the file.
+    pub(crate) fn with_toml(&self, text: &str) -> std::result::Result<Run, String> {
+        let file: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| e.message().replace('\n', " "))?;
+        let mut merged = self.to_map();
+        for (key, value) in file {
+            // TOML has NaN and infinity; no setting takes them, and JSON would make them absent.
+            if value.as_float().is_some_and(|v| !v.is_finite()) {
+                return Err(format!("`{key}` is not a finite number"));
+            }
+            merged.insert(key, serde_json::to_value(value).map_err(|e| e.to_string())?);
+        }
+        serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())
+    }
+
     /// The flags by which these settings differ from `other`.
     pub(crate) fn differences(&self, other: &Run) -> Vec<String> {
         let (mine, others) = (self.to_map(), other.to_map());
@@ -268,7 +286,7 @@ impl Run {
 
     /// The name of embedded data, which a model file may hold (a path it may not).
     pub(crate) fn embedded(&self) -> Option<String> {
-        self.data.parse::<Spec>().ok().filter(|s| s.name() == "digits").map(|s| s.to_string())
+        Source::is_embedded(&self.data).then(|| self.data.clone())
     }
 
     /// Opens the data.

@@ -229,18 +229,9 @@ fn settings(
     }
     let Some(path) = &args.config else { return Ok(args.run.clone()) };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let file: toml::Table =
-        text.parse().map_err(|e: toml::de::Error| Error::file(path, one_line(&e)))?;
     // What the file leaves open stays at its default: the flags' own values fill the gaps.
-    let mut table = toml::Table::try_from(&args.run).expect("plain values are TOML");
-    table.extend(file);
-    let base: Run =
-        table.try_into().map_err(|e: toml::de::Error| Error::file(path, one_line(&e)))?;
+    let base = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
     Ok(args.run.over(&base, matches))
-}
-
-fn one_line(e: &toml::de::Error) -> String {
-    e.message().replace('\n', " ")
 }
 
 /// The run and the header that belong to a checkpoint.

@@ -279,6 +279,9 @@ fn settings_files() {
         ("negative", "epochs = -3", "expected u32"),
         ("syntax", "epochs 3", "expected"),
         ("twice", "epochs = 3\nepochs = 4", "duplicate key"),
+        ("nan", "beta = nan", "`beta` is not a finite number"),
+        ("infinite", "clip = inf", "`clip` is not a finite number"),
+        ("date", "beta = 2026-01-01", "invalid type"),
     ];
     for (name, text, says) in files {
         lab.write(name, text);
@@ -288,6 +291,9 @@ fn settings_files() {
     // What can be read is then judged as flags are.
     lab.write("range", "lr = -1.0");
     assert_refused(&lab, &[("train --out run --config range", USAGE, "--lr: -1 is not")]);
+    // A flag beside it may be larger than any number that TOML knows.
+    lab.write("plain", "lr = 1e-3");
+    lab.run(&format!("train {PLAIN} --config plain --limit {} --epochs 1", u64::MAX));
 }
 
 #[test]
