@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(
     after_help = "A gradient passes if its error, relative to the larger of the two values (and at least to 1 % of
-the tensor's largest), is at most 1e-6 at every coordinate. See docs/2-how-the-gradients-are-checked.md."
+the tensor's largest), is at most 1e-6 at every coordinate. See docs/7-how-the-gradients-are-checked.md."
 )]
 pub(crate) struct CheckArgs {
     /// Only checks whose line contains this text
