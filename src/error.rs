@@ -23,6 +23,8 @@ pub enum Error {
         row: usize,
         /// Column of the data, counted from 0.
         column: usize,
+        /// The column's name, if it has one.
+        name: Option<String>,
         /// The value found.
         value: f64,
         /// What is accepted instead.
@@ -60,6 +62,11 @@ impl Error {
         Error::Setting { name: name.into(), message: message.into() }
     }
 
+    /// An [`Error::Value`] in a column without a name.
+    pub fn value(row: usize, column: usize, value: f64, message: impl Into<String>) -> Self {
+        Error::Value { row, column, name: None, value, message: message.into() }
+    }
+
     /// An [`Error::File`].
     pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Error::File { path: path.as_ref().to_owned(), message: message.into() }
@@ -88,8 +95,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Setting { name, message } => write!(f, "{name}: {message}"),
-            Error::Value { row, column, value, message } => {
-                write!(f, "row {row}, column {column}: the value {value} is not allowed: {message}")
+            Error::Value { row, column, name, value, message } => {
+                let name = name.as_ref().map_or(String::new(), |n| format!(" (`{n}`)"));
+                write!(
+                    f,
+                    "row {row}, column {column}{name}: the value {value} is not allowed: {message}"
+                )
             }
             Error::File { path, message } => write!(f, "{}: {message}", path.display()),
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),

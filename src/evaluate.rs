@@ -44,6 +44,13 @@ pub struct LogPx {
     pub standard_error: f64,
 }
 
+impl LogPx {
+    /// The estimate in the data's own units, if the model sees the data in others.
+    fn in_units(self, log_volume: f64) -> LogPx {
+        LogPx { estimate: self.estimate - log_volume, ..self }
+    }
+}
+
 /// Buffers to judge one model with, allocated once and used for every evaluation.
 pub struct Evaluator<T> {
     ws: Workspace<T>,
@@ -63,7 +70,11 @@ impl<T: Real> Evaluator<T> {
         Ok(Evaluator { ws, x: vec![T::zero(); rows * width], width })
     }
 
-    /// The mean score of a part's rows under `objective` at β = 1, with noise from `address`.
+    /// The mean score of a part's rows under `objective` at β = 1, with noise from `address`, in the
+    /// data's own units.
+    ///
+    /// # Errors
+    /// As [`Part::gather`].
     pub fn score(
         &mut self,
         vae: &Vae<T>,
@@ -71,16 +82,42 @@ impl<T: Real> Evaluator<T> {
         part: &Part,
         objective: &dyn Objective<T>,
         address: Address,
-    ) -> Score {
+    ) -> Result<Score> {
         parallel::enter(|| {
             let mut total = Score::default();
             for rows in part.rows().chunks(self.ws.max_rows()) {
-                let x = gather(&mut self.x, part, rows, self.width);
+                let x = gather(&mut self.x, part, rows, self.width)?;
                 let noise = Noise { address, rows, first_sample: 0 };
                 let score = vae.loss(&mut self.ws, &x, params, noise, objective, T::one());
                 total.add(&score, rows.len() as f64);
             }
-            total.mean(part.rows().len() as f64)
+            Ok(total.mean(part.rows().len() as f64).in_units(part.log_volume()))
+        })
+    }
+
+    /// The score of each row of a part under the ELBO at β = 1, with noise from `address` and in the
+    /// data's own units. Their mean is [`Self::score`]'s; a row's score depends on nothing but the
+    /// row, so that scores of different calls can be compared.
+    ///
+    /// # Errors
+    /// As [`Part::gather`].
+    pub fn score_rows(
+        &mut self,
+        vae: &Vae<T>,
+        params: &[T],
+        part: &Part,
+        address: Address,
+    ) -> Result<Vec<Score>> {
+        let mut scores = Vec::with_capacity(part.rows().len());
+        parallel::enter(|| {
+            for rows in part.rows().chunks(self.ws.max_rows()) {
+                let x = gather(&mut self.x, part, rows, self.width)?;
+                let noise = Noise { address, rows, first_sample: 0 };
+                vae.forward(&mut self.ws, &x, params, noise, vae.has_closed_form_kl());
+                let score = |b| self.ws.score_of_row(b).in_units(part.log_volume());
+                scores.extend((0..rows.len()).map(score));
+            }
+            Ok(scores)
         })
     }
 }
@@ -90,20 +127,21 @@ fn gather<'a, T: Real>(
     part: &Part,
     rows: &[usize],
     width: usize,
-) -> ArrayView2<'a, T> {
+) -> Result<ArrayView2<'a, T>> {
     let x = &mut x[..rows.len() * width];
-    part.gather(x, rows, 0);
-    ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values")
+    part.gather(x, rows, 0)?;
+    Ok(ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values"))
 }
 
-/// The estimate of log p(x) for every row of a part, from `samples` importance samples each.
+/// The estimate of log p(x) for every row of a part, from `samples` importance samples each, in the
+/// data's own units.
 ///
 /// `progress` is told how many rows are done and may end the work by returning false; the rows done
 /// so far are then returned.
 ///
 /// # Errors
 /// If `samples` is 0 or above 2³² − 1, or the data are such that log p(x|z) is not a likelihood (grey values under a
-/// Bernoulli).
+/// Bernoulli), or they cannot be read any more.
 pub fn log_px<T: Real>(
     vae: &Vae<T>,
     params: &[T],
@@ -124,8 +162,9 @@ pub fn log_px<T: Real>(
     let mut evaluator = Evaluator::new(vae, samples.min(GROUP))?;
     let mut estimates = Vec::with_capacity(part.rows().len());
     for rows in part.rows().chunks(evaluator.ws.max_rows()) {
-        let x = gather(&mut evaluator.x, part, rows, evaluator.width);
-        estimates.extend(log_px_of(vae, &mut evaluator.ws, &x, params, samples, address, rows));
+        let x = gather(&mut evaluator.x, part, rows, evaluator.width)?;
+        let found = log_px_of(vae, &mut evaluator.ws, &x, params, samples, address, rows);
+        estimates.extend(found.into_iter().map(|e| e.in_units(part.log_volume())));
         if !progress(estimates.len()) {
             break;
         }

@@ -3,12 +3,14 @@
 //! The arithmetic is `matrixmultiply`'s. It is split over tiles of the *output*, along its longer
 //! side, so that every element is summed over k by one thread in one order. α is always 1 and β is 0
 //! or 1: with these, an element comes out with the same bits whatever tile it falls into (another α
-//! would be applied with or without a fused multiply–add depending on the tile).
+//! would be applied with or without a fused multiply–add depending on the tile). A product with a
+//! single row does not go there: it reads b once and allocates nothing.
 
+use crate::math;
 use crate::parallel;
 use crate::real::Real;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 
 /// What happens to the old content of a product's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,41 @@ pub fn matmul<T: Real>(
         Accum::Replace => T::zero(),
         Accum::Add => T::one(),
     };
+    if m == 1 {
+        return one_row(c.row_mut(0), a.row(0), b, accum);
+    }
     let parts = parallel::threads().min(m * n * k / GRAIN).max(1);
     tiles(c.view_mut(), a.view(), b.view(), beta, parts);
+}
+
+/// c ← a·b or c ← c + a·b for a single row: every element of b is used once, so that packing it for
+/// reuse would only cost time, and the one allocation of a product.
+fn one_row<T: Real>(mut c: ArrayViewMut1<T>, a: ArrayView1<T>, b: &ArrayView2<T>, accum: Accum) {
+    let columns = a.as_slice().filter(|_| b.strides()[0] == 1 && b.nrows() > 1);
+    match columns {
+        // b's columns lie in one piece each: c_j = a · b_j.
+        Some(a) => {
+            for (c, column) in c.iter_mut().zip(b.columns()) {
+                let column = column.to_slice().expect("its stride is 1");
+                let dot = math::map_sum(
+                    [],
+                    [a, column],
+                    #[inline(always)]
+                    |[a, b]| ([], a * b),
+                );
+                *c = if accum == Accum::Add { *c + dot } else { dot };
+            }
+        }
+        // Its rows do, or nothing does: c += a_k b_k.
+        None => {
+            if accum == Accum::Replace {
+                c.fill(T::zero());
+            }
+            for (&a, row) in a.iter().zip(b.rows()) {
+                c.scaled_add(a, &row);
+            }
+        }
+    }
 }
 
 fn tiles<T: Real>(
@@ -82,8 +117,15 @@ mod tests {
     /// Ragged and tiny sizes, plain and transposed operands, against the definition.
     #[test]
     fn products_follow_the_definition() {
-        for (m, k, n) in [(1, 1, 1), (1, 7, 3), (5, 1, 2), (13, 17, 11), (64, 33, 5), (3, 300, 130)]
-        {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (1, 7, 3),
+            (5, 1, 2),
+            (13, 17, 11),
+            (64, 33, 5),
+            (3, 300, 130),
+            (1, 300, 130),
+        ] {
             let (a, b, bt) =
                 (random::<f64>(m, k, 0), random::<f64>(k, n, 1), random::<f64>(n, k, 1));
             let c0 = random::<f64>(m, n, 2);

@@ -31,6 +31,7 @@
 //! | a layer, a distribution, the KL, with derivations | [`nn`], [`distribution`], [`prior`], [`objective`] |
 //! | how a gradient is proved | [`gradcheck`], [`check`] |
 //! | how log p(x) is estimated | [`evaluate`] |
+//! | how a program uses a model | [`session`](../elbo/session/index.html), [`model_file`](../elbo/model_file/index.html) |
 //! | the loop around the step | [`train`], [`optim`], [`data`] |
 //! | what everything stands on | [`params`], [`gemm`], [`rng`], [`math`], [`parallel`], [`simd`] |
 //!
@@ -74,6 +75,8 @@ pub mod plot;
 pub mod prior;
 pub mod real;
 pub mod rng;
+#[cfg(feature = "model-file")]
+pub mod session;
 pub mod simd;
 #[cfg(feature = "model-file")]
 mod tensor_file;

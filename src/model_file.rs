@@ -11,7 +11,8 @@
 mod header;
 
 pub use header::{
-    DataHeader, FORMAT, Header, LevelHeader, ModelHeader, TrainingHeader, WeightsHeader,
+    DataHeader, FORMAT, Header, LevelHeader, ModelHeader, ScalerHeader, TrainingHeader,
+    WeightsHeader,
 };
 
 use crate::error::{Error, Result};
@@ -56,9 +57,7 @@ impl<T: Real> Model<T> {
         let config = VaeConfig::try_from(&header.model)
             .map_err(|e| format!("its header is damaged: {e}"))?;
         let damaged = |e: Error| format!("its header is damaged: {e}");
-        if let Some(image) = header.image() {
-            image.check(config.width).map_err(damaged)?;
-        }
+        header.check_rows(config.width).map_err(damaged)?;
         if let Some(training) = &header.training {
             training.check().map_err(damaged)?;
         }
@@ -166,8 +165,16 @@ mod tests {
         assert!(error(&m.to_bytes()).contains("NaN at element 3"));
 
         let mut m = fresh();
-        m.header.format = 2;
-        assert!(error(&m.to_bytes()).contains("format is 2"));
+        m.header.format = 3;
+        assert!(error(&m.to_bytes()).contains("format is 3"));
+
+        let mut m = fresh();
+        m.header.columns = Some(vec!["a".to_owned()]);
+        assert!(error(&m.to_bytes()).contains("1 columns of a row of 6"));
+
+        let mut m = fresh();
+        m.header.scaler = Some(ScalerHeader { mean: vec![0.0; 6], scale: vec![0.0; 6] });
+        assert!(error(&m.to_bytes()).contains("column 0"));
 
         let mut m = fresh();
         m.header.model.width = 7;

@@ -24,6 +24,7 @@ mod rows;
 mod workspace;
 
 pub use config::{LevelConfig, VaeConfig};
+pub use generate::Sampling;
 pub use workspace::{Pass, Workspace};
 
 use crate::distribution::batch::{self, Gradients};
@@ -104,6 +105,16 @@ impl Score {
             reconstruction: self.reconstruction / rows,
             kl: self.kl / rows,
         }
+    }
+
+    /// The score in the data's own units, if the model sees the data in others ([`log_volume`]).
+    /// Every bound moves as −log p(x|z) does, by a constant.
+    ///
+    /// [`log_volume`]: crate::data::Scaler::log_volume
+    pub fn in_units(mut self, log_volume: f64) -> Score {
+        self.loss += log_volume;
+        self.reconstruction += log_volume;
+        self
     }
 
     /// The first term that is not finite, if any.

@@ -1,10 +1,12 @@
 //! `elbo evaluate`
 
 use crate::Common;
+use crate::output::{Format, Output};
 use crate::progress::bar;
+use crate::reading::{DataArgs, Unsaid};
 use crate::terminal::{open_model, thousands, two_columns};
 use clap::Args;
-use elbo::data::{Binarize, Part, Parts, Roles, Source};
+use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{Evaluator, LogPx, log_px};
@@ -21,58 +23,25 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   elbo evaluate runs/digits                                the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 5000    and log p(x) by importance sampling
+  elbo evaluate runs/wine --data new.csv --per-row scores.csv    the highest neg_elbo are the oddest rows
 
 Of the data that the model was trained on, the test rows are judged; of other data, all rows.
+Densities are those of the data's own units. The noise is fixed: the same rows have the same scores.
 neg_log_px_se is the Monte-Carlo error of the mean over rows, not the spread of the rows.")]
 pub(crate) struct EvaluateArgs {
     /// A model file, or a run's folder
     model: PathBuf,
-    /// The data that the model was trained on, or other rows of its width [default: embedded data]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
+    #[command(flatten)]
+    data: DataArgs,
     /// Estimate log p(x) with so many importance samples of each row
     #[arg(long, value_name = "S")]
     samples: Option<usize>,
-    /// Judge the first ROWS test rows only
+    /// Judge the first ROWS rows only
     #[arg(long, value_name = "ROWS")]
     limit: Option<usize>,
-}
-
-/// The rows to judge: of the data that the model was trained on the test part, of other data all rows
-/// (or its own test part).
-pub(crate) fn held_out_part(
-    model: &Model<f32>,
-    data: Option<&str>,
-    common: &Common,
-) -> Result<Part> {
-    let training = model.header.training.as_ref();
-    let embedded = training.and_then(|t| t.data.embedded.as_deref());
-    let Some(name) = data.or(embedded) else {
-        return Err(Error::setting("--data", "the model was trained on a file; name it"));
-    };
-    let mut source = Source::open(name)?;
-    common.remark(source.note.as_deref());
-    let width = model.vae.config().width;
-    if source.train.width() != width {
-        let message =
-            format!("rows of {} values do not fit the model's {width}", source.train.width());
-        return Err(Error::file(name, message));
-    }
-    let roles = match training {
-        Some(t) => t.roles()?,
-        None => {
-            Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 }
-        }
-    };
-    let trained_on = training.map(|t| &t.data.fingerprint);
-    if source.test.is_none() && trained_on != Some(&format!("{:016x}", source.train.fingerprint()))
-    {
-        common.remark(Some("these are not the rows of the training, so all of them are used"));
-        source.test = Some(source.train.clone());
-    }
-    let parts = Parts::new(source, roles)?;
-    // Data without a test part is judged whole.
-    Ok(parts.test.unwrap_or(parts.train))
+    /// Also write every row's −ELBO, reconstruction and KL (and −log p(x) with --samples): a .csv or .npy
+    #[arg(long, value_name = "FILE")]
+    per_row: Option<PathBuf>,
 }
 
 pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode> {
@@ -81,8 +50,12 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
             return Err(Error::setting(name, "must be at least 1"));
         }
     }
+    let table = args.per_row.as_ref().map(|path| Output::new(path, None)).transpose()?;
+    if table.as_ref().is_some_and(|t| t.format == Format::Png) {
+        return Err(Output::no_picture("--per-row"));
+    }
     let model = open_model(&args.model)?;
-    let mut part = held_out_part(&model, args.data.as_deref(), common)?;
+    let mut part = args.data.open(&model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
     let training = model.header.training.as_ref();
     let seed = training.map_or(0, |t| t.seed);
@@ -92,7 +65,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let mut evaluator = Evaluator::new(&model.vae, draws)?;
     let mut score = |objective: &str| -> Result<Score> {
         let objective = objective::build::<f32>(&objective.parse()?)?.held_out();
-        Ok(evaluator.score(&model.vae, &model.params, &part, &*objective, address))
+        evaluator.score(&model.vae, &model.params, &part, &*objective, address)
     };
     let elbo = score("elbo")?;
     let own = match training.filter(|t| !t.objective.starts_with("elbo")) {
@@ -107,7 +80,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         Support::CrossEntropy(reason) => Some(reason),
         _ => None,
     };
-    let estimate = match (args.samples, reason) {
+    let estimates = match (args.samples, reason) {
         (Some(samples), None) => Some(importance_sample(&model, &part, samples, address, common)?),
         (Some(_), Some(reason)) => {
             common.remark(Some(&format!("no log p(x): {reason}")));
@@ -116,6 +89,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         _ => None,
     };
     let dims = model.vae.config().width as f64;
+    if let Some(table) = &table {
+        let scores = evaluator.score_rows(&model.vae, &model.params, &part, address)?;
+        write_scores(table, &part, &scores, estimates.as_deref())?;
+    }
+    let estimate = estimates.as_deref().map(mean_estimate);
     let best = estimate.map_or(elbo.loss, |(value, _)| value);
     let bits = reason.is_none().then(|| best / (dims * std::f64::consts::LN_2));
     let why_null = reason.or(match args.samples {
@@ -172,26 +150,57 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(why) = why_null {
         json["reason"] = Value::from(why);
     }
-    common.result(&json, &two_columns(&rows))?;
+    if let Some(path) = &args.per_row {
+        rows.push(("each row in", path.display().to_string()));
+    }
+    match table.is_some_and(|t| t.is_stdout()) {
+        true => common.note(two_columns(&rows).trim_end()),
+        false => common.result(&json, &two_columns(&rows))?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A line for each row of the part.
+fn write_scores(
+    table: &Output,
+    part: &Part,
+    scores: &[Score],
+    estimates: Option<&[LogPx]>,
+) -> Result<()> {
+    let mut names = vec!["neg_elbo", "reconstruction", "kl"];
+    if estimates.is_some() {
+        names.extend(["neg_log_px", "neg_log_px_se"]);
+    }
+    let mut values = Vec::with_capacity(scores.len() * names.len());
+    for (i, score) in scores.iter().enumerate() {
+        values.extend([score.loss, score.reconstruction, score.kl]);
+        values.extend(estimates.iter().flat_map(|e| [-e[i].estimate, e[i].standard_error]));
+    }
+    let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+    table.write_columns(part, part.rows(), &names, &values)
+}
+
 /// −log p(x) averaged over rows, and the Monte-Carlo standard error of that average.
+fn mean_estimate(estimates: &[LogPx]) -> (f64, f64) {
+    let n = estimates.len() as f64;
+    let mean = |f: fn(&LogPx) -> f64| estimates.iter().map(f).sum::<f64>() / n;
+    // Rows have independent noise, so the variances add up.
+    (-mean(|e| e.estimate), (mean(|e| e.standard_error.powi(2)) / n).sqrt())
+}
+
+/// log p(x) of each row.
 fn importance_sample(
     model: &Model<f32>,
     part: &Part,
     samples: usize,
     address: Address,
     common: &Common,
-) -> Result<(f64, f64)> {
+) -> Result<Vec<LogPx>> {
     let bar = bar(common, part.rows().len() as u64, "rows");
     let estimates = log_px(&model.vae, &model.params, part, samples, address, &mut |done| {
         bar.set_position(done as u64);
         true
-    })?;
+    });
     bar.finish_and_clear();
-    let n = estimates.len() as f64;
-    let mean = |f: fn(&LogPx) -> f64| estimates.iter().map(f).sum::<f64>() / n;
-    // Rows have independent noise, so the variances add up.
-    Ok((-mean(|e| e.estimate), (mean(|e| e.standard_error.powi(2)) / n).sqrt()))
+    estimates
 }

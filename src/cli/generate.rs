@@ -1,208 +1,284 @@
-//! `elbo sample` and `elbo reconstruct`
+//! `elbo sample`, `elbo decode`, `elbo reconstruct` and `elbo interpolate`
 
 use crate::Common;
-use crate::evaluate::held_out_part;
+use crate::output::{Format, Output, OutputArgs};
+use crate::reading::{DataArgs, Unsaid};
 use crate::terminal::open_model;
 use clap::Args;
-use elbo::data::{ImageShape, Part, npy};
+use elbo::data::{Expected, Part, ReadOptions, Source};
 use elbo::error::{Error, Result, check_memory};
-use elbo::model_file::{Model, write_whole};
-use elbo::plot::grid::{Grid, columns_for};
+use elbo::model_file::Model;
+use elbo::plot::grid::columns_for;
 use elbo::rng::{Address, Purpose};
-use elbo::vae::{Pass, Workspace};
-use ndarray::{Array2, ArrayViewMut2, s};
-use serde_json::json;
+use elbo::vae::Sampling;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Generate new rows: the decoder's means at latents drawn from the prior
+/// Generate new rows: the likelihood's means at latents drawn from the prior
 #[derive(Args)]
 #[command(after_help = "Examples:
-  elbo sample runs/digits -o digits.png          64 invented digits in a grid
-  elbo sample runs/digits -n 1000 -o digits.npy  as an array [1000, 28, 28] of numbers in [0, 1]")]
+  elbo sample runs/digits -o digits.png                  64 invented digits in a grid
+  elbo sample runs/digits -n 1000 -o digits.npy          as an array [1000, 28, 28] of numbers in [0, 1]
+  elbo sample runs/digits --temperature 0.7 -o tame.png  closer to what is common
+  elbo sample runs/wine -n 500 --draw -o wines.csv       table rows in their own units, with their noise
+
+A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
+the data do only with --draw.")]
 pub(crate) struct SampleArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     /// How many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 64)]
     count: usize,
-    /// Where to: a .png (images) or a .npy
-    #[arg(long, short, value_name = "FILE")]
-    output: PathBuf,
+    /// Spread of the latents, relative to the prior's: below 1 for common rows, above for odd ones
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    temperature: f64,
+    /// Draw from the likelihood instead of taking its mean
+    #[arg(long)]
+    draw: bool,
     /// Other seeds give other samples
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Decode latents: the likelihood's mean at each
+#[derive(Args)]
+#[command(after_help = "Examples:
+  elbo decode runs/digits latents.csv -o digits.png
+  elbo encode runs/wine --data wine.csv -o - | elbo decode runs/wine - -o again.csv
+
+A table holds the latents in columns called z1, z2, …, as elbo encode writes them; an array is
+[rows, latents].")]
+pub(crate) struct DecodeArgs {
+    /// A model file, or a run's folder
+    model: PathBuf,
+    /// The latents: a .csv or .npy, or `-` for standard input
+    #[arg(value_name = "LATENTS")]
+    latents: String,
+    /// Draw from the likelihood instead of taking its mean
+    #[arg(long)]
+    draw: bool,
+    /// Other seeds give other draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Encode rows and decode them again
 #[derive(Args)]
 #[command(after_help = "Examples:
-  elbo reconstruct runs/digits -o pairs.png                 test rows above their reconstructions
-  elbo reconstruct runs/mnist --data mnist/ -n 500 -o r.npy")]
+  elbo reconstruct runs/digits -o pairs.png              test rows above their reconstructions
+  elbo reconstruct runs/mnist --data mnist/ -n 500 -o r.npy
+  elbo reconstruct runs/wine --data wine.csv --part all -n 1000 -o again.csv
+
+The test rows are taken; of other data than the training's, all. A picture shows each row above its
+reconstruction, a table or an array holds the reconstructions.")]
 pub(crate) struct ReconstructArgs {
     /// A model file, or a run's folder
     model: PathBuf,
-    /// The data that the model was trained on, or other rows of its width [default: embedded data]
-    #[arg(long, value_name = "NAME|PATH")]
-    data: Option<String>,
-    /// How many test rows, from the first on
+    #[command(flatten)]
+    data: DataArgs,
+    /// How many rows, from the first on
     #[arg(short = 'n', long, value_name = "N", default_value_t = 40)]
     count: usize,
-    /// Where to: a .png (images: each row above its reconstruction) or a .npy (reconstructions)
-    #[arg(long, short, value_name = "FILE")]
-    output: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// What an output file is to hold.
-#[derive(Clone, Copy, PartialEq)]
-enum Format {
-    Png,
-    Npy,
+/// Walk from one row to another through the latent space
+#[derive(Args)]
+#[command(after_help = "Examples:
+  elbo interpolate runs/digits --from 3 --to 8 -o walk.png
+  elbo interpolate runs/wine --data wine.csv --from 0 --to 100 --steps 5 -o -
+
+Both rows are encoded, and the likelihood's means at evenly spaced latents between the two are
+written, ends included. Rows are counted from 0 in the file; in data with a test part of its own, in
+that part.")]
+pub(crate) struct InterpolateArgs {
+    /// A model file, or a run's folder
+    model: PathBuf,
+    /// The row to start from
+    #[arg(long, value_name = "I")]
+    from: usize,
+    /// The row to arrive at
+    #[arg(long, value_name = "J")]
+    to: usize,
+    /// How many latents, both ends included
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    steps: usize,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-impl Format {
-    fn of(path: &Path) -> Result<Self> {
-        match path.extension().and_then(|e| e.to_str()) {
-            Some("png") => Ok(Format::Png),
-            Some("npy") => Ok(Format::Npy),
-            _ => Err(Error::setting(
-                "--output",
-                format!("`{}` does not end in .png or .npy", path.display()),
-            )),
-        }
-    }
-}
-
-/// Rows that go through the decoder at a time.
+/// Rows that go through a network at a time.
 const CHUNK: usize = 512;
 
 /// Columns of a grid of reconstructions.
 const PAIRS_ACROSS: usize = 10;
 
 pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
-    let format = Format::of(&args.output)?;
+    let output = args.output.open()?;
     check_count(args.count)?;
     let model = open_model(&args.model)?;
-    match format {
-        Format::Png => write_samples(&args.output, &model, args.count, args.seed)?,
-        Format::Npy => write_npy(&args.output, &model, &draw(&model, args.count, args.seed)?)?,
+    output.check(&model)?;
+    let sampling = Sampling {
+        address: Address::new(args.seed, Purpose::Sample),
+        first: 0,
+        temperature: args.temperature,
+        draw: args.draw,
+    };
+    let rows = draw(&model, args.count, &sampling)?;
+    output.write_rows(&model, &rows, columns_for(args.count))?;
+    output.report(args.count, "samples", common)
+}
+
+pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
+    let output = args.output.open()?;
+    let model = open_model(&args.model)?;
+    output.check(&model)?;
+    let latent = model.vae.latent();
+    let names = (1..=latent).map(|j| format!("z{j}")).collect();
+    let expected = Expected { columns: Some(names), ..Expected::default() };
+    let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
+    let latents = Source::open_with(&args.latents, &options)?.train;
+    if latents.width() != latent || latents.values().are_bytes() {
+        let (found, kind) =
+            (latents.width(), if latents.values().are_bytes() { "bytes" } else { "values" });
+        let message = format!("rows of {found} {kind} are not the model's {latent} latents");
+        return Err(Error::file(&args.latents, message));
     }
-    report(args.count, "samples", &args.output, common)
+    let n = latents.rows();
+    let mut z = vec![0.0; n * latent];
+    for (row, z) in z.chunks_exact_mut(latent).enumerate() {
+        latents.read(z, row, None)?;
+    }
+    let mut rows = buffer(&model, n)?;
+    let mut session = model.session(n.min(CHUNK))?;
+    let address = Address::new(args.seed, Purpose::Sample);
+    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
+    match args.draw {
+        true => session.decode_draw(&mut rows, &z, &sampling),
+        false => session.decode(&mut rows, &z),
+    }
+    .map_err(|e| match e {
+        Error::Value { .. } => Error::file(&args.latents, e.to_string()),
+        other => other,
+    })?;
+    output.write_rows(&model, &rows, columns_for(n))?;
+    output.report(n, "decoded rows", common)
 }
 
 pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<ExitCode> {
-    let format = Format::of(&args.output)?;
+    let output = args.output.open()?;
     check_count(args.count)?;
     let model = open_model(&args.model)?;
-    let part = held_out_part(&model, args.data.as_deref(), common)?;
-    let count = args.count.min(part.rows().len());
-    match format {
-        Format::Png => write_reconstructions(&args.output, &model, &part, count)?,
-        Format::Npy => write_npy(&args.output, &model, &reconstructions(&model, &part, count)?.1)?,
+    output.check(&model)?;
+    let part = args.data.open(&model, Unsaid::HeldOut, common)?;
+    let n = args.count.min(part.rows().len());
+    if output.format == Format::Png {
+        write_pairs(&output, &model, &part, n)?;
+    } else {
+        let mut again = buffer(&model, n)?;
+        let mut session = model.session(n.min(CHUNK))?;
+        session.reconstruct_part(&mut again, &mut [], &part, &part.rows()[..n])?;
+        output.write_rows(&model, &again, 1)?;
     }
-    report(count, "reconstructions", &args.output, common)
+    output.report(n, "reconstructions", common)
 }
 
-fn check_count(count: usize) -> Result<()> {
+pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<ExitCode> {
+    let output = args.output.open()?;
+    if args.steps < 2 {
+        return Err(Error::setting("--steps", "must be at least 2, the two ends"));
+    }
+    let model = open_model(&args.model)?;
+    output.check(&model)?;
+    let part = args.data.open(&model, Unsaid::Everything, common)?;
+    let ends = [("--from", args.from), ("--to", args.to)];
+    for (name, row) in ends {
+        if part.rows().binary_search(&row).is_err() {
+            let (least, most) = (part.rows()[0], part.rows()[part.rows().len() - 1]);
+            let message =
+                format!("there is no row {row}; those there are lie from {least} to {most}");
+            return Err(Error::setting(name, message));
+        }
+    }
+    let latent = model.vae.latent();
+    let mut rows = buffer(&model, args.steps)?;
+    let mut session = model.session(args.steps.min(CHUNK))?;
+    let mut z = vec![0.0f32; 2 * latent];
+    session.encode_part(&mut z, &mut [], &part, &ends.map(|(_, row)| row))?;
+    let (from, to) = z.split_at(latent);
+    let mut walk = Vec::with_capacity(args.steps * latent);
+    for step in 0..args.steps {
+        let t = step as f32 / (args.steps - 1) as f32;
+        walk.extend(from.iter().zip(to).map(|(a, b)| (1.0 - t) * a + t * b));
+    }
+    session.decode(&mut rows, &walk)?;
+    output.write_rows(&model, &rows, args.steps.min(20))?;
+    output.report(args.steps, "rows on the way", common)
+}
+
+pub(crate) fn check_count(count: usize) -> Result<()> {
     match count {
         0 => Err(Error::setting("-n", "must be at least 1")),
         _ => Ok(()),
     }
 }
 
-fn report(count: usize, what: &str, path: &Path, common: &Common) -> Result<ExitCode> {
-    let json = json!({"output": path.display().to_string(), "rows": count});
-    common.result(&json, &format!("{count} {what} in {}", path.display()))?;
-    Ok(ExitCode::SUCCESS)
+/// `[n·D]`, if the machine has the memory.
+fn buffer(model: &Model<f32>, n: usize) -> Result<Vec<f64>> {
+    let count = n.saturating_mul(model.vae.config().width);
+    check_memory::<f64>(count, "-n", "ask for fewer")?;
+    Ok(vec![0.0; count])
 }
 
-/// `[n, D]` means of the likelihood at draws from the prior.
-fn draw(model: &Model<f32>, n: usize, seed: u64) -> Result<Array2<f32>> {
-    let address = Address::new(seed, Purpose::Sample);
-    in_chunks(model, n, |x, ws, first| {
-        model.vae.sample(x, ws, &model.params, address, first as u64)
-    })
-}
-
-/// The first `n` rows of a part, and their reconstructions; `[n, D]` each.
-fn reconstructions(
-    model: &Model<f32>,
-    part: &Part,
-    n: usize,
-) -> Result<(Array2<f32>, Array2<f32>)> {
-    let mut x = Array2::zeros((n, model.vae.config().width));
-    part.gather(
-        x.as_slice_mut().expect("a fresh array is in standard layout"),
-        &part.rows()[..n],
-        0,
-    );
-    let again = in_chunks(model, n, |out, ws, first| {
-        let rows = x.slice(s![first..first + out.nrows(), ..]);
-        model.vae.reconstruct(out, ws, &rows, &model.params);
-    })?;
-    Ok((x, again))
-}
-
-/// Fills `[n, D]` by calls for at most [`CHUNK`] rows, each told its first row.
-fn in_chunks(
-    model: &Model<f32>,
-    n: usize,
-    mut fill: impl FnMut(ArrayViewMut2<f32>, &mut Workspace<f32>, usize),
-) -> Result<Array2<f32>> {
-    let width = model.vae.config().width;
-    check_memory::<f32>(n.saturating_mul(width), "-n", "ask for fewer")?;
-    let mut out = Array2::zeros((n, width));
-    let mut ws = Workspace::new(&model.vae, n.min(CHUNK), 1, Pass::Value)?;
-    for first in (0..n).step_by(CHUNK) {
-        let end = n.min(first + CHUNK);
-        fill(out.slice_mut(s![first..end, ..]), &mut ws, first);
-    }
-    Ok(out)
+/// `[n·D]` new rows.
+fn draw(model: &Model<f32>, n: usize, sampling: &Sampling) -> Result<Vec<f64>> {
+    let mut rows = buffer(model, n)?;
+    model.session(n.min(CHUNK))?.sample(&mut rows, sampling)?;
+    Ok(rows)
 }
 
 /// A grid of samples as a PNG.
 pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64) -> Result<()> {
-    write_grid(path, model, &draw(model, n, seed)?, columns_for(n))
+    let address = Address::new(seed, Purpose::Sample);
+    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
+    let rows = draw(model, n, &sampling)?;
+    Output::new(path, Some(Format::Png))?.write_rows(model, &rows, columns_for(n))
 }
 
-/// A grid in which each line of rows stands above the line of their reconstructions; at most `n` rows.
+/// A grid of at most `n` rows and their reconstructions as a PNG.
 pub(crate) fn write_reconstructions(
     path: &Path,
     model: &Model<f32>,
     part: &Part,
     n: usize,
 ) -> Result<()> {
-    let n = n.min(part.rows().len());
+    let output = Output::new(path, Some(Format::Png))?;
+    write_pairs(&output, model, part, n.min(part.rows().len()))
+}
+
+/// A grid in which each line of rows stands above the line of their reconstructions.
+fn write_pairs(output: &Output, model: &Model<f32>, part: &Part, n: usize) -> Result<()> {
+    let width = model.vae.config().width;
+    let (mut seen, mut again) = (buffer(model, n)?, buffer(model, n)?);
+    let mut session = model.session(n.min(CHUNK))?;
+    session.reconstruct_part(&mut again, &mut seen, part, &part.rows()[..n])?;
     let columns = PAIRS_ACROSS.min(n);
-    let (x, again) = reconstructions(model, part, n)?;
     let lines = n.div_ceil(columns);
-    let mut pairs = Array2::zeros((2 * lines * columns, x.ncols()));
+    let mut pairs = buffer(model, 2 * lines * columns)?;
     for i in 0..n {
         let (line, column) = (i / columns, i % columns);
-        pairs.row_mut(2 * line * columns + column).assign(&x.row(i));
-        pairs.row_mut((2 * line + 1) * columns + column).assign(&again.row(i));
+        let places = [2 * line * columns + column, (2 * line + 1) * columns + column];
+        for (place, rows) in places.into_iter().zip([&seen, &again]) {
+            pairs[place * width..][..width].copy_from_slice(&rows[i * width..][..width]);
+        }
     }
-    write_grid(path, model, &pairs, columns)
-}
-
-fn write_grid(path: &Path, model: &Model<f32>, rows: &Array2<f32>, columns: usize) -> Result<()> {
-    let Some(ImageShape { height, width, channels }) = model.header.image() else {
-        return Err(Error::setting("--output", "the model's rows are not images; write a .npy"));
-    };
-    let pixels = rows.as_slice().expect("a fresh array is in standard layout");
-    write_whole(path, &Grid { height, width, channels, columns, pixels }.encode())
-}
-
-/// `[n, D]`, or `[n, height, width(, channels)]` for images.
-fn write_npy(path: &Path, model: &Model<f32>, rows: &Array2<f32>) -> Result<()> {
-    let mut shape = vec![rows.nrows()];
-    match model.header.image() {
-        None => shape.push(rows.ncols()),
-        Some(ImageShape { height, width, channels: 1 }) => shape.extend([height, width]),
-        Some(ImageShape { height, width, channels }) => shape.extend([height, width, channels]),
-    }
-    let mut bytes = Vec::new();
-    let values = rows.as_slice().expect("a fresh array is in standard layout");
-    npy::write(&mut bytes, &shape, values).map_err(|e| Error::io(path, e))?;
-    write_whole(path, &bytes)
+    output.write_rows(model, &pairs, columns)
 }

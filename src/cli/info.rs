@@ -29,6 +29,21 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
                 None => format!("{} values", m.width),
             },
         ),
+        (
+            "columns",
+            match &header.columns {
+                Some(names) if names.len() > 12 => format!("{}, …", names[..12].join(", ")),
+                Some(names) => names.join(", "),
+                None => String::new(),
+            },
+        ),
+        (
+            "units",
+            match header.scaler {
+                Some(_) => "each column's spread around its mean".to_owned(),
+                None => String::new(),
+            },
+        ),
         ("levels (hidden → latent)", levels.join(", ")),
         ("activation", m.activation.clone()),
         ("likelihood", m.likelihood.clone()),
@@ -37,8 +52,10 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
         ("parameters", thousands(model.params.len())),
     ];
     if m.levels.len() > 1 {
-        rows.insert(5, ("conditional", m.conditional.clone()));
+        let after = rows.iter().position(|(name, _)| *name == "posterior").unwrap_or(rows.len());
+        rows.insert(after, ("conditional", m.conditional.clone()));
     }
+    rows.retain(|(_, value)| !value.is_empty());
     if let Some(t) = &header.training {
         let data = t.data.embedded.clone().unwrap_or_else(|| "a file".to_owned());
         let of = thousands(t.data.rows);

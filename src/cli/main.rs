@@ -2,11 +2,15 @@
 //! library's.
 
 mod check;
+mod encode;
 mod evaluate;
 mod generate;
 mod info;
+mod output;
 mod progress;
+mod reading;
 mod run;
+mod shell;
 mod terminal;
 mod train;
 
@@ -26,6 +30,8 @@ use std::process::ExitCode;
   elbo evaluate runs/digits                      judge: the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 1000    and log p(x) by importance sampling
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
+  elbo encode runs/digits -o latents.csv         reduce every row to a few numbers
+  elbo train --data wine.csv --likelihood normal --label class    learn a table
   elbo check                                     prove every gradient by finite differences"
 )]
 struct Cli {
@@ -55,13 +61,22 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Sample(generate::SampleArgs),
     Reconstruct(generate::ReconstructArgs),
-    Check(check::CheckArgs),
+    Encode(encode::EncodeArgs),
+    Decode(generate::DecodeArgs),
+    Interpolate(generate::InterpolateArgs),
     Info(info::InfoArgs),
+    Check(check::CheckArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
+}
+
+/// The command line, with what the library alone knows in its help.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("train", |c| c.after_help(train::after_help()))
 }
 
 fn main() -> ExitCode {
-    let command = Cli::command().mut_subcommand("train", |c| c.after_help(train::after_help()));
-    let matches = command.get_matches();
+    let matches = command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(e) => e.exit(),
@@ -102,7 +117,12 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         Command::Evaluate(args) => evaluate::evaluate(&args, &cli.common),
         Command::Sample(args) => generate::sample(&args, &cli.common),
         Command::Reconstruct(args) => generate::reconstruct(&args, &cli.common),
-        Command::Check(args) => check::check(&args, &cli.common),
+        Command::Encode(args) => encode::encode(&args, &cli.common),
+        Command::Decode(args) => generate::decode(&args, &cli.common),
+        Command::Interpolate(args) => generate::interpolate(&args, &cli.common),
         Command::Info(args) => info::info(&args, &cli.common),
+        Command::Check(args) => check::check(&args, &cli.common),
+        Command::Completions(args) => shell::completions(&args, command()),
+        Command::Man(args) => shell::man(&args, command()),
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::parser::ValueSource;
-use elbo::data::{Binarize, Roles, Source};
+use elbo::data::{Binarize, Dataset, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
 use elbo::optim::{AdamConfig, Schedule, Warmup};
@@ -16,9 +16,29 @@ use serde_json::{Map, Value};
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Run {
-    /// `digits` (embedded; `digits:count=N,seed=S`), a folder of MNIST's IDX files, or one IDX or NPY file; bytes are read as 0 … 1
-    #[arg(long, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
+    /// `digits` (embedded), a file or a folder in one of the formats listed below, or `-` for standard input
+    #[arg(long, short, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
     pub(crate) data: String,
+    /// The CSV column that holds labels, which are kept but not learned: by name, or by number from 1 where columns have no names
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// Learn these CSV columns only, in this order [default: all but the label]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Whether a CSV file's first line holds names: auto, yes or no
+    #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
+    #[serde(default = "auto")]
+    pub(crate) header: String,
+    /// Scale the images of a folder to this size: HEIGHTxWIDTH, or one number for both
+    #[arg(long, value_name = "SIZE", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resize: Option<String>,
+    /// Show the model columns in units of their spread: auto (numbers that are not bytes, under a normal), yes or no
+    #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
+    #[serde(default = "auto")]
+    pub(crate) standardize: String,
     /// Set aside this share of the training rows to choose the best weights by
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = finite, help_heading = "Data")]
     pub(crate) validation: f64,
@@ -289,13 +309,62 @@ impl Run {
         Source::is_embedded(&self.data).then(|| self.data.clone())
     }
 
-    /// Opens the data.
+    /// How the data is to be read.
     ///
     /// # Errors
-    /// As [`Source::open`].
-    pub(crate) fn open(&self) -> Result<Source> {
-        Source::open(&self.data)
+    /// Names the flag that is wrong.
+    pub(crate) fn options(&self) -> Result<ReadOptions> {
+        Ok(ReadOptions {
+            label: self.label.clone(),
+            columns: self.columns.clone(),
+            header: whether("header", &self.header)?,
+            resize: self.resize.as_deref().map(size).transpose()?,
+            expected: None,
+        })
     }
+
+    /// Whether the columns of `data` are to be standardised for this likelihood.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong.
+    pub(crate) fn standardizes(&self, data: &Dataset, likelihood: &Spec) -> Result<bool> {
+        let p = elbo::distribution::build::<f32>(likelihood)?;
+        let sensible = p.is_location_scale() && self.roles()?.binarize == Binarize::None;
+        match whether("standardize", &self.standardize)? {
+            None => Ok(sensible && !data.values().are_bytes()),
+            Some(true) if !sensible => {
+                let message = format!(
+                    "`{likelihood}`, or binarised values, have no use for units; leave it out"
+                );
+                Err(Error::setting("standardize", message))
+            }
+            Some(answer) => Ok(answer),
+        }
+    }
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+/// yes, no, or neither.
+fn whether(flag: &str, text: &str) -> Result<Option<bool>> {
+    match text {
+        "auto" => Ok(None),
+        "yes" => Ok(Some(true)),
+        "no" => Ok(Some(false)),
+        _ => Err(Error::setting(flag, format!("`{text}` is unknown; known are auto, yes, no"))),
+    }
+}
+
+/// `32` or `24x32`.
+fn size(text: &str) -> Result<(usize, usize)> {
+    let side = |t: &str| t.trim().parse::<usize>().ok().filter(|side| *side > 0);
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    side(height).zip(side(width)).ok_or_else(|| {
+        let message = format!("`{text}` is not a size; write 32, or 24x32 for height and width");
+        Error::setting("resize", message)
+    })
 }
 
 /// A number for a flag. NaN and infinity are refused here: no setting takes them, and neither JSON nor

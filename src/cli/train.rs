@@ -6,13 +6,13 @@ use crate::progress::Training;
 use crate::run::Run;
 use crate::terminal::{thousands, two_columns};
 use clap::Args;
-use elbo::data::Parts;
+use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Member;
-use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
+use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
-use elbo::train::{Ending, EpochRecord, Observer, Progress, StepReport, Trainer};
-use elbo::vae::Vae;
+use elbo::train::{Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer};
+use elbo::vae::{Vae, VaeConfig};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,7 +45,8 @@ const EXAMPLES: &str = "Examples:
   elbo train                                                the embedded digits, into runs/digits/
   elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
   elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
-  elbo train --data table.npy --likelihood normal --hidden 64,64 --latent 8 --validation 0.1 --patience 5
+  elbo train --data wine.csv --label class --likelihood normal --hidden 64,64 --latent 4 --validation 0.1 --patience 5
+  elbo train --data photos/ --resize 32 --likelihood normal:variance=0.01
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
   elbo train --out runs/digits --resume                     go on where it stopped
 
@@ -61,7 +62,10 @@ pub(crate) fn after_help() -> String {
     let distributions = list("Distributions", &elbo::distribution::members::<f32>());
     let priors = list("Priors", &elbo::prior::members::<f32>());
     let objectives = list("Objectives", &elbo::objective::members::<f32>());
-    format!("{distributions}{priors}{objectives}{EXAMPLES}")
+    let readers = elbo::data::readers();
+    let readers = readers.iter().map(|r| format!("  {}: {}\n", r.name, r.summary));
+    let data = format!("Data:\n{}\n", readers.collect::<String>());
+    format!("{data}{distributions}{priors}{objectives}{EXAMPLES}")
 }
 
 /// Set by Ctrl-C.
@@ -148,15 +152,18 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     }
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
-    let source = run.open()?;
+    let source = Source::open_with(&run.data, &run.options()?)?;
     common.remark(source.note.as_deref());
     let model = run.model(source.train.width())?;
-    let (image, embedded) = (source.train.image(), run.embedded());
-    let training = TrainingHeader::new(&config, &roles, &source.train, embedded);
-    let header = Header { training: Some(training), ..Header::new(&model, image) };
-    let mut trainer = Parts::new(source, roles)
-        .and_then(|parts| Trainer::<f32>::new(model, config, parts))
-        .map_err(|e| in_data(e, &run.data))?;
+    let standardizes = run.standardizes(&source.train, &model.likelihood)?;
+    let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.data))?;
+    if standardizes {
+        parts.standardize().map_err(|e| in_data(e, &run.data))?;
+    }
+    let header = describe(&run, &model, &config, &roles, &parts.train);
+    warn_of_constant_columns(&parts.train, &model, common)?;
+    let mut trainer =
+        Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;
         checkpoint.restore(&mut trainer)?;
@@ -183,6 +190,47 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         checkpoint::save(&folder.checkpoint(), &trainer, &state)?;
     }
     Ok(Job { folder, run, header, trainer, state, records })
+}
+
+/// What the model file says besides the weights.
+fn describe(
+    run: &Run,
+    model: &VaeConfig,
+    config: &TrainConfig,
+    roles: &Roles,
+    part: &Part,
+) -> Header {
+    let data = part.data();
+    let mut training = TrainingHeader::new(config, roles, data, run.embedded());
+    training.data.label = run.label.clone();
+    Header {
+        columns: data.columns().map(<[String]>::to_vec),
+        scaler: part.scaler().map(ScalerHeader::from),
+        training: Some(training),
+        ..Header::new(model, data.image())
+    }
+}
+
+/// A variance that follows a constant column falls without end.
+fn warn_of_constant_columns(part: &Part, model: &VaeConfig, common: &Common) -> Result<()> {
+    if !elbo::distribution::build::<f32>(&model.likelihood)?.learns_spread() {
+        return Ok(());
+    }
+    let constant = part.columns()?.constant();
+    let Some(first) = constant.first() else { return Ok(()) };
+    let name = match part.data().columns() {
+        Some(names) => format!("`{}`", names[*first]),
+        None => first.to_string(),
+    };
+    let others = match constant.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    common.remark(Some(&format!(
+        "column {name}{others} has the same value in every training row: its variance is learned towards 0 and its \
+         density grows without bound; leave it out, or fix the variance (--likelihood normal:variance=1)"
+    )));
+    Ok(())
 }
 
 /// After Ctrl-C: keep the place and say how to go on.
@@ -277,7 +325,7 @@ fn default_folder(data: &str) -> PathBuf {
         _ => Path::new(data).file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let stem = name.split('.').next().filter(|s| !s.is_empty()).unwrap_or("run");
-    Path::new("runs").join(stem)
+    Path::new("runs").join(if stem == "-" { "stdin" } else { stem })
 }
 
 /// A path as a shell takes it.

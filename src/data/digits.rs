@@ -30,6 +30,11 @@ use std::ops::{Add, Mul, Range, Sub};
 
 use rand::{Rng, RngExt};
 
+use super::reader::{Location, Reader, Source};
+use super::{Dataset, ImageShape, Labels, Values};
+use crate::error::{Error, Result};
+use crate::family::Spec;
+use crate::rng::{Address, Purpose};
 use skeletons::{Knot, MANNERS, Manner};
 
 /// Side of an image in pixels.
@@ -77,6 +82,54 @@ const PRESSURE: f32 = 0.12;
 
 /// Width in pixels over which the edge of a stroke fades from full ink to none.
 const EDGE: f32 = 1.5;
+
+/// Training items unless the spec says otherwise; one fifth as many are the test part.
+const COUNT: usize = 20_000;
+
+pub(super) fn reader() -> Reader {
+    Reader {
+        name: "digits",
+        summary: "embedded drawings of digits, with a test part and labels; `digits:count=N,seed=S`",
+        options: &[],
+        recognises: |location| matches!(location, Location::Embedded(spec) if spec.name() == "digits"),
+        read: |location, _| {
+            let Location::Embedded(spec) = location else { unreachable!("it was recognised") };
+            read(&spec)
+        },
+    }
+}
+
+/// Item i is a pure function of (seed, i); the test items follow the training items.
+fn read(spec: &Spec) -> Result<Source> {
+    spec.only(&["count", "seed"])?;
+    let whole = |key: &str, default: f64, smallest: f64, largest: f64| match spec
+        .number(key)?
+        .unwrap_or(default)
+    {
+        v if v.fract() == 0.0 && (smallest..=largest).contains(&v) => Ok(v),
+        _ => {
+            let message = format!("must be a whole number from {smallest} to {largest}");
+            Err(Error::setting(format!("digits:{key}"), message))
+        }
+    };
+    let count = whole("count", COUNT as f64, 5.0, 1e6)? as usize;
+    let seed = whole("seed", 0.0, 0.0, 9e15)? as u64;
+    let items = |range: Range<usize>| {
+        let mut pixels = vec![0; range.len() * SIDE * SIDE];
+        let mut labels = Vec::with_capacity(range.len());
+        for (image, i) in pixels.chunks_exact_mut(SIDE * SIDE).zip(range) {
+            let mut rng = Address::new(seed, Purpose::Digits).row(i as u64).rng();
+            let label = rng.random_range(0..10u8);
+            draw(image, label, &mut rng);
+            labels.push(label);
+        }
+        let image = ImageShape { height: SIDE, width: SIDE, channels: 1 };
+        Dataset::new(Values::U8(pixels), SIDE * SIDE)?
+            .with_image(image)?
+            .with_labels(Labels::from_bytes(&labels))
+    };
+    Ok(Source { train: items(0..count)?, test: Some(items(count..count + count / 5)?), note: None })
+}
 
 /// Draws a random handwritten `label` (0 to 9) into `image`, which has
 /// [`SIDE`]x[`SIDE`] pixels in row-major order: 0 is paper, 255 full ink.
@@ -359,6 +412,7 @@ fn pixels(a: f32, b: f32, reach: f32) -> Range<usize> {
 mod tests {
     use rand::{SeedableRng, rngs::ChaCha8Rng};
 
+    use super::super::testing::all;
     use super::*;
 
     /// `count` images of the digits 0, 1, ..., 9, 0, 1, ...
@@ -369,6 +423,22 @@ mod tests {
             image
         };
         (0..count).map(image).collect()
+    }
+
+    #[test]
+    fn items_are_pure_functions_of_seed_and_index() {
+        let pixels = |name: &str| match Source::open(name).unwrap() {
+            Source { train, test: Some(test), .. } => (all::<f32>(&train), test.rows()),
+            _ => panic!("digits have a test part"),
+        };
+        let (few, more, other) = (
+            pixels("digits:count=10"),
+            pixels("digits:count=20"),
+            pixels("digits:count=10,seed=1"),
+        );
+        assert_eq!(few.0[..], more.0[..10 * SIDE * SIDE]);
+        assert_ne!(few.0, other.0);
+        assert_eq!(few.1, 2);
     }
 
     #[test]

@@ -12,51 +12,111 @@
 //! its name.
 
 use std::cmp::Ordering;
-use std::io::{self, BufReader, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
 
-use super::file::{self, Opened};
+use super::Values;
+use super::input::{self, Input};
+use super::reader::{Location, Reader, Source, shaped};
+use super::values::{Element, Stored};
 use crate::error::{Error, Result};
 
 /// An array of unsigned bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idx {
+#[derive(Debug)]
+pub(super) struct Idx {
     /// The lengths of the one to four axes, none of them 0: `[60000, 28, 28]`.
-    pub dims: Vec<usize>,
+    pub(super) dims: Vec<usize>,
     /// The values in C order, as many as the product of `dims`.
-    pub bytes: Vec<u8>,
+    pub(super) values: Values,
 }
 
-/// Reads an IDX file of unsigned bytes, plain or gzip.
+pub(super) fn reader() -> Reader {
+    Reader {
+        name: "IDX",
+        summary: "one file, plain or gzip: bytes as 0 … 1; the first axis counts the rows, two more are images",
+        options: &[],
+        recognises: |location| match location {
+            Location::File(input) => {
+                let start = input.start();
+                start.starts_with(&[0, 0]) || start.starts_with(input::GZIP)
+            }
+            _ => false,
+        },
+        read: |location, _| {
+            let Location::File(input) = location else { unreachable!("it was recognised") };
+            let path = input.path().to_owned();
+            let idx = read(input)?;
+            let train = shaped(&path, idx.values, &idx.dims)?;
+            Ok(Source { train, test: None, note: None })
+        },
+    }
+}
+
+/// Reads an IDX file of unsigned bytes, plain or gzip; a plain one larger than memory stays where
+/// it is.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] if the system refuses to read, [`Error::File`] if the file is not IDX, holds
 /// another type than unsigned bytes, has no or more than four axes or an axis of length 0, or if
 /// it holds fewer or more values than its header declares.
-pub fn read(path: &Path) -> Result<Idx> {
-    let opened = file::open(path)?;
-    if opened.start.starts_with(file::GZIP) {
-        return read_gzip(path, opened);
+pub(super) fn read(input: Input) -> Result<Idx> {
+    if input.start().starts_with(input::GZIP) {
+        return read_gzip(&input);
     }
-    parse(path, BufReader::new(opened.file), opened.length, 1)
+    let path = input.path().to_owned();
+    let dims = read_dims(&path, &mut input.reader())?;
+    let header = 4 + 4 * dims.len() as u64;
+    let available = u128::from(input.length() - header);
+    let relation = match declared(&dims).cmp(&available) {
+        Ordering::Equal => None,
+        Ordering::Greater => Some("the file holds less"),
+        Ordering::Less => Some("more follow"),
+    };
+    match (relation, usize::try_from(available)) {
+        (None, Ok(count)) => {
+            let dims = dims.iter().map(|&d| d as usize).collect();
+            let values = Stored::new(input, header, Element::U8, count).load_if_small()?;
+            Ok(Idx { dims, values })
+        }
+        (Some(how), _) => Err(damaged(&path, &dims, how)),
+        (None, Err(_)) => Err(damaged(&path, &dims, "this machine cannot address as many")),
+    }
+}
+
+/// How many values these axes have.
+fn declared(dims: &[u32]) -> u128 {
+    // At most four lengths below 2³²: the product cannot overflow 128 bits.
+    dims.iter().map(|&d| u128::from(d)).product()
+}
+
+/// The error of a header that does not fit the data.
+fn damaged(path: &Path, dims: &[u32], how: &str) -> Error {
+    let message = format!(
+        "the header declares {} = {} bytes of data, but {how}: the file is cut off or damaged, \
+         fetch it again",
+        input::product(dims),
+        declared(dims),
+    );
+    Error::file(path, message)
 }
 
 /// Reads a gzip file, all of its members.
 #[cfg(feature = "cli")]
-fn read_gzip(path: &Path, opened: Opened) -> Result<Idx> {
+fn read_gzip(input: &Input) -> Result<Idx> {
     /// Deflate spends at least two bits on a repetition of at most 258 bytes.
     const GREATEST_EXPANSION: u64 = 1032;
-    let unpacked = flate2::read::MultiGzDecoder::new(opened.file);
-    parse(path, unpacked, opened.length, GREATEST_EXPANSION)
+    let unpacked = flate2::bufread::MultiGzDecoder::new(input.reader());
+    parse(input.path(), unpacked, input.length(), GREATEST_EXPANSION)
 }
 
 /// Says what is missing.
 #[cfg(not(feature = "cli"))]
-fn read_gzip(path: &Path, _: Opened) -> Result<Idx> {
-    let message = "this is a gzip file, which only a build with the feature `cli` reads: \
-                   unpack it with gunzip, or enable the feature";
-    Err(Error::file(path, message))
+fn read_gzip(input: &Input) -> Result<Idx> {
+    Err(input.error(
+        "this is a gzip file, which only a build with the feature `cli` reads: unpack it with gunzip, \
+         or enable the feature",
+    ))
 }
 
 /// Reads the header and then exactly as many values as it declares.
@@ -64,19 +124,11 @@ fn read_gzip(path: &Path, _: Opened) -> Result<Idx> {
 /// `length` is the file's length on disk, of which every byte may become up to `expansion` bytes.
 /// What the header declares is compared with that before any memory is taken, and even then the
 /// buffer starts at no more than `length` and grows only as bytes really arrive.
+#[cfg(feature = "cli")]
 fn parse(path: &Path, mut reader: impl Read, length: u64, expansion: u64) -> Result<Idx> {
     let dims = read_dims(path, &mut reader)?;
-    // At most four lengths below 2³²: the product cannot overflow 128 bits.
-    let declared = dims.iter().map(|&d| u128::from(d)).product::<u128>();
-    let header = 4 + 4 * dims.len() as u128;
-    let damaged = |how| {
-        let dims = file::product(&dims);
-        let message = format!(
-            "the header declares {dims} = {declared} bytes of data, but {how}: \
-             the file is cut off or damaged, fetch it again"
-        );
-        Err(Error::file(path, message))
-    };
+    let (header, declared) = (4 + 4 * dims.len() as u128, declared(&dims));
+    let damaged = |how| Err(damaged(path, &dims, how));
     if header + declared > u128::from(length) * u128::from(expansion) {
         return damaged("the file holds less");
     }
@@ -92,7 +144,8 @@ fn parse(path: &Path, mut reader: impl Read, length: u64, expansion: u64) -> Res
         Ordering::Greater => return damaged("more follow"),
         Ordering::Equal => bytes.shrink_to_fit(),
     }
-    Ok(Idx { dims: dims.iter().map(|&d| d as usize).collect(), bytes })
+    let dims = dims.iter().map(|&d| d as usize).collect();
+    Ok(Idx { dims, values: Values::U8(bytes) })
 }
 
 /// Reads the magic number and the lengths of the axes.
@@ -100,7 +153,7 @@ fn read_dims(path: &Path, reader: &mut impl Read) -> Result<Vec<u32>> {
     let fail = |message: String| Err(Error::file(path, message));
     let magic: [u8; 4] = read_array(path, reader)?;
     let [0, 0, kind, axes] = magic else {
-        return fail(format!("not an IDX file: {}", file::describe(&magic)));
+        return fail(format!("not an IDX file: {}", input::describe(&magic)));
     };
     if kind != 0x08 {
         let name = type_name(kind);
@@ -118,7 +171,7 @@ fn read_dims(path: &Path, reader: &mut impl Read) -> Result<Vec<u32>> {
         .map(|_| read_array(path, reader).map(u32::from_be_bytes))
         .collect::<Result<Vec<_>>>()?;
     if dims.contains(&0) {
-        let dims = file::product(&dims);
+        let dims = input::product(&dims);
         return fail(format!(
             "the array is empty ({dims}): every axis needs a length of 1 or more"
         ));
@@ -158,112 +211,21 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// The four files of MNIST, or of a data set in the same form (Fashion-MNIST, KMNIST, …).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mnist {
-    /// Training images, `[N, height, width]`.
-    pub train_images: Idx,
-    /// Training labels, `[N]`.
-    pub train_labels: Option<Idx>,
-    /// Test images, `[M, height, width]`.
-    pub test_images: Idx,
-    /// Test labels, `[M]`.
-    pub test_labels: Option<Idx>,
-}
-
-/// Whether a folder holds at least one of MNIST's two image files, so that [`read_mnist`] is the
-/// one to read it, or to say which file is missing.
-pub fn is_mnist_dir(dir: &Path) -> bool {
-    ["train", "t10k"].iter().any(|part| find(dir, part, "images", 3).is_some())
-}
-
-/// Reads a folder of MNIST's files.
-///
-/// The images are `train-images-idx3-ubyte` and `t10k-images-idx3-ubyte`, the labels
-/// `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte`, each of them also with a dot before
-/// `idx`, and also with `.gz` at the end. The labels may be missing.
-///
-/// # Errors
-///
-/// Those of [`read`], and [`Error::File`] if an image file is missing, if training and test images
-/// differ in size, or if there are not as many labels as images.
-pub fn read_mnist(dir: &Path) -> Result<Mnist> {
-    let (train_path, train_images) = read_images(dir, "train")?;
-    let (test_path, test_images) = read_images(dir, "t10k")?;
-    let (train_size, test_size) = (&train_images.dims[1..], &test_images.dims[1..]);
-    if train_size != test_size {
-        let message = format!(
-            "the images are {} pixels where those of {} are {}: use files of the same data set",
-            file::product(test_size),
-            train_path.display(),
-            file::product(train_size),
-        );
-        return Err(Error::file(test_path, message));
-    }
-    let train_labels = read_labels(dir, "train", train_images.dims[0])?;
-    let test_labels = read_labels(dir, "t10k", test_images.dims[0])?;
-    Ok(Mnist { train_images, train_labels, test_images, test_labels })
-}
-
-/// Reads the images of one part, `train` or `t10k`, as an array with three axes.
-fn read_images(dir: &Path, part: &str) -> Result<(PathBuf, Idx)> {
-    let Some(path) = find(dir, part, "images", 3) else {
-        let message = format!(
-            "there is no {part}-images-idx3-ubyte (or .gz) in this folder: \
-             put MNIST's files there, or name another folder"
-        );
-        return Err(Error::file(dir, message));
-    };
-    let images = read(&path)?;
-    expect_axes(&path, &images, 3)?;
-    Ok((path, images))
-}
-
-/// Reads the labels of one part, `train` or `t10k`, if there are any.
-fn read_labels(dir: &Path, part: &str, images: usize) -> Result<Option<Idx>> {
-    let Some(path) = find(dir, part, "labels", 1) else {
-        return Ok(None);
-    };
-    let labels = read(&path)?;
-    expect_axes(&path, &labels, 1)?;
-    if labels.dims[0] != images {
-        let message = format!(
-            "there are {} labels for {images} images: use files of the same data set",
-            labels.dims[0]
-        );
-        return Err(Error::file(path, message));
-    }
-    Ok(Some(labels))
-}
-
-/// Checks the number of axes.
-fn expect_axes(path: &Path, idx: &Idx, expected: usize) -> Result<()> {
-    let axes = idx.dims.len();
-    if axes == expected {
-        return Ok(());
-    }
-    let message = format!(
-        "the array has {axes} axes where its name promises {expected}: \
-         the file is misnamed, fetch it again"
-    );
-    Err(Error::file(path, message))
-}
-
-/// The first of the names in use that exists.
-fn find(dir: &Path, part: &str, content: &str, axes: usize) -> Option<PathBuf> {
-    ["-", "."]
-        .iter()
-        .flat_map(|dot| ["", ".gz"].map(|end| format!("{part}-{content}{dot}idx{axes}-ubyte{end}")))
-        .map(|name| dir.join(name))
-        .find(|path| path.is_file())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
-    use super::super::file::testing::{assert_refused, read_bytes};
+    use super::super::input::testing::{assert_refused, input};
     use super::*;
+
+    fn parsed(bytes: &[u8]) -> Result<Idx> {
+        read(input(bytes)?)
+    }
+
+    fn bytes(idx: &Idx) -> &[u8] {
+        match &idx.values {
+            Values::U8(bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
 
     /// An IDX file with these axes and these data.
     fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
@@ -283,9 +245,9 @@ mod tests {
     fn one_to_four_axes_are_read() {
         for dims in [&[5][..], &[2, 3], &[2, 3, 4], &[2, 1, 3, 4]] {
             let size = dims.iter().product::<u32>();
-            let array = read_bytes(&filled(dims), read).unwrap();
+            let array = parsed(&filled(dims)).unwrap();
             assert_eq!(array.dims, dims.iter().map(|&d| d as usize).collect::<Vec<_>>());
-            assert_eq!(array.bytes, (0..size as u8).collect::<Vec<_>>());
+            assert_eq!(bytes(&array), (0..size as u8).collect::<Vec<_>>());
         }
     }
 
@@ -298,7 +260,7 @@ mod tests {
                 1..16 => "ends too early",
                 _ => "declares 3 × 2 × 2 = 12 bytes",
             };
-            assert_refused(read_bytes(&whole[..length], read), expected);
+            assert_refused(parsed(&whole[..length]), expected);
         }
     }
 
@@ -326,73 +288,26 @@ mod tests {
             (b"\x80\x04 pickle", "pickle"),
         ];
         for (bytes, expected) in table {
-            assert_refused(read_bytes(bytes, read), expected);
+            assert_refused(parsed(bytes), expected);
         }
     }
 
     #[test]
     fn a_folder_is_refused() {
-        assert_refused(read(tempfile::tempdir().unwrap().path()), "folder");
+        assert_refused(Input::open(tempfile::tempdir().unwrap().path()), "folder");
     }
 
     #[test]
     fn the_buffer_is_not_larger_than_the_data() {
-        let array = read_bytes(&filled(&[100, 10]), read).unwrap();
-        assert_eq!(array.bytes.capacity(), 1000);
+        let array = parsed(&filled(&[100, 10])).unwrap();
+        let Values::U8(bytes) = array.values else { panic!("few bytes are kept in memory") };
+        assert_eq!(bytes.capacity(), 1000);
     }
 
     #[cfg(not(feature = "cli"))]
     #[test]
     fn gzip_needs_the_feature() {
-        assert_refused(read_bytes(&[0x1f, 0x8b, 8, 0], read), "feature `cli`");
-    }
-
-    /// Writes the two image files, and the labels if there are any, under their usual names.
-    fn mnist(train: &[u32], test: &[u32], labels: &[(&str, u32)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let put =
-            |name: &str, dims: &[u32]| fs::write(dir.path().join(name), filled(dims)).unwrap();
-        put("train-images-idx3-ubyte", train);
-        put("t10k-images.idx3-ubyte", test);
-        for &(name, count) in labels {
-            put(name, &[count]);
-        }
-        dir
-    }
-
-    #[test]
-    fn a_folder_of_mnist_is_read() {
-        let dir = mnist(&[3, 2, 2], &[2, 2, 2], &[("train-labels.idx1-ubyte", 3)]);
-        assert!(is_mnist_dir(dir.path()));
-        let data = read_mnist(dir.path()).unwrap();
-        assert_eq!(data.train_images.dims, [3, 2, 2]);
-        assert_eq!(data.test_images.dims, [2, 2, 2]);
-        assert_eq!(data.train_labels.map(|labels| labels.bytes), Some(vec![0, 1, 2]));
-        assert_eq!(data.test_labels, None);
-    }
-
-    #[test]
-    fn folders_that_do_not_fit_together_are_refused() {
-        let label = "t10k-labels-idx1-ubyte";
-        let table = [
-            (mnist(&[3, 2, 2], &[2, 2, 3], &[]), "2 × 3 pixels"),
-            (mnist(&[3, 4], &[2, 4, 1], &[]), "2 axes where its name promises 3"),
-            (mnist(&[3, 2, 2], &[2, 2, 2], &[(label, 3)]), "3 labels for 2 images"),
-        ];
-        for (dir, expected) in table {
-            assert_refused(read_mnist(dir.path()), expected);
-        }
-    }
-
-    #[test]
-    fn a_missing_part_is_named() {
-        let dir = mnist(&[3, 2, 2], &[2, 2, 2], &[]);
-        fs::remove_file(dir.path().join("t10k-images.idx3-ubyte")).unwrap();
-        assert!(is_mnist_dir(dir.path()));
-        assert_refused(read_mnist(dir.path()), "no t10k-images-idx3-ubyte");
-        fs::remove_file(dir.path().join("train-images-idx3-ubyte")).unwrap();
-        assert!(!is_mnist_dir(dir.path()));
-        assert_refused(read_mnist(dir.path()), "no train-images-idx3-ubyte");
+        assert_refused(parsed(&[0x1f, 0x8b, 8, 0]), "feature `cli`");
     }
 
     #[cfg(feature = "cli")]
@@ -412,11 +327,15 @@ mod tests {
         #[test]
         fn a_packed_file_is_the_same_as_a_plain_one() {
             let plain = filled(&[300, 50]);
-            let expected = read_bytes(&plain, read).unwrap();
-            assert_eq!(read_bytes(&gzip(&plain), read).unwrap(), expected);
+            let expected = parsed(&plain).unwrap();
+            let same = |packed: &[u8]| {
+                let found = parsed(packed).unwrap();
+                assert_eq!((&found.dims, bytes(&found)), (&expected.dims, bytes(&expected)));
+            };
+            same(&gzip(&plain));
             // Two members one after the other are one file, as `cat a.gz b.gz` makes it.
             let members = [gzip(&plain[..100]), gzip(&plain[100..])].concat();
-            assert_eq!(read_bytes(&members, read).unwrap(), expected);
+            same(&members);
         }
 
         #[test]
@@ -424,7 +343,7 @@ mod tests {
             let whole = gzip(&filled(&[3, 2, 2]));
             for length in 1..whole.len() {
                 let expected = if length == 1 { "not" } else { "ends too early" };
-                assert_refused(read_bytes(&whole[..length], read), expected);
+                assert_refused(parsed(&whole[..length]), expected);
             }
         }
 
@@ -444,7 +363,7 @@ mod tests {
                 (&[&good[..], b"something else"].concat(), "damaged"),
             ];
             for (bytes, expected) in table {
-                assert_refused(read_bytes(bytes, read), expected);
+                assert_refused(parsed(bytes), expected);
             }
         }
 
@@ -463,7 +382,7 @@ mod tests {
         fn a_header_that_claims_gigabytes_is_refused_at_once() {
             for dims in [&[u32::MAX][..], &[u32::MAX; 4]] {
                 let bomb = gzip(&idx(dims, &[0; 100]));
-                assert_refused(read_bytes(&bomb, read), "the file holds less");
+                assert_refused(parsed(&bomb), "the file holds less");
 
                 let mut taken = 0;
                 let stream = idx(dims, &[]);

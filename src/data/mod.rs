@@ -1,42 +1,37 @@
 //! Data: what it is, where it comes from, and which rows play which role.
 //!
-//! A [`Dataset`] keeps its rows as they came (bytes stay bytes) and turns them into the model's
-//! numbers batch by batch. A [`Source`] is a dataset with its own test part, if it has one, read
-//! from a file or made by the embedded generator. A [`Part`] is the rows that play one role.
+//! A [`Dataset`] keeps its rows as they came (bytes stay bytes, and what is larger than memory stays
+//! in its file) and turns them into the model's numbers batch by batch. A [`Source`] is a dataset with
+//! its own test part, if it has one; a [`Reader`] makes one from what a user names. A [`Part`] is the
+//! rows that play one role.
+//!
+//! To add a reader: write its file, ending in a `reader()` function, and add the file's name to the
+//! list below.
 
-pub mod digits;
-mod file;
-pub mod idx;
-#[cfg(feature = "cli")]
-pub mod npy;
+mod input;
+mod labels;
 mod part;
-mod source;
+mod reader;
+mod scaler;
+mod values;
 
+pub use labels::Labels;
 pub use part::{Binarize, Part, Parts, Roles};
-pub use source::Source;
+pub use reader::{Expected, ReadOptions, Reader, Source};
+pub use scaler::{Columns, Scaler};
+pub use values::{Stored, Values};
 
-use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
-use crate::simd;
 
-/// The values of a dataset, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Bytes; 0 … 255 stand for 0 … 1.
-    U8(Vec<u8>),
-    /// Numbers as they are.
-    F32(Vec<f32>),
-}
-
-impl Values {
-    fn len(&self) -> usize {
-        match self {
-            Values::U8(v) => v.len(),
-            Values::F32(v) => v.len(),
-        }
-    }
-}
+// The first that recognises what the user named is the one that reads it.
+reader::readers!(
+    digits,
+    mnist,
+    idx,
+    #[cfg(feature = "cli")]
+    npy,
+);
 
 /// The shape of an image whose pixels are a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +63,21 @@ impl ImageShape {
 }
 
 /// Rows of equal width.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Dataset {
     values: Values,
     width: usize,
     image: Option<ImageShape>,
-    labels: Option<Vec<u8>>,
+    columns: Option<Vec<String>>,
+    labels: Option<Labels>,
+    fingerprint: u64,
 }
 
+/// Values that a pass over many rows holds at a time.
+const PASS: usize = 8192;
+
 impl Dataset {
-    /// A dataset of `values.len() / width` rows.
+    /// A dataset of `values.len() / width` rows. Everything is read once, to check it.
     ///
     /// # Errors
     /// If there is no whole number of rows, none at all, or a value is not finite.
@@ -87,18 +87,8 @@ impl Dataset {
                 format!("{} values are not a whole number of rows of {width}", values.len());
             return Err(Error::setting("data", message));
         }
-        if let Values::F32(v) = &values
-            && let Some(i) = v.iter().position(|v| !v.is_finite())
-        {
-            let message = "values must be finite; remove or fill in such rows".to_owned();
-            return Err(Error::Value {
-                row: i / width,
-                column: i % width,
-                value: v[i] as f64,
-                message,
-            });
-        }
-        Ok(Dataset { values, width, image: None, labels: None })
+        let fingerprint = values.inspect(width)?;
+        Ok(Dataset { values, width, image: None, columns: None, labels: None, fingerprint })
     }
 
     /// The same dataset, known to be images.
@@ -111,16 +101,27 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same dataset with a name for each column.
+    ///
+    /// # Errors
+    /// If there are more or fewer names than columns.
+    pub fn with_columns(mut self, columns: Vec<String>) -> Result<Self> {
+        if columns.len() != self.width {
+            let message = format!("{} names for {} columns", columns.len(), self.width);
+            return Err(Error::setting("data", message));
+        }
+        self.columns = Some(columns);
+        Ok(self)
+    }
+
     /// The same dataset with a label for each row.
     ///
     /// # Errors
     /// If there are more or fewer labels than rows.
-    pub fn with_labels(mut self, labels: Vec<u8>) -> Result<Self> {
-        if labels.len() != self.rows() {
-            return Err(Error::setting(
-                "data",
-                format!("{} labels for {} rows", labels.len(), self.rows()),
-            ));
+    pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
+        if labels.rows() != self.rows() {
+            let message = format!("{} labels for {} rows", labels.rows(), self.rows());
+            return Err(Error::setting("data", message));
         }
         self.labels = Some(labels);
         Ok(self)
@@ -141,9 +142,20 @@ impl Dataset {
         self.image
     }
 
+    /// The names of the columns, if they have names.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.columns.as_deref()
+    }
+
+    /// The error of a value that something cannot use.
+    pub(crate) fn bad_value(&self, row: usize, column: usize, value: f64, message: &str) -> Error {
+        let name = self.columns.as_ref().map(|names| names[column].clone());
+        Error::Value { row, column, name, value, message: message.to_owned() }
+    }
+
     /// The label of every row, if there are labels.
-    pub fn labels(&self) -> Option<&[u8]> {
-        self.labels.as_deref()
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
     }
 
     /// The values as they came.
@@ -151,118 +163,118 @@ impl Dataset {
         &self.values
     }
 
-    /// `out ← row`, bytes scaled to [0, 1]; `out: [D]`.
-    ///
-    /// # Panics
-    /// If there is no such row, or `out` has another width.
-    pub fn read<T: Real>(&self, out: &mut [T], row: usize) {
-        let range = row * self.width..(row + 1) * self.width;
-        match &self.values {
-            Values::U8(v) => {
-                // Multiplied in f64: rounded to f32 this is the correctly rounded quotient, without the
-                // cost of a division.
-                let bytes = &v[range];
-                simd::dispatch(
-                    #[inline(always)]
-                    || {
-                        out.iter_mut()
-                            .zip(bytes)
-                            .for_each(|(o, &v)| *o = T::from_f64(v as f64 * (1.0 / 255.0)));
-                    },
-                );
-            }
-            Values::F32(v) => {
-                out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = T::from_f64(v as f64))
-            }
-        }
-    }
-
-    /// Whether `p` can have every value of the dataset.
+    /// `out ← row`, bytes scaled to [0, 1] and, with a scaler, in its units; `out: [D]`.
     ///
     /// # Errors
-    /// [`Error::Value`] at the first value that it cannot train on.
-    pub fn support<T: Real>(&self, p: &dyn Distribution<T>) -> Result<Support> {
-        let mut verdict = Support::Inside;
-        let mut judge = |i: usize, value: f64, support: Support| match support {
-            Support::Outside(message) => {
-                let (row, column) = (i / self.width, i % self.width);
-                Err(Error::Value { row, column, value, message: message.to_owned() })
-            }
-            Support::CrossEntropy(_) => {
-                verdict = support;
-                Ok(())
-            }
-            Support::Inside => Ok(()),
-        };
-        match &self.values {
-            Values::U8(v) => {
-                let table: Vec<_> = (0..256).map(|b| p.support(b as f64 / 255.0)).collect();
-                v.iter()
-                    .enumerate()
-                    .try_for_each(|(i, &b)| judge(i, b as f64 / 255.0, table[b as usize]))?;
-            }
-            Values::F32(v) => {
-                v.iter()
-                    .enumerate()
-                    .try_for_each(|(i, &v)| judge(i, v as f64, p.support(v as f64)))?;
+    /// If the row lies in a file that cannot be read any more.
+    ///
+    /// # Panics
+    /// If there is no such row, or `out` or the scaler has another width.
+    pub fn read<T: Real>(&self, out: &mut [T], row: usize, scaler: Option<&Scaler>) -> Result<()> {
+        assert_eq!(out.len(), self.width, "a row has {} values", self.width);
+        self.values.blocks(
+            row * self.width..(row + 1) * self.width,
+            &mut |at, block| match scaler {
+                None => block.fill(&mut out[at..], |_, x| x),
+                Some(scaler) => block.fill(&mut out[at..], |j, x| scaler.apply(at + j, x)),
+            },
+        )
+    }
+
+    /// Calls `each` with the number and the values of every row of `rows`, in order; consecutive rows
+    /// are read together.
+    pub(crate) fn for_each_row(
+        &self,
+        rows: &[usize],
+        each: &mut dyn FnMut(usize, &[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let most = (PASS / self.width).max(1);
+        let mut buffer = vec![0f64; most * self.width];
+        for run in rows.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(most)) {
+            let values = &mut buffer[..run.len() * self.width];
+            let first = run[0] * self.width;
+            self.values.blocks(first..first + values.len(), &mut |at, block| {
+                block.fill(&mut values[at..], |_, x| x)
+            })?;
+            for (row, values) in run.iter().zip(values.chunks_exact(self.width)) {
+                each(*row, values)?;
             }
         }
-        Ok(verdict)
+        Ok(())
     }
 
     /// A 64-bit fingerprint of width and values (FNV-1a), to notice that a run is resumed on other
     /// data. Not a defence against forgery.
     pub fn fingerprint(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut eat = |byte: u64| hash = (hash ^ byte).wrapping_mul(0x0000_0100_0000_01b3);
-        eat(self.width as u64);
-        match &self.values {
-            Values::U8(v) => v.iter().for_each(|&b| eat(b as u64)),
-            Values::F32(v) => v.iter().for_each(|&v| eat(v.to_bits() as u64)),
+        self.fingerprint
+    }
+}
+
+/// Helpers of the tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// All values of a dataset.
+    pub(crate) fn all<T: Real>(data: &Dataset) -> Vec<T> {
+        let mut values = vec![T::zero(); data.rows() * data.width()];
+        for (row, out) in values.chunks_exact_mut(data.width()).enumerate() {
+            data.read(out, row, None).unwrap();
         }
-        hash
+        values
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution;
 
     #[test]
     fn bytes_are_scaled_and_numbers_are_not() {
+        let all = |values| testing::all::<f32>(&Dataset::new(values, 2).unwrap());
+        assert_eq!(all(Values::U8(vec![0, 0, 51, 255])), [0.0, 0.0, 0.2, 1.0]);
+        assert_eq!(all(Values::F32(vec![1.5, -2.0])), [1.5, -2.0]);
+        assert_eq!(all(Values::F64(vec![0.1, 1e-300])), [0.1, 0.0]);
+    }
+
+    #[test]
+    fn scaling_happens_before_rounding() {
+        let data = Dataset::new(Values::F64(vec![1e9 + 0.5, 7.0]), 2).unwrap();
+        let scaler = Scaler::new(vec![1e9, 7.0], vec![0.25, 1.0]).unwrap();
         let mut out = [0f32; 2];
-        Dataset::new(Values::U8(vec![0, 0, 51, 255]), 2).unwrap().read(&mut out, 1);
-        assert_eq!(out, [0.2, 1.0]);
-        Dataset::new(Values::F32(vec![1.5, -2.0]), 2).unwrap().read(&mut out, 0);
-        assert_eq!(out, [1.5, -2.0]);
+        data.read(&mut out, 0, Some(&scaler)).unwrap();
+        assert_eq!(out, [2.0, 0.0]);
     }
 
     #[test]
     fn every_byte_is_its_correctly_rounded_quotient() {
-        let (mut single, mut double) = ([0f32; 256], [0f64; 256]);
         let data = Dataset::new(Values::U8((0..=255).collect()), 256).unwrap();
-        data.read(&mut single, 0);
-        data.read(&mut double, 0);
+        let (single, double) = (testing::all::<f32>(&data), testing::all::<f64>(&data));
         assert!((0..256).all(|b| single[b] == b as f32 / 255.0));
         assert!((0..256).all(|b| (double[b] - b as f64 / 255.0).abs() <= f64::EPSILON / 2.0));
         assert_eq!((double[0], double[255]), (0.0, 1.0));
     }
 
     #[test]
+    fn passes_meet_every_row_once() {
+        let data = Dataset::new(Values::U8((0..=255).collect()), 2).unwrap();
+        let rows = [0, 1, 2, 9, 10, 127];
+        let mut found = Vec::new();
+        data.for_each_row(&rows, &mut |row, values| {
+            assert_eq!((values[0] * 255.0).round() as usize, 2 * row);
+            found.push(row);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(found, rows);
+    }
+
+    #[test]
     fn bad_values_are_named_by_row_and_column() {
         let nan = Dataset::new(Values::F32(vec![0.0, 1.0, 2.0, f32::NAN]), 2).unwrap_err();
         assert!(nan.to_string().starts_with("row 1, column 1"), "{nan}");
+        assert!(Dataset::new(Values::F64(vec![f64::INFINITY]), 1).is_err());
         assert!(Dataset::new(Values::U8(vec![1, 2, 3]), 2).is_err());
         assert!(Dataset::new(Values::U8(vec![]), 2).is_err());
-
-        let bernoulli = distribution::build::<f32>(&"bernoulli".parse().unwrap()).unwrap();
-        let support = |v: Vec<f32>| Dataset::new(Values::F32(v), 2).unwrap().support(&*bernoulli);
-        assert_eq!(support(vec![0.0, 1.0]).unwrap(), Support::Inside);
-        assert!(matches!(support(vec![0.5, 1.0]).unwrap(), Support::CrossEntropy(_)));
-        assert!(matches!(
-            support(vec![0.0, 1.0, 2.0, 0.0]),
-            Err(Error::Value { row: 1, column: 0, .. })
-        ));
     }
 }

@@ -13,143 +13,131 @@
 //! a check of our own looks at the header first.
 
 use std::cmp::Ordering;
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
 
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr, WriteOptions, WriterBuilder};
 
 use super::Values;
-use super::file::{self, Opened};
+use super::input::{self, Input};
+use super::reader::{Location, Reader, Source, shaped};
+use super::values::{Element, Stored};
 use crate::error::{Error, Result};
 
 /// The six bytes every file starts with.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// An array.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Npy {
+#[derive(Debug)]
+pub(super) struct Npy {
     /// The lengths of the one to four axes, none of them 0; the first one counts the rows.
-    pub shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     /// As many values as the product of `shape`.
-    pub values: Values,
-    /// A sentence for the user if the values are not exactly those of the file.
-    pub note: Option<String>,
+    pub(super) values: Values,
 }
 
-/// Reads an array of dtype `u1`, `f4` or `f8`, the floats in either byte order.
+pub(super) fn reader() -> Reader {
+    Reader {
+        name: "NPY",
+        summary: "one array of u1 (as 0 … 1), f4 or f8; the first axis counts the rows, two more are images",
+        options: &[],
+        recognises: |location| match location {
+            Location::File(input) => input.start().starts_with(b"\x93NUM"),
+            _ => false,
+        },
+        read: |location, _| {
+            let Location::File(input) = location else { unreachable!("it was recognised") };
+            let path = input.path().to_owned();
+            let npy = read(input)?;
+            let train = shaped(&path, npy.values, &npy.shape)?;
+            let note = "bytes are read as 0 … 1: every value is divided by 255";
+            let note = train.values().are_bytes().then(|| note.to_owned());
+            Ok(Source { train, test: None, note })
+        },
+    }
+}
+
+/// Reads an array of dtype `u1`, `f4` or `f8`, the floats in either byte order. One larger than
+/// memory stays where it is.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] if the system refuses to read, [`Error::File`] if the file is not `.npy`, has
-/// another dtype, is in Fortran order, has no or more than four axes or an axis of length 0, holds
-/// fewer or more values than its header declares, or holds an `f8` too large for an `f4`.
-pub fn read(path: &Path) -> Result<Npy> {
-    let Opened { file, length, start } = file::open(path)?;
-    let mut reader = BufReader::new(file);
-    let (header, end) = read_header(path, &mut reader, length, &start)?;
-    let (kind, endianness) = element(path, &header)?;
-    check_axes(path, &header)?;
-    check_size(path, &header, kind, length - end)?;
-
+/// another dtype, is in Fortran order, has no or more than four axes or an axis of length 0, or
+/// holds fewer or more values than its header declares.
+pub(super) fn read(input: Input) -> Result<Npy> {
+    let (header, end) = read_header(&input)?;
+    let element = element(&input, &header)?;
+    check_axes(&input, &header)?;
+    check_size(&input, &header, element, input.length() - end)?;
     let shape = header.shape().iter().map(|&n| n as usize).collect::<Vec<_>>();
     let count = shape.iter().product::<usize>();
-    let source = Source { path, reader, count, big_endian: endianness == Endianness::Big };
-    let (values, note) = match kind {
-        Kind::U1 => (Values::U8(source.bytes()?), None),
-        Kind::F4 => (Values::F32(source.singles()?), None),
-        Kind::F8 => {
-            let note = "the float64 values were rounded to float32".to_owned();
-            (Values::F32(source.doubles(count / shape[0])?), Some(note))
-        }
-    };
-    Ok(Npy { shape, values, note })
+    Ok(Npy { shape, values: Stored::new(input, end, element, count).load_if_small()? })
 }
 
-/// Writes an array as version 1.0, little-endian `f4`, C order.
+/// Writes an array as version 1.0, little-endian, C order: `f4` or, with `double`, `f8`.
 ///
 /// # Errors
 ///
 /// Those of `out`, and [`io::ErrorKind::InvalidInput`] if there are not as many values as the
 /// product of `shape`.
-pub fn write(out: &mut dyn Write, shape: &[usize], values: &[f32]) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    shape: &[usize],
+    values: impl ExactSizeIterator<Item = f64>,
+    double: bool,
+) -> io::Result<()> {
     let count = shape.iter().try_fold(1usize, |count, &n| count.checked_mul(n));
     if count != Some(values.len()) {
         let message = format!("{} values do not fill the shape {shape:?}", values.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let shape = shape.iter().map(|&n| n as u64).collect::<Vec<_>>();
-    let little_endian = "<f4".parse::<TypeStr>().map_err(io::Error::other)?;
-    let mut out = WriteOptions::<f32>::new()
-        .dtype(DType::new_scalar(little_endian))
-        .shape(&shape)
-        .writer(BufWriter::new(out))
-        .write_header_only()?;
+    let dtype = if double { "<f8" } else { "<f4" }.parse::<TypeStr>().map_err(io::Error::other)?;
+    let options = WriteOptions::<f64>::new().dtype(DType::new_scalar(dtype)).shape(&shape);
+    let mut out = options.writer(BufWriter::new(out)).write_header_only()?;
     for value in values {
-        out.write_all(&value.to_le_bytes())?;
+        match double {
+            true => out.write_all(&value.to_le_bytes())?,
+            false => out.write_all(&(value as f32).to_le_bytes())?,
+        }
     }
     out.flush()
 }
 
-/// The dtypes that are read.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    U1,
-    F4,
-    F8,
-}
-
-impl Kind {
-    /// Bytes of an element.
-    fn size(self) -> usize {
-        match self {
-            Kind::U1 => 1,
-            Kind::F4 => 4,
-            Kind::F8 => 8,
-        }
-    }
-}
-
 /// Reads everything before the values. Also returns how many bytes that is.
-fn read_header(
-    path: &Path,
-    reader: &mut impl Read,
-    length: u64,
-    start: &[u8],
-) -> Result<(NpyHeader, u64)> {
-    let (prefix, text) = header_lengths(path, start)?;
+fn read_header(input: &Input) -> Result<(NpyHeader, u64)> {
+    let (prefix, text) = header_lengths(input)?;
     let end = (prefix + text) as u64;
-    if end > length {
-        return Err(cut_off(path));
+    if end > input.length() {
+        return Err(cut_off(input));
     }
     let mut header = vec![0; prefix + text];
-    reader.read_exact(&mut header).map_err(|e| Error::io(path, e))?;
+    input.read_exact_at(&mut header, 0)?;
     // npyz explains over several lines and in terms of its parser, so its words are not passed on.
     let parsed = screen(&header[prefix..])
         .and_then(|()| NpyHeader::from_reader(header.as_slice()).map_err(|_| NOT_PLAIN))
-        .map_err(|what| {
-            Error::file(path, format!("{what}: store the array again with numpy.save"))
-        })?;
+        .map_err(|what| input.error(format!("{what}: store the array again with numpy.save")))?;
     Ok((parsed, end))
 }
 
 /// The lengths of the two parts of the header: up to its length field, and the dictionary.
-fn header_lengths(path: &Path, start: &[u8]) -> Result<(usize, usize)> {
+fn header_lengths(input: &Input) -> Result<(usize, usize)> {
     /// The limit that `numpy.load` sets, too. A header of numbers needs about a hundred bytes.
     const LONGEST: usize = 10_000;
-    let Some(rest) = start.strip_prefix(MAGIC) else {
-        let message = format!("not a NumPy array: {}", file::describe(start));
-        return Err(Error::file(path, message));
+    let Some(rest) = input.start().strip_prefix(MAGIC) else {
+        let message = format!("not a NumPy array: {}", input::describe(input.start()));
+        return Err(input.error(message));
     };
     let (prefix, text) = match *rest {
         [1, 0, a, b, ..] => (10, u16::from_le_bytes([a, b]).into()),
         [2 | 3, 0, a, b, c, d, ..] => (12, u32::from_le_bytes([a, b, c, d]) as usize),
-        [] | [_] | [1..=3, 0, ..] => return Err(cut_off(path)),
+        [] | [_] | [1..=3, 0, ..] => return Err(cut_off(input)),
         [major, minor, ..] => {
             let message = format!(
                 "the format's version is {major}.{minor} where 1.0, 2.0 or 3.0 is expected: \
                  store the array again with numpy.save"
             );
-            return Err(Error::file(path, message));
+            return Err(input.error(message));
         }
     };
     if text > LONGEST {
@@ -157,14 +145,14 @@ fn header_lengths(path: &Path, start: &[u8]) -> Result<(usize, usize)> {
             "the header claims {text} bytes where at most {LONGEST} are expected: \
              the file is damaged, write or fetch it again"
         );
-        return Err(Error::file(path, message));
+        return Err(input.error(message));
     }
     Ok((prefix, text))
 }
 
 /// The error of a file that ends within its header.
-fn cut_off(path: &Path) -> Error {
-    Error::file(path, "the file ends inside its header: it is cut off, write or fetch it again")
+fn cut_off(input: &Input) -> Error {
+    input.error("the file ends inside its header: it is cut off, write or fetch it again")
 }
 
 /// What is wrong with a header that does not look like `numpy.save`'s.
@@ -223,26 +211,31 @@ fn screen_numbers<'a>(words: impl Iterator<Item = &'a str>) -> Screened {
     Ok(())
 }
 
+/// Whether an element's first byte is the most significant one.
+fn is_big(dtype: &TypeStr) -> bool {
+    dtype.endianness() == Endianness::Big
+}
+
 /// The type and byte order of the elements.
-fn element(path: &Path, header: &NpyHeader) -> Result<(Kind, Endianness)> {
+fn element(input: &Input, header: &NpyHeader) -> Result<Element> {
     let wrong = match header.dtype() {
         _ if header.uses_pickled_array() => {
             "the array holds Python objects, pickled, and loading those could run any code"
                 .to_owned()
         }
         DType::Plain(dtype) => match (dtype.type_char(), dtype.size_field()) {
-            (TypeChar::Uint, 1) => return Ok((Kind::U1, dtype.endianness())),
-            (TypeChar::Float, 4) => return Ok((Kind::F4, dtype.endianness())),
-            (TypeChar::Float, 8) => return Ok((Kind::F8, dtype.endianness())),
+            (TypeChar::Uint, 1) => return Ok(Element::U8),
+            (TypeChar::Float, 4) => return Ok(Element::F32 { big_endian: is_big(&dtype) }),
+            (TypeChar::Float, 8) => return Ok(Element::F64 { big_endian: is_big(&dtype) }),
             _ => format!("the dtype is '{dtype}' where u1, f4 or f8 is expected"),
         },
         _ => "the dtype has several fields where one is expected, so take one of them".to_owned(),
     };
-    Err(Error::file(path, format!("{wrong}: store array.astype(\"float32\")")))
+    Err(input.error(format!("{wrong}: store array.astype(\"float32\")")))
 }
 
 /// Checks that the axes are one to four, not empty, and in C order.
-fn check_axes(path: &Path, header: &NpyHeader) -> Result<()> {
+fn check_axes(input: &Input, header: &NpyHeader) -> Result<()> {
     let dims = header.shape();
     let wrong = if dims.is_empty() {
         "the array is a single number where rows are expected: store an array of rows".to_owned()
@@ -250,7 +243,7 @@ fn check_axes(path: &Path, header: &NpyHeader) -> Result<()> {
         let axes = dims.len();
         format!("the array has {axes} axes where 1 to 4 are expected: reshape it to [rows, values]")
     } else if dims.contains(&0) {
-        let shape = file::product(dims);
+        let shape = input::product(dims);
         format!("the array is empty ({shape}): every axis needs a length of 1 or more")
     } else if dims.len() > 1 && header.order() == Order::Fortran {
         "the array is in Fortran order where C order is expected: \
@@ -259,14 +252,14 @@ fn check_axes(path: &Path, header: &NpyHeader) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::file(path, wrong))
+    Err(input.error(wrong))
 }
 
 /// Checks that the shape asks for exactly the `available` bytes, so that memory for it may be taken
 /// and its axes fit a `usize`.
-fn check_size(path: &Path, header: &NpyHeader, kind: Kind, available: u64) -> Result<()> {
+fn check_size(input: &Input, header: &NpyHeader, element: Element, available: u64) -> Result<()> {
     let dims = header.shape();
-    let bytes = dims.iter().try_fold(kind.size(), |bytes, &n| {
+    let bytes = dims.iter().try_fold(element.size(), |bytes, &n| {
         usize::try_from(n).ok().and_then(|n| bytes.checked_mul(n))
     });
     let relation = match bytes.map(|bytes| (bytes as u64).cmp(&available)) {
@@ -277,74 +270,10 @@ fn check_size(path: &Path, header: &NpyHeader, kind: Kind, available: u64) -> Re
     let message = format!(
         "the header declares {} values of size {}, {relation} than the {available} bytes that \
          follow it: the file is cut off or damaged, write or fetch it again",
-        file::product(dims),
-        kind.size(),
+        input::product(dims),
+        element.size(),
     );
-    Err(Error::file(path, message))
-}
-
-/// The values of a file whose header has been read and checked.
-struct Source<'a, R> {
-    path: &'a Path,
-    reader: R,
-    /// How many elements there are.
-    count: usize,
-    /// Whether an element's first byte is the most significant one.
-    big_endian: bool,
-}
-
-impl<R: Read> Source<'_, R> {
-    /// All elements of dtype `u1`.
-    fn bytes(mut self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.count];
-        self.fill(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// All elements of dtype `f4`.
-    fn singles(self) -> Result<Vec<f32>> {
-        self.floats(|_, element| Ok(f32::from_le_bytes(element)))
-    }
-
-    /// All elements of dtype `f8`, rounded. `columns` is the number of values in a row.
-    fn doubles(self, columns: usize) -> Result<Vec<f32>> {
-        let path = self.path;
-        self.floats(|i, element| {
-            let exact = f64::from_le_bytes(element);
-            let rounded = exact as f32;
-            if rounded.is_infinite() && exact.is_finite() {
-                let (row, column) = (i / columns, i % columns);
-                let message = format!(
-                    "row {row}, column {column} (from 0) holds {exact:e} where a float32 ends at \
-                     3.4e38: scale the data down"
-                );
-                return Err(Error::file(path, message));
-            }
-            Ok(rounded)
-        })
-    }
-
-    /// All elements of `N` bytes, converted from their number and their little-endian bytes.
-    fn floats<const N: usize>(
-        mut self,
-        convert: impl Fn(usize, [u8; N]) -> Result<f32>,
-    ) -> Result<Vec<f32>> {
-        let mut values = Vec::with_capacity(self.count);
-        for i in 0..self.count {
-            let mut element = [0; N];
-            self.fill(&mut element)?;
-            if self.big_endian {
-                element.reverse();
-            }
-            values.push(convert(i, element)?);
-        }
-        Ok(values)
-    }
-
-    /// Reads the next bytes.
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.reader.read_exact(bytes).map_err(|e| Error::io(self.path, e))
-    }
+    Err(input.error(message))
 }
 
 #[cfg(test)]

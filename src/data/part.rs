@@ -1,13 +1,13 @@
 //! Which rows are for training, validation and test, and how their values are binarised.
 
-use super::{Dataset, Source};
+use super::{Columns, Dataset, Scaler, Source};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use rand::RngExt;
 use rand::seq::SliceRandom;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How grey values in [0, 1] become 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub struct Part {
     rows: Vec<usize>,
     binarize: Binarize,
     coins: Address,
+    scaler: Option<Arc<Scaler>>,
+    /// What [`Part::columns`] found; the data may be larger than memory.
+    columns: OnceLock<Arc<Columns>>,
 }
 
 /// The rows of a source in their roles.
@@ -135,8 +138,7 @@ impl Parts {
             return Err(Error::setting("validation", "no row is left for training"));
         }
         let part = |data: &Arc<Dataset>, rows: Vec<usize>, coins| {
-            let part = Part { data: data.clone(), rows, binarize: roles.binarize, coins };
-            part.check_range().map(|()| part)
+            Part::new(data.clone(), rows, roles.binarize, coins)
         };
         let held_out = |data: &Arc<Dataset>, rows: Vec<usize>, coins| match rows.is_empty() {
             true => Ok(None),
@@ -155,7 +157,48 @@ impl Parts {
     }
 }
 
+impl Parts {
+    /// Gives the model standardised columns: units of the training rows' spread around their mean.
+    ///
+    /// # Errors
+    /// If the values are binarised, a file cannot be read, or a column has no finite spread.
+    pub fn standardize(&mut self) -> Result<()> {
+        let scaler = Scaler::fit(&*self.train.columns()?)?;
+        self.set_scaler(scaler)
+    }
+
+    /// Gives the model columns in these units, those it was trained in.
+    ///
+    /// # Errors
+    /// As [`Part::set_scaler`].
+    pub fn set_scaler(&mut self, scaler: Scaler) -> Result<()> {
+        let scaler = Arc::new(scaler);
+        let parts = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
+        parts.into_iter().flatten().try_for_each(|part| part.share_scaler(&scaler))
+    }
+}
+
 impl Part {
+    fn new(
+        data: Arc<Dataset>,
+        rows: Vec<usize>,
+        binarize: Binarize,
+        coins: Address,
+    ) -> Result<Self> {
+        let part = Part { data, rows, binarize, coins, scaler: None, columns: OnceLock::new() };
+        part.check_range().map(|()| part)
+    }
+
+    /// All rows of data that plays no role in a training, binarised as held-out rows are.
+    ///
+    /// # Errors
+    /// If a value to be binarised is outside [0, 1].
+    pub fn whole(data: Dataset, binarize: Binarize) -> Result<Self> {
+        let rows = (0..data.rows()).collect();
+        let coins = Address::new(HELD_OUT_SEED, Purpose::BinarizeHeldOut).level(1);
+        Part::new(Arc::new(data), rows, binarize, coins)
+    }
+
     /// The dataset rows of this part.
     pub fn rows(&self) -> &[usize] {
         &self.rows
@@ -164,6 +207,7 @@ impl Part {
     /// Keeps the first `rows` rows.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
+        self.columns = OnceLock::new();
     }
 
     /// The dataset that they are rows of.
@@ -171,12 +215,48 @@ impl Part {
         &self.data
     }
 
-    /// `out_b ← row rows[b] of the dataset`, binarised; `out: [B·D]`. `draw` numbers the times that a
-    /// training row is drawn (its epoch) and matters to dynamic binarisation only.
+    /// The units in which the model sees the columns, if not in their own.
+    pub fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_deref()
+    }
+
+    /// Gives the model columns in these units, those it was trained in.
+    ///
+    /// # Errors
+    /// If the values are binarised, or the scaler has another width.
+    pub fn set_scaler(&mut self, scaler: Scaler) -> Result<()> {
+        self.share_scaler(&Arc::new(scaler))
+    }
+
+    fn share_scaler(&mut self, scaler: &Arc<Scaler>) -> Result<()> {
+        if self.binarize != Binarize::None {
+            let message = "values that are binarised have no spread to standardise";
+            return Err(Error::setting("standardize", message));
+        }
+        if scaler.width() != self.data.width() {
+            let (found, wanted) = (self.data.width(), scaler.width());
+            let message = format!("rows of {found} values do not fit {wanted} columns' units");
+            return Err(Error::setting("standardize", message));
+        }
+        self.scaler = Some(scaler.clone());
+        Ok(())
+    }
+
+    /// What a log-density in the model's units is too large by, in nats per row
+    /// ([`Scaler::log_volume`]); 0 without a scaler.
+    pub fn log_volume(&self) -> f64 {
+        self.scaler.as_ref().map_or(0.0, |s| s.log_volume())
+    }
+
+    /// `out_b ← row rows[b] of the dataset`, scaled and binarised; `out: [B·D]`. `draw` numbers the
+    /// times that a training row is drawn (its epoch) and matters to dynamic binarisation only.
+    ///
+    /// # Errors
+    /// If the rows lie in a file that cannot be read any more.
     ///
     /// # Panics
     /// If `out` has not one place per row, or there is no such row.
-    pub fn gather<T: Real>(&self, out: &mut [T], rows: &[usize], draw: u32) {
+    pub fn gather<T: Real>(&self, out: &mut [T], rows: &[usize], draw: u32) -> Result<()> {
         let width = self.data.width();
         assert_eq!(
             out.len(),
@@ -186,14 +266,21 @@ impl Part {
         let cost =
             if matches!(self.binarize, Binarize::Static | Binarize::Dynamic) { 8 } else { 1 };
         let out = crate::parallel::RowsMut::new(out, width);
+        let failure = Mutex::new(None);
         crate::parallel::rows(out, rows.len(), cost * width, &|first, count, mut out| {
-            (0..count).for_each(|i| self.read(out.row(i), rows[first + i], draw));
+            for i in 0..count {
+                if let Err(e) = self.read(out.row(i), rows[first + i], draw) {
+                    failure.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(e);
+                    return;
+                }
+            }
         });
+        failure.into_inner().unwrap_or_else(|e| e.into_inner()).map_or(Ok(()), Err)
     }
 
-    /// One row, binarised.
-    fn read<T: Real>(&self, out: &mut [T], row: usize, draw: u32) {
-        self.data.read(out, row);
+    /// One row, scaled and binarised.
+    fn read<T: Real>(&self, out: &mut [T], row: usize, draw: u32) -> Result<()> {
+        self.data.read(out, row, self.scaler())?;
         let bit = |heads: bool| if heads { T::one() } else { T::zero() };
         match self.binarize {
             Binarize::None => {}
@@ -208,52 +295,99 @@ impl Part {
                 out.iter_mut().for_each(|x| *x = bit(T::from_f64(rng.random::<f32>() as f64) < *x));
             }
         }
+        Ok(())
     }
 
-    /// The mean of each column of this part, `[D]`: of its thresholded or grey values, the latter being
-    /// the mean of the coins too.
-    pub fn column_means(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.data.width()];
-        let mut row = vec![0f64; sums.len()];
-        for &r in &self.rows {
-            match self.binarize {
-                Binarize::Threshold => self.read(&mut row, r, 0),
-                _ => self.data.read(&mut row, r),
-            }
-            sums.iter_mut().zip(&row).for_each(|(s, v)| *s += v);
-        }
-        sums.iter_mut().for_each(|s| *s /= self.rows.len() as f64);
-        sums
-    }
-
-    /// Whether `p` can have this part's values after binarisation.
+    /// Means and spreads of this part's columns in their own units: of the thresholded values, or of
+    /// the grey ones, whose mean is that of the coins too. Found once.
     ///
     /// # Errors
-    /// As [`Dataset::support`].
+    /// If a file cannot be read.
+    pub fn columns(&self) -> Result<Arc<Columns>> {
+        if let Some(columns) = self.columns.get() {
+            return Ok(columns.clone());
+        }
+        let mut columns = Columns::new(self.data.width());
+        let mut bits = vec![0.0; self.data.width()];
+        self.data.for_each_row(&self.rows, &mut |_, values| {
+            if self.binarize == Binarize::Threshold {
+                bits.iter_mut().zip(values).for_each(|(b, v)| *b = f64::from(u8::from(*v > 0.5)));
+                columns.add(&bits);
+            } else {
+                columns.add(values);
+            }
+            Ok(())
+        })?;
+        Ok(self.columns.get_or_init(|| Arc::new(columns)).clone())
+    }
+
+    /// The mean of each column as the model sees it, `[D]`.
+    ///
+    /// # Errors
+    /// As [`Self::columns`].
+    pub fn column_means(&self) -> Result<Vec<f64>> {
+        let mut means = self.columns()?.means();
+        if let Some(scaler) = self.scaler() {
+            means.iter_mut().enumerate().for_each(|(j, m)| *m = scaler.apply(j, *m));
+        }
+        Ok(means)
+    }
+
+    /// Whether `p` can have this part's values as the model sees them.
+    ///
+    /// # Errors
+    /// [`Error::Value`] at the first value that it cannot train on; and if a file cannot be read.
     pub fn support<T: Real>(&self, p: &dyn Distribution<T>) -> Result<Support> {
-        if self.binarize == Binarize::None { self.data.support(p) } else { Ok(p.support(1.0)) }
+        if self.binarize != Binarize::None {
+            return Ok(p.support(1.0));
+        }
+        let mut verdict = Support::Inside;
+        // Neighbours are often the same, in images above all; asking again would say the same.
+        let mut last = None;
+        self.data.for_each_row(&self.rows, &mut |row, values| {
+            for (column, &value) in values.iter().enumerate() {
+                let seen = self.scaler().map_or(value, |s| s.apply(column, value));
+                if last == Some(seen) {
+                    continue;
+                }
+                last = Some(seen);
+                let refused = if T::from_f64(seen).is_finite() {
+                    match p.support(seen) {
+                        Support::Outside(message) => Some(message),
+                        Support::Inside => None,
+                        grey => {
+                            verdict = grey;
+                            None
+                        }
+                    }
+                } else {
+                    Some("it is beyond single precision; rescale the data or standardise them")
+                };
+                if let Some(message) = refused {
+                    return Err(self.data.bad_value(row, column, value, message));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(verdict)
     }
 
     /// Coins and thresholds need values in [0, 1].
     fn check_range(&self) -> Result<()> {
-        if self.binarize == Binarize::None {
+        if self.binarize == Binarize::None || self.data.values().are_bytes() {
             return Ok(());
         }
-        let mut values = vec![0f64; self.data.width()];
-        for &row in &self.rows {
-            self.data.read(&mut values, row);
-            if let Some(column) = values.iter().position(|v| !(0.0..=1.0).contains(v)) {
+        self.data.for_each_row(&self.rows, &mut |row, values| match values
+            .iter()
+            .position(|v| !(0.0..=1.0).contains(v))
+        {
+            None => Ok(()),
+            Some(column) => {
                 let message =
                     "binarising needs values from 0 to 1; rescale the data or use --binarize none";
-                return Err(Error::Value {
-                    row,
-                    column,
-                    value: values[column],
-                    message: message.to_owned(),
-                });
+                Err(self.data.bad_value(row, column, values[column], message))
             }
-        }
-        Ok(())
+        })
     }
 }
 
@@ -289,7 +423,7 @@ mod tests {
         let throw = |binarize, draw| {
             let part = Parts::new(source(100), roles(binarize)).unwrap().train;
             let mut out = vec![0f32; part.rows().len() * 4];
-            part.gather(&mut out, part.rows(), draw);
+            part.gather(&mut out, part.rows(), draw).unwrap();
             assert!(out.iter().all(|x| *x == 0.0 || *x == 1.0));
             out
         };
@@ -309,7 +443,7 @@ mod tests {
         let (draws, mut heads) = (2000, 0.0);
         let mut out = [0f64; 4];
         for draw in 0..draws {
-            part.gather(&mut out, &[16], draw); // pixels 64 … 67 of 255
+            part.gather(&mut out, &[16], draw).unwrap(); // pixels 64 … 67 of 255
             heads += out[0];
         }
         let p = 64.0 / 255.0;
@@ -320,14 +454,12 @@ mod tests {
     #[test]
     fn held_out_coins_do_not_depend_on_epoch_or_seed() {
         let throw = |seed, draw| {
-            let mut source = source(50);
-            source.test = Some(source.train.clone());
-            let part = Parts::new(source, Roles { seed, ..roles(Binarize::Dynamic) })
-                .unwrap()
-                .test
-                .unwrap();
+            let mut all = source(50);
+            all.test = Some(source(50).train);
+            let part =
+                Parts::new(all, Roles { seed, ..roles(Binarize::Dynamic) }).unwrap().test.unwrap();
             let mut out = vec![0f32; 200];
-            part.gather(&mut out, part.rows(), draw);
+            part.gather(&mut out, part.rows(), draw).unwrap();
             out
         };
         assert_eq!(throw(1, 0), throw(2, 5));
@@ -342,5 +474,43 @@ mod tests {
                 .err()
                 .unwrap();
         assert!(matches!(error, Error::Value { row: 1, column: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_a_bernoulli_cannot_have_is_found() {
+        let bernoulli = crate::distribution::build::<f32>(&"bernoulli".parse().unwrap()).unwrap();
+        let support = |values: Vec<f32>| {
+            let data = Dataset::new(Values::F32(values), 2).unwrap();
+            let source = Source { train: data, test: None, note: None };
+            let roles = Roles { validation: 0.0, test: 0.0, ..roles(Binarize::None) };
+            Parts::new(source, roles).unwrap().train.support(&*bernoulli)
+        };
+        assert_eq!(support(vec![0.0, 1.0]).unwrap(), Support::Inside);
+        assert!(matches!(support(vec![0.5, 1.0]).unwrap(), Support::CrossEntropy(_)));
+        let outside = support(vec![0.0, 1.0, 2.0, 0.0]);
+        assert!(matches!(outside, Err(Error::Value { row: 1, column: 0, .. })));
+    }
+
+    #[test]
+    fn standardised_training_rows_have_mean_0_and_spread_1() {
+        let values =
+            (0..300).map(|i| ((i * i) % 17) as f64 * [1.0, 1e6, 1e-6][i % 3] + 5.0).collect();
+        let data = Dataset::new(Values::F64(values), 3).unwrap();
+        let mut parts =
+            Parts::new(Source { train: data, test: None, note: None }, roles(Binarize::None))
+                .unwrap();
+        parts.standardize().unwrap();
+        let part = &parts.train;
+        let mut out = vec![0f64; part.rows().len() * 3];
+        part.gather(&mut out, part.rows(), 0).unwrap();
+        for j in 0..3 {
+            let column = out.iter().skip(j).step_by(3);
+            let n = part.rows().len() as f64;
+            let mean = column.clone().sum::<f64>() / n;
+            let variance = column.map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+            assert!(mean.abs() < 1e-9 && (variance - 1.0).abs() < 1e-9, "{j}: {mean} {variance}");
+        }
+        assert!(part.column_means().unwrap().iter().all(|m| m.abs() < 1e-9));
+        assert_eq!(parts.test.unwrap().scaler(), parts.train.scaler());
     }
 }

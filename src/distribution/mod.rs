@@ -84,6 +84,18 @@ pub trait Distribution<T: Real>: Send + Sync {
     /// differential (they depend on the data's units and can be negative).
     fn is_density(&self) -> bool;
 
+    /// Whether every shift and stretch of a column only moves its parameters, so that columns may be
+    /// standardised before it sees them.
+    fn is_location_scale(&self) -> bool {
+        false
+    }
+
+    /// Whether it learns how far a column spreads. The density of a column that is constant then grows
+    /// without bound.
+    fn learns_spread(&self) -> bool {
+        false
+    }
+
     /// A good start for the bias of the layer that emits η, given the mean of each column of the
     /// data. Does nothing unless there is one.
     fn start_bias(&self, _bias: &mut [T], _data_mean: &[f64]) {}
@@ -105,6 +117,9 @@ pub trait Reparameterized<T: Real>: Distribution<T> {
 
     /// `d_eta += (∂z/∂η)ᵀ d_z`, the path through z.
     fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]);
+
+    /// `std ← the standard deviation of every coordinate of z`, `[Z]`.
+    fn std(&self, std: &mut [T], eta: &[T]);
 
     /// log q(z|η) of the draw z = g(η, ε), computed from ε (nothing is lost to z − μ).
     fn log_q(&self, eta: &[T], eps: &[T]) -> T;

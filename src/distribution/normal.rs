@@ -202,6 +202,15 @@ impl<T: Real> Distribution<T> for Normal {
         true
     }
 
+    fn is_location_scale(&self) -> bool {
+        true
+    }
+
+    /// One number for all columns cannot follow a single constant one.
+    fn learns_spread(&self) -> bool {
+        self.variance == Variance::Network
+    }
+
     /// The mean starts at the data's mean.
     fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
         bias.iter_mut().zip(data_mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
@@ -239,6 +248,11 @@ impl<T: Real> Reparameterized<T> for Normal {
                 }
             },
         );
+    }
+
+    fn std(&self, std: &mut [T], eta: &[T]) {
+        let s = &eta[std.len()..];
+        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
     }
 
     fn log_q(&self, eta: &[T], eps: &[T]) -> T {

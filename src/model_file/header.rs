@@ -4,7 +4,7 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, ImageShape, Roles, Source};
+use crate::data::{Binarize, Expected, ImageShape, Roles, Scaler, Source};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -14,8 +14,13 @@ use crate::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The version of the format that this crate writes.
-pub const FORMAT: u32 = 1;
+/// The version of the format that this crate writes. It reads all versions from 1 on:
+///
+/// | version | new in it |
+/// |---|---|
+/// | 1 | |
+/// | 2 | `columns` and `scaler`, and `label` among the data |
+pub const FORMAT: u32 = 2;
 
 /// Everything but the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +32,12 @@ pub struct Header {
     pub model: ModelHeader,
     /// What a row is, if it is an image: `[height, width, channels]`.
     pub image: Option<[usize; 3]>,
+    /// The names of the columns, if they have names.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
+    /// The units in which the model sees the columns, if not in their own.
+    #[serde(default)]
+    pub scaler: Option<ScalerHeader>,
     /// How it was trained, if it was.
     pub training: Option<TrainingHeader>,
     /// Which weights of the training these are.
@@ -54,6 +65,21 @@ pub struct ModelHeader {
 pub struct LevelHeader {
     pub hidden: Vec<usize>,
     pub latent: usize,
+}
+
+/// As [`Scaler`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ScalerHeader {
+    pub mean: Vec<f64>,
+    pub scale: Vec<f64>,
+}
+
+impl From<&Scaler> for ScalerHeader {
+    fn from(s: &Scaler) -> Self {
+        ScalerHeader { mean: s.mean().to_vec(), scale: s.scale().to_vec() }
+    }
 }
 
 /// As [`TrainConfig`], with the data and the roles of its rows.
@@ -100,6 +126,9 @@ pub struct DataHeader {
     pub limit: Option<usize>,
     /// As [`Roles`].
     pub binarize: String,
+    /// The column that held labels, if there was one.
+    #[serde(default)]
+    pub label: Option<String>,
 }
 
 /// As [`WeightsKind`].
@@ -127,6 +156,8 @@ impl Header {
             format: FORMAT,
             model: ModelHeader::from(model),
             image,
+            columns: None,
+            scaler: None,
             training: None,
             weights: None,
         }
@@ -149,13 +180,47 @@ impl Header {
         }
         let version: Version =
             serde_json::from_str(text).map_err(|e| format!("its header is damaged: {e}"))?;
-        if version.format != FORMAT {
+        if !(1..=FORMAT).contains(&version.format) {
             return Err(format!(
-                "its format is {}, this program reads {FORMAT}: use the version of elbo that wrote it",
+                "its format is {}, this program reads 1 to {FORMAT}: use the version of elbo that wrote it",
                 version.format
             ));
         }
         serde_json::from_str(text).map_err(|e| format!("its header is damaged: {e}"))
+    }
+
+    /// Checks what stands here of the rows, for a model of this `width`.
+    ///
+    /// # Errors
+    /// If an image, the columns' names or their units are not for rows of that width.
+    pub fn check_rows(&self, width: usize) -> Result<()> {
+        if let Some(image) = self.image() {
+            image.check(width)?;
+        }
+        let scaler = self.scaler()?;
+        let widths = [self.columns.as_ref().map(Vec::len), scaler.map(|s| s.width())];
+        match widths.into_iter().flatten().find(|w| *w != width) {
+            Some(w) => Err(Error::setting("data", format!("{w} columns of a row of {width}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The units in which the model sees the columns, if not in their own.
+    ///
+    /// # Errors
+    /// As [`Scaler::new`]; not for a model that was opened.
+    pub fn scaler(&self) -> Result<Option<Scaler>> {
+        let scaler = self.scaler.as_ref();
+        scaler.map(|s| Scaler::new(s.mean.clone(), s.scale.clone())).transpose()
+    }
+
+    /// What data for this model should look like.
+    pub fn expected(&self) -> Expected {
+        Expected {
+            columns: self.columns.clone(),
+            label: self.training.as_ref().and_then(|t| t.data.label.clone()),
+            image: self.image(),
+        }
     }
 
     /// The image shape of a row.
@@ -251,6 +316,7 @@ impl TrainingHeader {
                 test: roles.test,
                 limit: roles.limit,
                 binarize: roles.binarize.name().to_owned(),
+                label: None,
             },
         }
     }
@@ -326,11 +392,15 @@ mod tests {
     fn the_header_is_canonical() {
         let json = Header::new(&VaeConfig::new(4, &[3], 2), None).to_json();
         let expected = concat!(
-            r#"{"format":1,"image":null,"model":{"activation":"relu","conditional":"normal","#,
+            r#"{"columns":null,"format":2,"image":null,"model":{"activation":"relu","conditional":"normal","#,
             r#""levels":[{"hidden":[3],"latent":2}],"likelihood":"bernoulli","posterior":"normal","#,
-            r#""prior":"standard-normal","width":4},"training":null,"weights":null}"#
+            r#""prior":"standard-normal","width":4},"scaler":null,"training":null,"weights":null}"#
         );
         assert_eq!(json, expected);
         assert_eq!(Header::from_json(&json).unwrap().to_json(), json);
+        // Version 1 knew neither columns nor scaler.
+        let first = json.replace(r#""columns":null,"#, "").replace(r#""scaler":null,"#, "");
+        let first = Header::from_json(&first.replace("\"format\":2", "\"format\":1")).unwrap();
+        assert_eq!(Header { format: FORMAT, ..first }.to_json(), json);
     }
 }

@@ -46,6 +46,23 @@ impl Grid<'_> {
         bytes
     }
 
+    /// How many bytes the picture has before it is compressed, unless that is more than can be counted.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::encode`].
+    pub fn bytes(&self) -> Option<usize> {
+        let count = self.pixels.len() / (self.height * self.width * self.channels);
+        let columns = self.columns.min(count);
+        let side = |tiles: usize, pixels: usize| {
+            let tile = pixels.checked_mul(self.scale())?.checked_add(MARGIN)?;
+            tiles.checked_mul(tile)?.checked_add(MARGIN)
+        };
+        let (height, width) =
+            (side(count.div_ceil(columns), self.height)?, side(columns, self.width)?);
+        height.checked_mul(width)?.checked_mul(self.channels)
+    }
+
     /// PNG's name for the number of channels.
     fn color(&self) -> ColorType {
         match self.channels {
@@ -229,6 +246,7 @@ mod tests {
     fn large_pictures_are_not_magnified_and_few_do_not_leave_empty_columns() {
         let pixels = vec![0.5; 100 * 80 * 2];
         let grid = Grid { height: 100, width: 80, channels: 1, columns: 5, pixels: &pixels };
+        assert_eq!(grid.bytes(), Some((2 + 2 * 82) * (2 + 102)));
         let png = Decoded::new(grid.encode());
         assert_eq!((png.width, png.height), (2 + 2 * 82, 2 + 102));
     }

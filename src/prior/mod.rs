@@ -24,8 +24,9 @@ pub trait Prior<T: Real>: Send + Sync {
     /// log p(z) and, in the same pass, `d_z ← ∂log p/∂z`.
     fn log_prob_gradient(&self, d_z: &mut [T], z: &[T]) -> T;
 
-    /// `z ← a draw`
-    fn sample(&self, z: &mut [T], rng: &mut ChaCha8Rng);
+    /// `z ← a draw` whose distance from the prior's mean is `temperature` times as large as the prior
+    /// would have it; 1 is the prior itself.
+    fn sample(&self, z: &mut [T], temperature: T, rng: &mut ChaCha8Rng);
 }
 
 /// Rough cost of one element of a kernel, in additions, for the decision to use a second thread.

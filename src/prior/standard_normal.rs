@@ -54,7 +54,7 @@ impl<T: Real> Prior<T> for StandardNormal {
         self.log_prob(z)
     }
 
-    fn sample(&self, z: &mut [T], rng: &mut ChaCha8Rng) {
-        z.iter_mut().for_each(|z| *z = T::from_f64(Normal01.sample(rng)));
+    fn sample(&self, z: &mut [T], temperature: T, rng: &mut ChaCha8Rng) {
+        z.iter_mut().for_each(|z| *z = temperature * T::from_f64(Normal01.sample(rng)));
     }
 }

@@ -113,7 +113,7 @@ impl<T: Real> Trainer<T> {
         // Weights, gradient, Adam's two moments.
         let count = vae.layout().len().saturating_mul(4);
         check_memory::<T>(count, "hidden", "make the layers narrower")?;
-        let mean = config.start_at_mean.then(|| parts.train.column_means());
+        let mean = config.start_at_mean.then(|| parts.train.column_means()).transpose()?;
         let params = vae.init(config.init, config.seed, mean.as_deref());
         let rows = config.batch_size.min(parts.train.rows().len());
         let len = params.len();
@@ -243,7 +243,10 @@ impl<T: Real> Trainer<T> {
     /// epoch; judging and remembering the best weights is [`Self::run`]'s.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if a term of the loss is not finite; the parameters are then as before.
+    /// [`Error::NonFinite`] if a term of the loss is not finite, or an error of [`Part::gather`]; the
+    /// parameters are then as before.
+    ///
+    /// [`Part::gather`]: crate::data::Part::gather
     pub fn step(&mut self) -> Result<StepReport> {
         if self.progress.batch == self.steps_per_epoch() {
             self.progress = Progress { epoch: self.progress.epoch + 1, ..Progress::default() };
@@ -256,7 +259,7 @@ impl<T: Real> Trainer<T> {
             &self.order[first..self.order.len().min(first.saturating_add(self.config.batch_size))];
         let width = self.vae.config().width;
         let x = &mut self.x[..rows.len() * width];
-        self.parts.train.gather(x, rows, epoch);
+        self.parts.train.gather(x, rows, epoch)?;
         let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
@@ -283,6 +286,7 @@ impl<T: Real> Trainer<T> {
         if let Some(average) = &mut self.average {
             average.update(&self.params);
         }
+        let score = score.in_units(self.parts.train.log_volume());
         let report = StepReport { step, score, rows: rows.len() };
         self.progress.batch += 1;
         self.progress.sums.add(&score, rows.len() as f64);
@@ -381,7 +385,7 @@ impl<T: Real> Trainer<T> {
             part,
             &*self.held_out,
             address,
-        );
+        )?;
         match score.broken_term() {
             Some(term) => Err(Error::NonFinite { step: self.adam.steps(), term }),
             None => Ok(Some(score)),

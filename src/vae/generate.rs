@@ -1,7 +1,8 @@
 //! What a trained model is used for: encode, decode, reconstruct, sample.
 //!
 //! Everything here is value-only, works row by row without noise from anywhere but the addresses
-//! given, and runs in a workspace of K = 1 of either kind.
+//! given, and runs in a workspace of K = 1 of either kind. Latents pass through the workspace, so that
+//! nothing is allocated.
 
 use super::workspace::{head, head_mut};
 use super::{Vae, Workspace};
@@ -10,6 +11,19 @@ use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::Address;
 use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// How rows are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Row i draws from the streams at `address.row(first + i)`.
+    pub address: Address,
+    /// The number of the first row.
+    pub first: u64,
+    /// The spread of every latent, relative to the model's own: 1 is the model's, 0 its mean.
+    pub temperature: f64,
+    /// Whether the data are drawn from the likelihood too, instead of being its mean.
+    pub draw: bool,
+}
 
 impl<T: Real> Vae<T> {
     /// Width Z of the topmost latent, the one that [`Self::encode`] gives and [`Self::decode`] takes.
@@ -31,14 +45,23 @@ impl<T: Real> Vae<T> {
     ) {
         let b = x.nrows();
         assert!(z.dim() == (b, self.latent()), "z is {:?}, not [{b}, {}]", z.dim(), self.latent());
-        for (l, level) in self.levels.iter().enumerate() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let buf = &mut upper[0];
-            let input = lower.last().map_or(x.view(), |below| head(&below.z, b));
-            level.encoder.forward(&mut buf.encoder, &input, params);
-            mean(head_mut(&mut buf.z, b), &*level.posterior, &buf.encoder.out(b), &[]);
-        }
+        self.ascend(ws, x, params);
         z.assign(&head(&ws.levels[self.levels.len() - 1].z, b));
+    }
+
+    /// `std ← the posterior's standard deviation` of the rows that the workspace encoded last;
+    /// `std: [B, Z_L]`. With several levels it is that of q(z_L|z_{L−1}) at the means below.
+    ///
+    /// # Panics
+    /// If `std` has another width, or more rows than the workspace.
+    pub fn posterior_std(&self, std: ArrayViewMut2<T>, ws: &Workspace<T>) {
+        let (top, b) = (self.levels.len() - 1, std.nrows());
+        let (level, eta) = (&self.levels[top], ws.levels[top].encoder.out(b));
+        assert!(std.ncols() == level.latent, "std is {} wide, not {}", std.ncols(), level.latent);
+        let (eta, q) = (Rows::new(&eta, b), level.posterior());
+        parallel::rows(RowsMut::of(std), b, 4 * level.latent, &|first, count, mut std| {
+            (0..count).for_each(|i| q.std(std.row(i), eta.row(first + i)));
+        });
     }
 
     /// `x ← the likelihood's mean`, each level's mean feeding the one below. `x: [B, D]`, `z: [B, Z_L]`.
@@ -52,7 +75,25 @@ impl<T: Real> Vae<T> {
         z: &ArrayView2<T>,
         params: &[T],
     ) {
-        self.descend(x, ws, z, params, None);
+        self.place(ws, z);
+        self.descend(x, ws, params, None);
+    }
+
+    /// As [`Self::decode`], with draws from every conditional below the topmost latent. The
+    /// likelihood's mean is drawn from only if `sampling.draw` says so.
+    ///
+    /// # Panics
+    /// As [`Self::decode`].
+    pub fn decode_draw(
+        &self,
+        x: ArrayViewMut2<T>,
+        ws: &mut Workspace<T>,
+        z: &ArrayView2<T>,
+        params: &[T],
+        sampling: &Sampling,
+    ) {
+        self.place(ws, z);
+        self.descend(x, ws, params, Some(sampling));
     }
 
     /// `x ← the likelihood's mean` at the posterior mean of `x_in`; both `[B, D]`.
@@ -66,15 +107,12 @@ impl<T: Real> Vae<T> {
         x_in: &ArrayView2<T>,
         params: &[T],
     ) {
-        let b = x_in.nrows();
-        let mut z = ndarray::Array2::zeros((b, self.latent()));
-        self.encode(z.view_mut(), ws, x_in, params);
-        self.decode(x, ws, &z.view(), params);
+        self.ascend(ws, x_in, params);
+        self.descend(x, ws, params, None);
     }
 
-    /// `x ← the likelihood's mean` for a latent drawn from the prior and, with several levels, draws
-    /// from every conditional above the data. Row i draws from the stream at `address.row(first + i)`.
-    /// `x: [B, D]`
+    /// `x ← the likelihood's mean`, or a draw from it, for a latent drawn from the prior and, with
+    /// several levels, draws from every conditional above the data; `x: [B, D]`.
     ///
     /// # Panics
     /// If the shapes do not fit, `x` is not in standard layout, or the workspace has fewer rows.
@@ -83,59 +121,91 @@ impl<T: Real> Vae<T> {
         x: ArrayViewMut2<T>,
         ws: &mut Workspace<T>,
         params: &[T],
-        address: Address,
-        first: u64,
+        sampling: &Sampling,
     ) {
-        let (b, top) = (x.nrows(), self.levels.len());
-        let mut z = ndarray::Array2::zeros((b, self.latent()));
-        for (i, mut z) in z.rows_mut().into_iter().enumerate() {
-            let z = z.as_slice_mut().expect("a fresh array is in standard layout");
-            self.prior.sample(z, &mut address.level(top).row(first + i as u64).rng());
+        let top = self.levels.len();
+        let z = &mut ws.levels[top - 1].z;
+        for (i, mut z) in head_mut(z, x.nrows()).rows_mut().into_iter().enumerate() {
+            let z = z.as_slice_mut().expect("buffers are in standard layout");
+            let mut rng = sampling.address.level(top).row(sampling.first + i as u64).rng();
+            self.prior.sample(z, T::from_f64(sampling.temperature), &mut rng);
         }
-        self.descend(x, ws, &z.view(), params, Some((address, first)));
+        self.descend(x, ws, params, Some(sampling));
     }
 
-    /// From the topmost latent down to the data: means, or draws between the levels if `draw` says
-    /// with which noise; always the mean at the bottom.
+    /// Leaves the posterior mean of every latent in the workspace.
+    fn ascend(&self, ws: &mut Workspace<T>, x: &ArrayView2<T>, params: &[T]) {
+        let b = x.nrows();
+        for (l, level) in self.levels.iter().enumerate() {
+            let (lower, upper) = ws.levels.split_at_mut(l);
+            let buf = &mut upper[0];
+            let input = lower.last().map_or(x.view(), |below| head(&below.z, b));
+            level.encoder.forward(&mut buf.encoder, &input, params);
+            mean(head_mut(&mut buf.z, b), &*level.posterior, &buf.encoder.out(b), &[]);
+        }
+    }
+
+    /// Puts a topmost latent into the workspace.
+    fn place(&self, ws: &mut Workspace<T>, z: &ArrayView2<T>) {
+        assert!(z.ncols() == self.latent(), "z is {} wide, not {}", z.ncols(), self.latent());
+        head_mut(&mut ws.levels[self.levels.len() - 1].z, z.nrows()).assign(z);
+    }
+
+    /// From the topmost latent in the workspace down to the data: means, or draws if `sampling` says
+    /// with which noise.
     fn descend(
         &self,
         x: ArrayViewMut2<T>,
         ws: &mut Workspace<T>,
-        z: &ArrayView2<T>,
         params: &[T],
-        draw: Option<(Address, u64)>,
+        sampling: Option<&Sampling>,
     ) {
-        let b = z.nrows();
-        assert!(
-            x.dim() == (b, self.config.width),
-            "x is {:?}, not [{b}, {}]",
-            x.dim(),
-            self.config.width
-        );
-        assert!(z.ncols() == self.latent(), "z is {} wide, not {}", z.ncols(), self.latent());
+        let (b, width) = (x.nrows(), self.config.width);
+        assert!(x.ncols() == width, "x is {} wide, not {width}", x.ncols());
+        let mut x = Some(x);
         for (l, level) in self.levels.iter().enumerate().rev() {
             let (lower, upper) = ws.levels.split_at_mut(l);
             let (buf, own) = (&mut upper[0], level.own.of(params));
-            let input = if l + 1 == self.levels.len() { z.view() } else { head(&buf.z, b) };
-            level.decoder.forward(&mut buf.decoder, &input, params);
+            level.decoder.forward(&mut buf.decoder, &head(&buf.z, b), params);
             let eta = buf.decoder.out(b);
-            let Some(below) = lower.last_mut() else {
-                return mean(x, &*level.conditional, &eta, own);
+            let (out, draws) = match lower.last_mut() {
+                Some(below) => (head_mut(&mut below.z, b), sampling),
+                None => (x.take().expect("the data are last"), sampling.filter(|s| s.draw)),
             };
-            let mut z = head_mut(&mut below.z, b);
-            match draw {
-                None => mean(z, &*level.conditional, &eta, own),
-                Some((address, first)) => {
-                    for (i, (mut z, eta)) in z.rows_mut().into_iter().zip(eta.rows()).enumerate() {
-                        let z = z.as_slice_mut().expect("buffers are in standard layout");
-                        let eta = eta.as_slice().expect("buffers are in standard layout");
-                        let mut rng = address.level(l).row(first + i as u64).rng();
-                        level.conditional.sample(z, eta, own, &mut rng);
-                    }
-                }
+            match draws {
+                None => mean(out, &*level.conditional, &eta, own),
+                Some(sampling) => draw(out, &*level.conditional, &eta, own, sampling, l),
             }
         }
     }
+}
+
+/// `out_i ← a draw from p(·|η_i)` at level l. A temperature T other than 1 shrinks a latent's draw
+/// towards its mean; the data's own noise is the likelihood's.
+fn draw<T: Real>(
+    out: ArrayViewMut2<T>,
+    p: &dyn Distribution<T>,
+    eta: &ArrayView2<T>,
+    own: &[T],
+    sampling: &Sampling,
+    l: usize,
+) {
+    let (b, width) = out.dim();
+    let temperature = if l == 0 { 1.0 } else { sampling.temperature };
+    let eta = Rows::new(eta, b);
+    parallel::rows(RowsMut::of(out), b, 16 * width, &|first, count, mut out| {
+        let mut mean = vec![T::zero(); if temperature == 1.0 { 0 } else { width }];
+        for i in 0..count {
+            let row = sampling.first + (first + i) as u64;
+            let (out, eta) = (out.row(i), eta.row(first + i));
+            p.sample(out, eta, own, &mut sampling.address.level(l).row(row).rng());
+            if !mean.is_empty() {
+                p.mean(&mut mean, eta, own);
+                let t = T::from_f64(temperature);
+                out.iter_mut().zip(&mean).for_each(|(x, &m)| *x = m + t * (*x - m));
+            }
+        }
+    });
 }
 
 /// `out_i ← E[x|η_i]`

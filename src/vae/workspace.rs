@@ -1,6 +1,6 @@
 //! All buffers of a pass through the chain, allocated once.
 
-use super::Vae;
+use super::{Score, Vae};
 use crate::error::{Error, Result, check_memory};
 use crate::nn::MlpBuffers;
 use crate::objective::{Terms, Weights};
@@ -178,6 +178,22 @@ impl<T: Real> Workspace<T> {
     /// Importance samples K of every row.
     pub fn samples(&self) -> usize {
         self.samples
+    }
+
+    /// The ELBO's score of row `b` of the last pass, at β = 1, averaged over the samples.
+    ///
+    /// # Panics
+    /// If the pass had fewer rows.
+    pub fn score_of_row(&self, b: usize) -> Score {
+        let terms = self.terms(T::one());
+        let sum = |a: &ArrayView2<T>| a.row(b).iter().map(|v| v.to_f64()).sum::<f64>();
+        let draws = self.samples as f64;
+        let reconstruction = -sum(&terms.log_px) / draws;
+        let kl = match &terms.kl {
+            Some(kl) => sum(kl),
+            None => (sum(&terms.log_q) - sum(&terms.log_prior)) / draws,
+        };
+        Score { loss: reconstruction + kl, reconstruction, kl }
     }
 
     /// The pieces of log w that the last pass left, for its rows.

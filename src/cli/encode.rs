@@ -1,0 +1,68 @@
+//! `elbo encode`
+
+use crate::Common;
+use crate::output::{Format, Output, OutputArgs};
+use crate::reading::{DataArgs, Unsaid};
+use crate::terminal::open_model;
+use clap::Args;
+use elbo::error::{Result, check_memory};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Encode rows: the posterior mean of every latent
+#[derive(Args)]
+#[command(after_help = "Examples:
+  elbo encode runs/digits -o latents.csv                 the test digits, with their labels
+  elbo encode runs/wine --data wine.csv --std -o z.npy   [rows, 2·latents]: means, then deviations
+  elbo encode runs/mnist --data mnist/ --part train -o - | head
+
+All rows of a file are encoded; of data with a test part of its own (digits, MNIST), that part.
+A table begins with the row's number in the data, from 0, and its label where there are labels.")]
+pub(crate) struct EncodeArgs {
+    /// A model file, or a run's folder
+    model: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Also the posterior's standard deviations, after the means
+    #[arg(long)]
+    std: bool,
+    /// The first N rows only
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<usize>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Rows that go through the encoder at a time.
+const CHUNK: usize = 512;
+
+pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
+    let output = args.output.open()?;
+    if output.format == Format::Png {
+        return Err(Output::no_picture("--output"));
+    }
+    crate::generate::check_count(args.count.unwrap_or(1))?;
+    let model = open_model(&args.model)?;
+    let part = args.data.open(&model, Unsaid::Everything, common)?;
+    let rows = &part.rows()[..args.count.unwrap_or(usize::MAX).min(part.rows().len())];
+    let latent = model.vae.latent();
+    let numbers = rows.len().saturating_mul(latent).saturating_mul(2);
+    check_memory::<f64>(numbers, "-n", "encode fewer rows")?;
+    let mut session = model.session(CHUNK.min(rows.len()))?;
+    let mut z = vec![0.0; rows.len() * latent];
+    let mut std = vec![0.0; if args.std { z.len() } else { 0 }];
+    session.encode_part(&mut z, &mut std, &part, rows)?;
+
+    let mut names: Vec<_> = (1..=latent).map(|j| format!("z{j}")).collect();
+    let mut values: Vec<f64> = Vec::with_capacity(z.len() + std.len());
+    if args.std {
+        names.extend((1..=latent).map(|j| format!("std{j}")));
+        for (z, std) in z.chunks_exact(latent).zip(std.chunks_exact(latent)) {
+            values.extend(z.iter().chain(std).map(|v| *v as f64));
+        }
+    } else {
+        values.extend(z.iter().map(|v| *v as f64));
+    }
+    output.write_columns(&part, rows, &names, &values)?;
+    output.report(rows.len(), "encoded rows", common)
+}

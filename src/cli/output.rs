@@ -1,0 +1,271 @@
+//! Where results that are not text go: a file or standard output, as a picture, an array or a table.
+
+use crate::Common;
+use clap::{Args, ValueEnum};
+use elbo::data::{ImageShape, Part, Scaler, npy};
+use elbo::error::{Error, Result};
+use elbo::model_file::{Model, write_whole};
+use elbo::plot::grid::Grid;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Where to, and as what.
+#[derive(Args)]
+pub(crate) struct OutputArgs {
+    /// Where to: FILE.png (images), FILE.npy, FILE.csv, or `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// The format, if the name does not tell it [default for `-`: csv]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+}
+
+/// What an output is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A grid of pictures
+    Png,
+    /// An array
+    Npy,
+    /// A table
+    Csv,
+}
+
+/// An output whose format is known.
+pub(crate) struct Output {
+    path: PathBuf,
+    pub(crate) format: Format,
+}
+
+/// A PNG of more bytes than this (before compression) is no picture any more.
+const LARGEST_PICTURE: usize = 1 << 30;
+
+impl OutputArgs {
+    /// Settles the format.
+    ///
+    /// # Errors
+    /// If nothing tells it.
+    pub(crate) fn open(&self) -> Result<Output> {
+        Output::new(&self.output, self.format)
+    }
+}
+
+impl Output {
+    pub(crate) fn new(path: &Path, format: Option<Format>) -> Result<Self> {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let format = match (format, extension.as_deref()) {
+            (Some(format), _) => format,
+            (None, Some("png")) => Format::Png,
+            (None, Some("npy")) => Format::Npy,
+            (None, Some("csv")) => Format::Csv,
+            (None, None) if path == Path::new("-") => Format::Csv,
+            _ => {
+                let message = format!(
+                    "`{}` does not end in .png, .npy or .csv; say --format",
+                    path.display()
+                );
+                return Err(Error::setting("--output", message));
+            }
+        };
+        Ok(Output { path: path.to_owned(), format })
+    }
+
+    /// Whether rows of this model can be written so, told before any work.
+    ///
+    /// # Errors
+    /// If a picture is asked for and the rows are not images.
+    pub(crate) fn check(&self, model: &Model<f32>) -> Result<()> {
+        if self.format == Format::Png && model.header.image.is_none() {
+            let message = "the model's rows are not images; write a .csv or a .npy";
+            return Err(Error::setting("--output", message));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// Writes a file whole or not at all, or to standard output.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
+        if !self.is_stdout() {
+            return write_whole(&self.path, bytes);
+        }
+        let mut out = std::io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            // `elbo encode … | head` is not a failure.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(e) => Err(Error::io("standard output", e)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Says what was written: on standard output, unless that is where it was written to.
+    pub(crate) fn report(&self, rows: usize, what: &str, common: &Common) -> Result<ExitCode> {
+        let path = self.path.display().to_string();
+        if self.is_stdout() {
+            common.note(format!("{rows} {what}"));
+        } else {
+            let text = format!("{rows} {what} in {path}");
+            common.result(&json!({"output": path, "rows": rows}), &text)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes rows of data, `[N·D]` in their own units: a grid with so many `across`, an array
+    /// `[N, height, width]` or `[N, D]`, or a table.
+    pub(crate) fn write_rows(&self, model: &Model<f32>, rows: &[f64], across: usize) -> Result<()> {
+        self.check(model)?;
+        let width = model.vae.config().width;
+        let bytes = match self.format {
+            Format::Png => picture(model, rows, across)?,
+            Format::Npy => {
+                let mut shape = vec![rows.len() / width];
+                match model.header.image() {
+                    None => shape.push(width),
+                    Some(ImageShape { height, width, channels: 1 }) => {
+                        shape.extend([height, width]);
+                    }
+                    Some(ImageShape { height, width, channels }) => {
+                        shape.extend([height, width, channels]);
+                    }
+                }
+                // Columns in their own units may need more digits than the model computes with.
+                self.array(&shape, rows, model.header.scaler.is_some())?
+            }
+            Format::Csv => {
+                let numbered = || (1..=width).map(|j| format!("x{j}")).collect();
+                let names = model.header.columns.clone().unwrap_or_else(numbered);
+                let digits = Digits::new(model.header.scaler()?.as_ref(), width);
+                let lines = rows
+                    .chunks_exact(width)
+                    .map(|row| row.iter().enumerate().map(|(j, &x)| digits.write(j, x)).collect());
+                self.table(&names, lines)?
+            }
+        };
+        self.write(&bytes)
+    }
+
+    /// Writes `width` numbers for each of a part's rows: an array `[N, width]`, or a table that begins
+    /// with the row's number and its label.
+    pub(crate) fn write_columns(
+        &self,
+        part: &Part,
+        rows: &[usize],
+        names: &[String],
+        values: &[f64],
+    ) -> Result<()> {
+        let width = names.len();
+        let bytes = match self.format {
+            Format::Png => return Err(Output::no_picture("--output")),
+            Format::Npy => self.array(&[rows.len(), width], values, false)?,
+            Format::Csv => {
+                let labels = part.data().labels();
+                let mut header = vec!["row".to_owned()];
+                header.extend(labels.map(|_| "label".to_owned()));
+                header.extend(names.iter().cloned());
+                let lines = rows.iter().zip(values.chunks_exact(width)).map(|(&row, values)| {
+                    let mut line = vec![row.to_string()];
+                    line.extend(labels.map(|l| l.name(row).to_owned()));
+                    line.extend(values.iter().map(|v| (*v as f32).to_string()));
+                    line
+                });
+                self.table(&header, lines)?
+            }
+        };
+        self.write(&bytes)
+    }
+
+    /// The error of numbers that are asked for as a picture.
+    pub(crate) fn no_picture(flag: &str) -> Error {
+        Error::setting(flag, "these numbers are no pictures; write a .csv or a .npy")
+    }
+
+    fn array(&self, shape: &[usize], values: &[f64], double: bool) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        npy::write(&mut bytes, shape, values.iter().copied(), double)
+            .map_err(|e| Error::io(&self.path, e))?;
+        Ok(bytes)
+    }
+
+    fn table(
+        &self,
+        header: &[String],
+        lines: impl Iterator<Item = Vec<String>>,
+    ) -> Result<Vec<u8>> {
+        let io = |e: csv::Error| Error::io(&self.path, std::io::Error::other(e));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(header).map_err(io)?;
+        for line in lines {
+            writer.write_record(line).map_err(io)?;
+        }
+        writer.into_inner().map_err(|e| Error::io(&self.path, e.into_error()))
+    }
+}
+
+/// A grid of images.
+fn picture(model: &Model<f32>, rows: &[f64], columns: usize) -> Result<Vec<u8>> {
+    let shape = model.header.image().expect("checked before the work");
+    let ImageShape { height, width, channels } = shape;
+    let pixels: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
+    let grid = Grid { height, width, channels, columns, pixels: &pixels };
+    if grid.bytes().is_none_or(|bytes| bytes > LARGEST_PICTURE) {
+        let message = "so many images make a picture of gigabytes; ask for fewer, or write a .npy";
+        return Err(Error::setting("-n", message));
+    }
+    Ok(grid.encode())
+}
+
+/// How many digits of each column mean something: a model computes with seven, of a column's spread.
+struct Digits(Option<Vec<usize>>);
+
+impl Digits {
+    fn new(scaler: Option<&Scaler>, width: usize) -> Self {
+        let decimals = |scale: f64| (7.0 - scale.log10().floor()).clamp(0.0, 17.0) as usize;
+        Digits(scaler.map(|s| (0..width).map(|j| decimals(s.scale()[j])).collect()))
+    }
+
+    fn write(&self, column: usize, x: f64) -> String {
+        match &self.0 {
+            None => (x as f32).to_string(),
+            // So small that no number of decimals shows it.
+            Some(decimals) if decimals[column] == 17 => format!("{x:e}"),
+            Some(decimals) => {
+                let text = format!("{x:.*}", decimals[column]);
+                match text.contains('.') {
+                    true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                    false => text,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_written_with_the_digits_that_they_have() {
+        let scaler = Scaler::new(vec![0.0; 4], vec![1.0, 1e6, 1e-6, 1e-14]).unwrap();
+        let digits = Digits::new(Some(&scaler), 4);
+        assert_eq!(digits.write(0, 0.123456789), "0.1234568");
+        assert_eq!(digits.write(0, -2.5), "-2.5");
+        assert_eq!(digits.write(1, 1_234_567_890.123), "1234567890.1");
+        assert_eq!(digits.write(1, 300.0), "300");
+        assert_eq!(digits.write(2, 1.25e-6), "0.00000125");
+        assert_eq!(digits.write(3, 1.25e-14), "1.25e-14");
+        assert_eq!(Digits::new(None, 1).write(0, 0.1f32 as f64), "0.1");
+    }
+
+    #[test]
+    fn the_name_tells_the_format() {
+        let format = |name: &str, format| Output::new(Path::new(name), format).map(|o| o.format);
+        assert_eq!(format("a.PNG", None).unwrap(), Format::Png);
+        assert_eq!(format("-", None).unwrap(), Format::Csv);
+        assert_eq!(format("-", Some(Format::Npy)).unwrap(), Format::Npy);
+        assert!(format("a.txt", None).is_err() && format("a", None).is_err());
+    }
+}

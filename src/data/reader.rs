@@ -1,0 +1,233 @@
+//! The one face of all readers, and the choice among them.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::input::{self, Input};
+use super::{Dataset, ImageShape, Values};
+use crate::error::{Error, Result};
+use crate::family::Spec;
+
+/// A dataset, with its own test part if it has one.
+#[derive(Debug)]
+pub struct Source {
+    /// The rows to learn from.
+    pub train: Dataset,
+    /// The rows to judge by, where the data itself says which.
+    pub test: Option<Dataset>,
+    /// What the reader has to tell the user, if anything.
+    pub note: Option<String>,
+}
+
+/// What a user can say about how data is to be read. Each reader knows some of these
+/// ([`Reader::options`]); the others are refused.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOptions {
+    /// The column that holds labels, by its name, or by its number from 1 where columns have none.
+    pub label: Option<String>,
+    /// The columns to use, in this order.
+    pub columns: Option<Vec<String>>,
+    /// Whether the first line holds the columns' names; found out where it is not said.
+    pub header: Option<bool>,
+    /// Scale images to this height and width.
+    pub resize: Option<(usize, usize)>,
+    /// What the data must fit, if it is for a model that exists already. A reader that can make it fit
+    /// does so; nothing here is refused.
+    pub expected: Option<Expected>,
+}
+
+/// What the data of a model looked like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expected {
+    /// The names of its columns, if they had names.
+    pub columns: Option<Vec<String>>,
+    /// The column that held labels, if there was one; it need not be there.
+    pub label: Option<String>,
+    /// The shape of its rows, if they were images.
+    pub image: Option<ImageShape>,
+}
+
+impl ReadOptions {
+    /// The names of those that the user gave.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("label", self.label.is_some()),
+            ("columns", self.columns.is_some()),
+            ("header", self.header.is_some()),
+            ("resize", self.resize.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+    }
+}
+
+/// Where data is.
+#[derive(Debug)]
+pub(super) enum Location {
+    /// In the program.
+    Embedded(Spec),
+    /// In the files of a folder.
+    Folder(PathBuf),
+    /// In one file, or from standard input.
+    File(Input),
+}
+
+/// A format that is read.
+pub struct Reader {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for the help: what to name, and what it is read as.
+    pub summary: &'static str,
+    /// The [`ReadOptions`] it knows.
+    pub options: &'static [&'static str],
+    /// Whether it is the one to read this.
+    pub(super) recognises: fn(&Location) -> bool,
+    /// Reads it.
+    pub(super) read: fn(Location, &ReadOptions) -> Result<Source>,
+}
+
+/// The list of readers: `readers!(file, file, …)` declares the files as modules and collects their
+/// `reader()` functions.
+macro_rules! readers {
+    ($($(#[$gate:meta])? $file:ident),* $(,)?) => {
+        $($(#[$gate])? pub mod $file;)*
+
+        /// Every reader there is, in the order in which they are asked.
+        pub fn readers() -> Vec<Reader> {
+            Vec::from([$($(#[$gate])? $file::reader()),*])
+        }
+    };
+}
+pub(super) use readers;
+
+impl Source {
+    /// Opens data by what the user wrote: `digits` (or `digits:count=N,seed=S`), a file or folder in a
+    /// format of [`super::readers`], or `-` for standard input. A file called `digits` is `./digits`.
+    ///
+    /// # Errors
+    /// If there is no such file, or it does not hold what its format says.
+    pub fn open(name: &str) -> Result<Self> {
+        Source::open_with(name, &ReadOptions::default())
+    }
+
+    /// The same, read as the options say.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and if the data has no use for an option.
+    pub fn open_with(name: &str, options: &ReadOptions) -> Result<Self> {
+        let path = Path::new(name);
+        let location = if Source::is_embedded(name) {
+            Location::Embedded(name.parse()?)
+        } else if name == "-" {
+            Location::File(Input::stdin()?)
+        } else if path.is_dir() {
+            Location::Folder(path.to_owned())
+        } else {
+            Location::File(Input::open(path).map_err(|e| match e {
+                Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                    let message =
+                        format!("{source}: name a file, a folder, or the embedded `digits`");
+                    Error::file(path, message)
+                }
+                other => other,
+            })?)
+        };
+        Source::read(location, options)
+    }
+
+    /// Reads what would be a file's content; messages call it `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Self> {
+        Source::read(Location::File(Input::memory(Path::new(name), bytes)?), options)
+    }
+
+    fn read(location: Location, options: &ReadOptions) -> Result<Self> {
+        let readers = super::readers();
+        let Some(reader) = readers.iter().find(|r| (r.recognises)(&location)) else {
+            return Err(unknown(&location, &readers));
+        };
+        if let Some(option) = options.given().find(|o| !reader.options.contains(o)) {
+            let message = format!("this data is {}, which has no use for it", reader.name);
+            return Err(Error::setting(option, message));
+        }
+        (reader.read)(location, options)
+    }
+
+    /// Whether this names data that needs no file.
+    pub fn is_embedded(name: &str) -> bool {
+        name == "digits" || name.starts_with("digits:")
+    }
+}
+
+/// The error of what no reader recognises.
+fn unknown(location: &Location, readers: &[Reader]) -> Error {
+    let known = readers.iter().map(|r| r.name).collect::<Vec<_>>().join(", ");
+    match location {
+        Location::Embedded(spec) => Error::setting("data", format!("`{spec}` is not embedded")),
+        Location::Folder(path) => Error::file(
+            path,
+            format!(
+                "this folder holds nothing that is read here ({known}): name a file, or another folder"
+            ),
+        ),
+        Location::File(input) => input.error(format!(
+            "not in a format that is read here ({known}): {}",
+            input::describe(input.start())
+        )),
+    }
+}
+
+/// Rows of the first axis; two or three more axes are an image.
+pub(super) fn shaped(path: &Path, values: Values, shape: &[usize]) -> Result<Dataset> {
+    let width = shape[1..].iter().product();
+    let data = Dataset::new(values, width).map_err(|e| in_file(path, e))?;
+    match *shape {
+        [_, height, width] => data.with_image(ImageShape { height, width, channels: 1 }),
+        [_, height, width, channels @ (1 | 3)] => {
+            data.with_image(ImageShape { height, width, channels })
+        }
+        _ => Ok(data),
+    }
+}
+
+/// The message names row and column; the file is worth naming too.
+pub(super) fn in_file(path: &Path, error: Error) -> Error {
+    match error {
+        named @ (Error::File { .. } | Error::Io { .. }) => named,
+        other => Error::file(path, other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_names_say_what_is_accepted() {
+        for (name, part) in [
+            ("digits:count=1", "from 5 to"),
+            ("digits:count=2.5", "whole number"),
+            ("digits:size=3", "count, seed"),
+            ("no/such/file", "No such file"),
+        ] {
+            let message = Source::open(name).expect_err(name).to_string();
+            assert!(message.contains(part), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_option_without_a_use_is_refused() {
+        let options = ReadOptions { label: Some("class".to_owned()), ..ReadOptions::default() };
+        let error = Source::open_with("digits:count=10", &options).unwrap_err();
+        assert!(matches!(error, Error::Setting { ref name, .. } if name == "label"), "{error}");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_described() {
+        let error =
+            Source::from_bytes("x", b"PK\x03\x04 and so on".to_vec(), &ReadOptions::default());
+        assert!(error.unwrap_err().to_string().contains("zip archive"));
+    }
+}

@@ -1,0 +1,369 @@
+//! Using a model from a program: rows in, rows out, in the data's own units.
+//!
+//! A [`Session`] is a model with the buffers to run it. What a caller can do wrong, it answers with an
+//! error; what it is asked again and again, it does without allocating (`tests/allocation.rs`). The
+//! mathematics is [`crate::vae`]'s.
+//!
+//! ```
+//! # use elbo::{model_file::{Header, Model}, nn::Init, vae::{Vae, VaeConfig}};
+//! # fn main() -> elbo::Result<()> {
+//! # let config = VaeConfig::new(3, &[4], 2);
+//! # let vae = Vae::<f32>::new(config.clone())?;
+//! # let model = Model { params: vae.init(Init::Uniform, 1, None), header: Header::new(&config, None), vae };
+//! // let model = Model::<f32>::open("runs/digits/model.safetensors")?;
+//! let mut session = model.session(1)?; // one row at a time
+//! let (mut z, mut again) = ([0.0; 2], [0.0f32; 3]);
+//! session.encode(&mut z, &[1.0, 0.0, 0.5])?;
+//! session.decode(&mut again, &z)?;
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::data::{Part, Scaler};
+use crate::distribution::Support;
+use crate::error::{Error, Result};
+use crate::model_file::Model;
+use crate::parallel;
+use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use crate::vae::{Noise, Pass, Sampling, Score, Workspace};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// A model, and the buffers to run it on some rows at a time.
+///
+/// Rows are flat slices, one after the other: `x: [N·D]`, `z: [N·Z]`. N may be larger than the session's
+/// rows; the work is then done in several passes. Data may be of any precision `S`: they are brought
+/// into the model's units, and back, in f64.
+pub struct Session<'m, T> {
+    model: &'m Model<T>,
+    scaler: Option<Scaler>,
+    ws: Workspace<T>,
+    /// Rows of data and of latents in the model's units.
+    x: Vec<T>,
+    z: Vec<T>,
+    /// Whose noise a score uses: that of row 0, for every row.
+    noise_rows: Vec<usize>,
+}
+
+impl<T: Real> Model<T> {
+    /// Buffers to run the model on `rows` rows at a time.
+    ///
+    /// # Errors
+    /// If `rows` is 0, the machine has not the memory, or the header's scaler is not one.
+    pub fn session(&self, rows: usize) -> Result<Session<'_, T>> {
+        let (width, latent) = (self.vae.config().width, self.vae.latent());
+        Ok(Session {
+            model: self,
+            scaler: self.header.scaler()?,
+            ws: Workspace::new(&self.vae, rows, 1, Pass::Value)?,
+            x: vec![T::zero(); rows * width],
+            z: vec![T::zero(); rows * latent],
+            noise_rows: vec![0; rows],
+        })
+    }
+}
+
+impl<T: Real> Session<'_, T> {
+    /// Width D of a row of data.
+    pub fn width(&self) -> usize {
+        self.model.vae.config().width
+    }
+
+    /// Width Z of the topmost latent.
+    pub fn latent(&self) -> usize {
+        self.model.vae.latent()
+    }
+
+    /// `z ← the posterior mean of each row`.
+    ///
+    /// # Errors
+    /// If the slices are not the same number of rows, or a value is not finite or not one that the
+    /// likelihood can have.
+    pub fn encode<S: Real>(&mut self, z: &mut [T], x: &[S]) -> Result<()> {
+        self.encode_with_std(z, &mut [], x)
+    }
+
+    /// The same, with `std ← the posterior's standard deviations`, `[N·Z]`, unless it is empty.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with_std<S: Real>(&mut self, z: &mut [T], std: &mut [T], x: &[S]) -> Result<()> {
+        let rows = whole_rows("x", x.len(), self.width())?;
+        same_rows("z", z.len(), self.latent(), rows)?;
+        if !std.is_empty() {
+            same_rows("std", std.len(), self.latent(), rows)?;
+        }
+        for (first, count) in self.passes(rows) {
+            self.load(&x[first * self.width()..], first, count)?;
+            self.encode_loaded(z, std, first, count);
+        }
+        Ok(())
+    }
+
+    /// The same for `rows` of a part, whose scaler must be the model's.
+    ///
+    /// # Errors
+    /// As [`Self::encode`], and if the rows cannot be read.
+    pub fn encode_part(
+        &mut self,
+        z: &mut [T],
+        std: &mut [T],
+        part: &Part,
+        rows: &[usize],
+    ) -> Result<()> {
+        same_rows("z", z.len(), self.latent(), rows.len())?;
+        for (first, count) in self.passes(rows.len()) {
+            self.gather(part, &rows[first..first + count])?;
+            self.encode_loaded(z, std, first, count);
+        }
+        Ok(())
+    }
+
+    /// `x ← the likelihood's mean at each latent`.
+    ///
+    /// # Errors
+    /// If the slices are not the same number of rows, or a latent is not finite.
+    pub fn decode<S: Real>(&mut self, x: &mut [S], z: &[T]) -> Result<()> {
+        self.decode_as(x, z, None)
+    }
+
+    /// `x ← a draw for each latent`: from every conditional between the levels and, if
+    /// `sampling.draw` says so, from the likelihood.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_draw<S: Real>(
+        &mut self,
+        x: &mut [S],
+        z: &[T],
+        sampling: &Sampling,
+    ) -> Result<()> {
+        self.decode_as(x, z, Some(sampling))
+    }
+
+    fn decode_as<S: Real>(
+        &mut self,
+        x: &mut [S],
+        z: &[T],
+        sampling: Option<&Sampling>,
+    ) -> Result<()> {
+        let (width, latent) = (self.width(), self.latent());
+        let rows = whole_rows("z", z.len(), latent)?;
+        same_rows("x", x.len(), width, rows)?;
+        if let Some(i) = z.iter().position(|z| !z.is_finite()) {
+            let (row, column, value) = (i / latent, i % latent, z[i].to_f64());
+            return Err(Error::value(row, column, value, "a latent must be finite"));
+        }
+        for (first, count) in self.passes(rows) {
+            let sampling = sampling.map(|s| Sampling { first: s.first + first as u64, ..*s });
+            let Session { model, ws, x: buffer, .. } = self;
+            let z = view(&z[first * latent..], count, latent);
+            let out = view_mut(buffer, count, width);
+            entered(count, || match &sampling {
+                None => model.vae.decode(out, ws, &z, &model.params),
+                Some(s) => model.vae.decode_draw(out, ws, &z, &model.params, s),
+            });
+            self.unload(&mut x[first * width..], count);
+        }
+        Ok(())
+    }
+
+    /// `out ← the likelihood's mean at the posterior mean of each row`.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn reconstruct<S: Real>(&mut self, out: &mut [S], x: &[S]) -> Result<()> {
+        let width = self.width();
+        let rows = whole_rows("x", x.len(), width)?;
+        same_rows("out", out.len(), width, rows)?;
+        for (first, count) in self.passes(rows) {
+            self.load(&x[first * width..], first, count)?;
+            self.reconstruct_loaded(&mut out[first * width..], count);
+        }
+        Ok(())
+    }
+
+    /// The same for `rows` of a part, whose scaler must be the model's; `seen`, unless it is empty,
+    /// becomes what the model saw of them, in the data's own units.
+    ///
+    /// # Errors
+    /// As [`Self::reconstruct`], and if the rows cannot be read.
+    pub fn reconstruct_part<S: Real>(
+        &mut self,
+        out: &mut [S],
+        seen: &mut [S],
+        part: &Part,
+        rows: &[usize],
+    ) -> Result<()> {
+        let width = self.width();
+        same_rows("out", out.len(), width, rows.len())?;
+        for (first, count) in self.passes(rows.len()) {
+            self.gather(part, &rows[first..first + count])?;
+            if !seen.is_empty() {
+                self.unload(&mut seen[first * width..], count);
+            }
+            self.reconstruct_loaded(&mut out[first * width..], count);
+        }
+        Ok(())
+    }
+
+    /// `x ← new rows`: the likelihood's mean at draws from the prior or, if `sampling.draw` says so,
+    /// draws from it.
+    ///
+    /// # Errors
+    /// If the slice is not a whole number of rows, or the temperature is not a number of at least 0.
+    pub fn sample<S: Real>(&mut self, x: &mut [S], sampling: &Sampling) -> Result<()> {
+        let width = self.width();
+        let rows = whole_rows("x", x.len(), width)?;
+        if !(sampling.temperature >= 0.0 && sampling.temperature.is_finite()) {
+            let message = format!("{} is not a number of at least 0", sampling.temperature);
+            return Err(Error::setting("temperature", message));
+        }
+        for (first, count) in self.passes(rows) {
+            let sampling = Sampling { first: sampling.first + first as u64, ..*sampling };
+            let Session { model, ws, x: buffer, .. } = self;
+            let out = view_mut(buffer, count, width);
+            entered(count, || model.vae.sample(out, ws, &model.params, &sampling));
+            self.unload(&mut x[first * width..], count);
+        }
+        Ok(())
+    }
+
+    /// `scores ← −ELBO, reconstruction and KL of each row`, in nats and in the data's own units. The
+    /// noise is the same for every row and every call: equal rows have equal scores, wherever they
+    /// stand.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn score<S: Real>(&mut self, scores: &mut [Score], x: &[S]) -> Result<()> {
+        let width = self.width();
+        let rows = whole_rows("x", x.len(), width)?;
+        same_rows("scores", scores.len(), 1, rows)?;
+        let log_volume = self.scaler.as_ref().map_or(0.0, Scaler::log_volume);
+        for (first, count) in self.passes(rows) {
+            self.load(&x[first * width..], first, count)?;
+            let Session { model, ws, x: buffer, noise_rows, .. } = self;
+            let x = view(buffer, count, width);
+            let address = Address::new(0, Purpose::Test);
+            let noise = Noise { address, rows: &noise_rows[..count], first_sample: 0 };
+            let closed_form = model.vae.has_closed_form_kl();
+            entered(count, || model.vae.forward(ws, &x, &model.params, noise, closed_form));
+            for (b, score) in scores[first..first + count].iter_mut().enumerate() {
+                *score = ws.score_of_row(b).in_units(log_volume);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first row and the number of rows of each pass.
+    fn passes(&self, rows: usize) -> impl Iterator<Item = (usize, usize)> + use<T> {
+        let most = self.ws.max_rows();
+        (0..rows).step_by(most).map(move |first| (first, most.min(rows - first)))
+    }
+
+    /// Brings `count` rows into the model's units. `first` is the number of the first, for messages.
+    fn load<S: Real>(&mut self, x: &[S], first: usize, count: usize) -> Result<()> {
+        let width = self.width();
+        let likelihood = self.model.vae.likelihood();
+        let rows = self.x[..count * width].chunks_exact_mut(width).zip(x.chunks_exact(width));
+        for (row, (seen, x)) in rows.enumerate() {
+            for (column, (seen, x)) in seen.iter_mut().zip(x).enumerate() {
+                let value = x.to_f64();
+                *seen = T::from_f64(self.scaler.as_ref().map_or(value, |s| s.apply(column, value)));
+                let refused = match seen.is_finite() {
+                    false => Some("values must be finite"),
+                    true => match likelihood.support(seen.to_f64()) {
+                        Support::Outside(message) => Some(message),
+                        _ => None,
+                    },
+                };
+                if let Some(message) = refused {
+                    let mut error = Error::value(first + row, column, value, message);
+                    if let (Error::Value { name, .. }, Some(names)) =
+                        (&mut error, &self.model.header.columns)
+                    {
+                        *name = names.get(column).cloned();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings rows of a part into the buffer.
+    fn gather(&mut self, part: &Part, rows: &[usize]) -> Result<()> {
+        let width = self.width();
+        if part.data().width() != width {
+            let message =
+                format!("rows of {} values do not fit the model's {width}", part.data().width());
+            return Err(Error::setting("data", message));
+        }
+        part.gather(&mut self.x[..rows.len() * width], rows, 0)
+    }
+
+    /// `out ← the rows in the buffer`, in the data's own units.
+    fn unload<S: Real>(&self, out: &mut [S], count: usize) {
+        let width = self.width();
+        let seen = self.x[..count * width].chunks_exact(width);
+        for (out, seen) in out.chunks_exact_mut(width).zip(seen) {
+            for (column, (out, seen)) in out.iter_mut().zip(seen).enumerate() {
+                let u = seen.to_f64();
+                *out = S::from_f64(self.scaler.as_ref().map_or(u, |s| s.undo(column, u)));
+            }
+        }
+    }
+
+    fn encode_loaded(&mut self, z: &mut [T], std: &mut [T], first: usize, count: usize) {
+        let (width, latent) = (self.width(), self.latent());
+        let Session { model, ws, x, .. } = self;
+        let x = view(x, count, width);
+        let means = view_mut(&mut z[first * latent..], count, latent);
+        entered(count, || model.vae.encode(means, ws, &x, &model.params));
+        if !std.is_empty() {
+            model.vae.posterior_std(view_mut(&mut std[first * latent..], count, latent), ws);
+        }
+    }
+
+    fn reconstruct_loaded<S: Real>(&mut self, out: &mut [S], count: usize) {
+        let (width, latent) = (self.width(), self.latent());
+        let Session { model, ws, x, z, .. } = self;
+        let mut means = view_mut(z, count, latent);
+        entered(count, || {
+            model.vae.encode(means.view_mut(), ws, &view(x, count, width), &model.params);
+            model.vae.decode(view_mut(x, count, width), ws, &means.view(), &model.params);
+        });
+        self.unload(out, count);
+    }
+}
+
+/// Many rows go to the thread pool; for one the way there would take longer than the work.
+fn entered(rows: usize, work: impl FnOnce() + Send) {
+    if rows > 1 { parallel::enter(work) } else { work() }
+}
+
+fn view<T>(rows: &[T], count: usize, width: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape((count, width), &rows[..count * width]).expect("whole rows")
+}
+
+fn view_mut<T>(rows: &mut [T], count: usize, width: usize) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape((count, width), &mut rows[..count * width]).expect("whole rows")
+}
+
+/// How many rows of `width` values there are.
+fn whole_rows(name: &str, len: usize, width: usize) -> Result<usize> {
+    match len % width {
+        0 => Ok(len / width),
+        _ => Err(Error::setting(name, format!("{len} values are not whole rows of {width}"))),
+    }
+}
+
+fn same_rows(name: &str, len: usize, width: usize, rows: usize) -> Result<()> {
+    match rows.checked_mul(width) {
+        Some(expected) if expected == len => Ok(()),
+        _ => Err(Error::setting(name, format!("{len} values are not {rows} rows of {width}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
