@@ -1,8 +1,9 @@
-//! A steady training step allocates nothing of ours.
+//! A steady training step allocates nothing of ours, and using a model on one row allocates nothing.
 //!
 //! All buffers of a step are made before the first one. What remains is matrixmultiply's packing
 //! buffer, one for each product: the test counts both and finds exactly as many allocations as
-//! products. It runs on one thread, where the count is exact.
+//! products. A product of one row packs nothing. It runs on one thread, where the count is exact, and
+//! in one test, because the count is the whole process's.
 
 use elbo::data::{Binarize, Parts, Roles, Source};
 use elbo::train::{TrainConfig, Trainer};
@@ -52,9 +53,15 @@ fn allocations_of_a_step(levels: &[(&[usize], usize)], config: TrainConfig) -> u
 }
 
 #[test]
-fn a_steady_step_allocates_only_the_packing_buffers_of_its_products() {
+fn allocations_are_counted_and_known() {
     #[cfg(feature = "parallel")]
     elbo::parallel::set_threads(1).unwrap();
+    a_steady_step_allocates_only_the_packing_buffers_of_its_products();
+    #[cfg(feature = "model-file")]
+    a_session_allocates_nothing_for_one_row();
+}
+
+fn a_steady_step_allocates_only_the_packing_buffers_of_its_products() {
     let config = TrainConfig { batch_size: 20, ..TrainConfig::default() };
 
     let found = allocations_of_a_step(&[(&[40], 5)], config.clone());
@@ -71,4 +78,39 @@ fn a_steady_step_allocates_only_the_packing_buffers_of_its_products() {
     let found = allocations_of_a_step(&[(&[40, 30], 5), (&[], 3)], config);
     let expected = products(3, false) + products(1, true) + products(1, true) + products(3, true);
     assert_eq!(found, expected, "two levels, three samples");
+}
+
+/// Two levels as well as one; with units, so that rows are scaled on the way in and out.
+#[cfg(feature = "model-file")]
+fn a_session_allocates_nothing_for_one_row() {
+    use elbo::model_file::{Header, Model, ScalerHeader};
+    use elbo::nn::Init;
+    use elbo::rng::{Address, Purpose};
+    use elbo::vae::{Sampling, Score, Vae};
+
+    let level = |hidden: &[usize], latent| LevelConfig { hidden: hidden.to_vec(), latent };
+    for levels in [vec![level(&[400], 20)], vec![level(&[400, 200], 20), level(&[30], 5)]] {
+        let likelihood = "normal".parse().unwrap();
+        let config = VaeConfig { levels, likelihood, ..VaeConfig::new(784, &[], 1) };
+        let vae = Vae::<f32>::new(config.clone()).unwrap();
+        let scaler = ScalerHeader { mean: vec![1.0; 784], scale: vec![2.0; 784] };
+        let header = Header { scaler: Some(scaler), ..Header::new(&config, None) };
+        let model = Model { params: vae.init(Init::Uniform, 1, None), header, vae };
+        let mut session = model.session(1).unwrap();
+        let (mut x, mut again) = ([0.5f32; 784], [0f32; 784]);
+        let (mut z, mut std) = ([0f32; 20], [0f32; 20]);
+        let (z, std) = (&mut z[..session.latent()], &mut std[..session.latent()]);
+        let address = Address::new(1, Purpose::Sample);
+        let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
+
+        let before = COUNT.load(Ordering::Relaxed);
+        session.encode(z, &x).unwrap();
+        session.encode_with_std(z, std, &x).unwrap();
+        session.decode(&mut again, z).unwrap();
+        session.reconstruct(&mut again, &x).unwrap();
+        session.sample(&mut x, &sampling).unwrap();
+        session.score(&mut [Score::default()], &x).unwrap();
+        let found = COUNT.load(Ordering::Relaxed) - before;
+        assert_eq!(found, 0, "{} levels", model.vae.config().levels.len());
+    }
 }
