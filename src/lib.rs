@@ -83,4 +83,9 @@ mod tensor_file;
 pub mod train;
 pub mod vae;
 
+/// The programs in this chapter are compiled and run with the documentation's tests.
+#[cfg(all(doctest, feature = "model-file"))]
+#[doc = include_str!("../docs/9-embedding.md")]
+pub struct Embedding;
+
 pub use error::{Error, Result};

@@ -51,8 +51,8 @@ pub struct Normal {
 pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     Member {
         name: "normal",
-        summary: "real values; the net emits mean and log-variance, or `variance=V` fixes it, or \
-                  `variance=learned` learns one number",
+        summary: "real values; the net emits mean and log-variance, or `variance=V` fixes it (in units of \
+                  the spread where columns are standardised), or `variance=learned` learns one number",
         build: |spec| Ok(Box::new(Normal::from_spec(spec)?)),
         examples: &["normal", "normal:variance=0.7", "normal:variance=learned"],
     }

@@ -8,7 +8,8 @@
 //!           p ← p − lr · m̂ / (√v̂ + ε),   m̂ = m/(1 − β₁ᵗ),  v̂ = v/(1 − β₂ᵗ)
 //! Numerics  the powers and corrections are computed in f64 once a step; √v̂ = √v / √(1 − β₂ᵗ), so
 //!           that ε stands beside the corrected root, as in PyTorch
-//! Source    Kingma & Ba 2015, algorithm 1; decoupled decay: Loshchilov & Hutter 2019, algorithm 2
+//! Source    Kingma & Ba 2015, algorithm 1; decoupled decay: Loshchilov & Hutter 2019, with λ times
+//!           the scheduled lr, as in PyTorch (their algorithm 2 leaves lr out of it)
 //! ```
 
 use crate::error::{Error, Result};

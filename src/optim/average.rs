@@ -6,8 +6,8 @@
 //!
 //! Started at zero and divided by the weight it has gathered (as Adam does with its moments), the
 //! average is a true one from the first step on, not biased towards the random start. The sum is kept
-//! in f64 whatever the parameters are: in f32, d + (1 − d) is not quite 1, and with d = 0.9999 the
-//! average would settle 3·10⁻⁴ below the weights.
+//! in f64 whatever the parameters are: in f32, rounding (of d and 1 − d, and of every step) would
+//! leave an average with d = 0.9999 some 3·10⁻⁴ below constant weights, as measured.
 //!
 //! Source: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, section 7.2 (this form).
 
