@@ -2,6 +2,7 @@
 //! library's.
 
 mod check;
+mod config;
 mod encode;
 mod evaluate;
 mod generate;
@@ -53,6 +54,9 @@ struct Common {
     /// Use so many threads (the results do not depend on it) [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Take settings from this file, whose keys are the names of flags; flags override it
+    #[arg(long, global = true, value_name = "FILE.toml")]
+    config: Option<std::path::PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -72,11 +76,22 @@ enum Command {
 
 /// The command line, with what the library alone knows in its help.
 fn command() -> clap::Command {
-    Cli::command().mut_subcommand("train", |c| c.after_help(train::after_help()))
+    Cli::command().mut_subcommands(|c| match c.get_name() {
+        "train" => c.after_help(train::after_help()),
+        // A flag may follow the same setting of a --config file, and then wins.
+        _ => c.args_override_self(true).allow_negative_numbers(true),
+    })
 }
 
 fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let args = match config::with_config(&command(), std::env::args_os().collect()) {
+        Ok(args) => args,
+        Err(error) => {
+            terminal::error(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let matches = command().get_matches_from(args);
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(e) => e.exit(),

@@ -25,11 +25,8 @@ pub(crate) struct TrainArgs {
     /// The run's folder [default: runs/NAME-OF-THE-DATA]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Take settings from this file; flags override it
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
-    config: Option<PathBuf>,
     /// Go on with the run in the folder, with its own settings; --epochs may be raised
-    #[arg(long)]
+    #[arg(long, conflicts_with = "config")]
     resume: bool,
     /// Stop in good order after so many epochs in all, as if interrupted
     #[arg(long, value_name = "EPOCHS")]
@@ -142,7 +139,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         true => Some(open_checkpoint(&folder_of(&args.run.data))?),
         false => None,
     };
-    let run = settings(args, matches, resumed.as_ref())?;
+    let run = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
     let folder = folder_of(if args.resume { &args.run.data } else { &run.data });
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
@@ -255,6 +252,7 @@ fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
 /// Flags over the checkpoint's settings, over `--config`, or over the defaults.
 fn settings(
     args: &TrainArgs,
+    config: Option<&Path>,
     matches: &clap::ArgMatches,
     resumed: Option<&Checkpoint>,
 ) -> Result<Run> {
@@ -275,7 +273,7 @@ fn settings(
         }
         return Ok(run);
     }
-    let Some(path) = &args.config else { return Ok(args.run.clone()) };
+    let Some(path) = config else { return Ok(args.run.clone()) };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     // What the file leaves open stays at its default: the flags' own values fill the gaps.
     let base = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;

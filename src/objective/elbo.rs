@@ -118,3 +118,43 @@ fn total<T: Real>(a: ArrayView2<T>) -> f64 {
 fn mean<T: Real>(a: ArrayView1<T>) -> f64 {
     a.iter().map(|v| v.to_f64()).sum::<f64>() / a.len() as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    /// Differences only prove that value and gradient agree; this is the value. Two rows, two latents:
+    /// averaged over rows and draws, summed over latents, the KL times β.
+    #[test]
+    fn the_value_is_the_reconstruction_plus_beta_times_the_summed_kl() {
+        let (log_px, log_prior, log_q) =
+            (array![[-10.0], [-20.0]], array![[-3.0], [-5.0]], array![[-1.0], [-2.0]]);
+        let kl = array![[1.0, 2.0], [3.0, 8.0]];
+        let value = |objective: &Elbo, kl: Option<&Array2<f64>>| {
+            let terms = Terms {
+                log_px: log_px.view(),
+                log_prior: log_prior.view(),
+                log_q: log_q.view(),
+                kl: kl.map(|kl| kl.view()),
+                beta: 0.5,
+            };
+            let mut per_draw = [(); 4].map(|()| Array2::zeros((2, 1)));
+            let [a, b, c, d] = &mut per_draw;
+            let mut per_latent = Array2::zeros((2, 2));
+            let weights = Weights {
+                log_px: a.view_mut(),
+                log_prior: b.view_mut(),
+                direct: c.view_mut(),
+                path: d.view_mut(),
+                kl: per_latent.view_mut(),
+            };
+            objective.weigh(weights, &terms)
+        };
+        let plain = Elbo::default();
+        assert_eq!(value(&plain, Some(&kl)), 15.0 + 0.5 * (2.0 + 5.0));
+        assert_eq!(value(&plain, None), 15.0 + 0.5 * (2.0 + 3.0) / 2.0);
+        // The first latent's mean KL is 2, below the threshold: it costs the threshold.
+        assert_eq!(value(&Elbo { free_bits: 3.0 }, Some(&kl)), 15.0 + 0.5 * (3.0 + 5.0));
+    }
+}

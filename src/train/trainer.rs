@@ -65,9 +65,12 @@ pub struct Trainer<T> {
     pub(crate) average: Option<Average>,
     pub(crate) progress: Progress,
     pub(crate) best: Option<Best<T>>,
-    /// The current epoch's training rows in their order; made when its first step is taken.
-    order: Vec<usize>,
+    /// The current epoch's training rows in their order, as places in the part; made when its first
+    /// step is taken. Half as wide as row numbers: there may be millions of rows in a file.
+    order: Vec<u32>,
     order_epoch: Option<u32>,
+    /// The dataset rows of the current batch.
+    batch: Vec<usize>,
     ws: Workspace<T>,
     x: Vec<T>,
     evaluator: Evaluator<T>,
@@ -115,7 +118,10 @@ impl<T: Real> Trainer<T> {
         check_memory::<T>(count, "hidden", "make the layers narrower")?;
         let mean = config.start_at_mean.then(|| parts.train.column_means()).transpose()?;
         let params = vae.init(config.init, config.seed, mean.as_deref());
-        let rows = config.batch_size.min(parts.train.rows().len());
+        let Ok(count) = u32::try_from(parts.train.rows().len()) else {
+            return Err(Error::setting("data", "there are more than 2³² training rows"));
+        };
+        let rows = config.batch_size.min(count as usize);
         let len = params.len();
         Ok(Trainer {
             ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
@@ -130,8 +136,9 @@ impl<T: Real> Trainer<T> {
             params,
             progress: Progress::default(),
             best: None,
-            order: parts.train.rows().to_vec(),
+            order: (0..count).collect(),
             order_epoch: None,
+            batch: vec![0; rows],
             cross_entropy,
             vae,
             config,
@@ -255,8 +262,12 @@ impl<T: Real> Trainer<T> {
         self.shuffle(epoch);
         let (lr, beta) = self.rates(self.adam.steps());
         let first = (batch as usize).saturating_mul(self.config.batch_size);
-        let rows =
-            &self.order[first..self.order.len().min(first.saturating_add(self.config.batch_size))];
+        let last = self.order.len().min(first.saturating_add(self.config.batch_size));
+        let rows = &mut self.batch[..last - first];
+        for (row, place) in rows.iter_mut().zip(&self.order[first..last]) {
+            *row = self.parts.train.rows()[*place as usize];
+        }
+        let rows = &*rows;
         let width = self.vae.config().width;
         let x = &mut self.x[..rows.len() * width];
         self.parts.train.gather(x, rows, epoch)?;
@@ -304,7 +315,7 @@ impl<T: Real> Trainer<T> {
     fn shuffle(&mut self, epoch: u32) {
         if self.order_epoch != Some(epoch) {
             // Each epoch shuffles the sorted rows, so that its order does not depend on the last one's.
-            self.order.copy_from_slice(self.parts.train.rows());
+            self.order.iter_mut().zip(0..).for_each(|(place, i)| *place = i);
             let address = Address::new(self.config.seed, Purpose::Shuffle).epoch(epoch);
             self.order.shuffle(&mut address.rng());
             self.order_epoch = Some(epoch);
