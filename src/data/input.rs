@@ -173,10 +173,20 @@ impl Read for Stream<'_> {
 /// What a file that starts like this is, and how to make it readable: the second half of an error
 /// message, on one line. Four bytes are enough to tell.
 pub(super) fn describe(start: &[u8]) -> String {
+    known(start).unwrap_or_else(|| {
+        let first = &start[..start.len().min(4)];
+        format!("it starts with the bytes {first:02x?}: check the path")
+    })
+}
+
+/// The same for the kinds of files that are told by how they start.
+pub(super) fn known(start: &[u8]) -> Option<String> {
     const TO_FOLDER: &str = "name the folder with the pictures as the data";
     const SAVE: &str = "load it in Python and store one array with numpy.save";
     const AGAIN: &str = "the download went wrong, fetch the file itself";
-    let known: [(&[u8], &str, &str); 11] = [
+    const EXPORT: &str = "export its table as CSV";
+    const ENCODE: &str = "save it as UTF-8";
+    let known: [(&[u8], &str, &str); 16] = [
         (b"\x93NUM", "a NumPy array", "name it by itself as the data"),
         (&[0, 0, 8], "an IDX file", "name it by itself as the data"),
         (GZIP, "a gzip file", "unpack it with gunzip"),
@@ -184,18 +194,19 @@ pub(super) fn describe(start: &[u8]) -> String {
         (b"\xff\xd8\xff", "a JPEG picture", TO_FOLDER),
         (b"\x89HDF", "an HDF5 file", SAVE),
         (b"MATL", "a MATLAB file", SAVE),
-        (b"PK", "a zip archive (.npz, .pt, .zip)", SAVE),
+        // Without the third byte, this would be any table whose first column is called PK.
+        (b"PK\x03", "a zip archive (.npz, .pt, .zip)", SAVE),
         (b"\x80", "a Python pickle", SAVE),
         (b"<!", "a web page", AGAIN),
         (b"<htm", "a web page", AGAIN),
+        (b"<HTM", "a web page", AGAIN),
+        (b"<?xm", "an XML file", EXPORT),
+        (b"%PDF", "a PDF document", EXPORT),
+        (b"\xff\xfe", "text in UTF-16", ENCODE),
+        (b"\xfe\xff", "text in UTF-16", ENCODE),
     ];
-    match known.iter().find(|(magic, ..)| start.starts_with(magic)) {
-        Some((_, what, remedy)) => format!("this is {what}: {remedy}"),
-        None => format!(
-            "it starts with the bytes {:02x?}: check the path",
-            &start[..start.len().min(4)]
-        ),
-    }
+    let (_, what, remedy) = known.iter().find(|(magic, ..)| start.starts_with(magic))?;
+    Some(format!("this is {what}: {remedy}"))
 }
 
 /// `[3, 4, 5]` as `3 × 4 × 5`, for messages.

@@ -31,6 +31,10 @@ reader::readers!(
     idx,
     #[cfg(feature = "cli")]
     npy,
+    #[cfg(feature = "cli")]
+    csv,
+    #[cfg(feature = "cli")]
+    images,
 );
 
 /// The shape of an image whose pixels are a row.

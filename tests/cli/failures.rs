@@ -3,15 +3,15 @@
 use crate::lab::{Lab, PLAIN, idx, npy, npy_f32, table};
 
 /// Wrong usage, and everything else that fails.
-const USAGE: i32 = 2;
-const FAILURE: i32 = 1;
+pub(crate) const USAGE: i32 = 2;
+pub(crate) const FAILURE: i32 = 1;
 
 /// Arguments, exit code, and a part of the message.
-type Row<'a> = (&'a str, i32, &'a str);
+pub(crate) type Row<'a> = (&'a str, i32, &'a str);
 
 /// Runs every command and complains about all that do not fail as they should.
 #[track_caller]
-fn assert_refused(lab: &Lab, rows: &[Row]) {
+pub(crate) fn assert_refused(lab: &Lab, rows: &[Row]) {
     let complaints: Vec<_> = rows.iter().filter_map(|row| complaint(lab, *row)).collect();
     let (wrong, all) = (complaints.len(), rows.len());
     assert!(complaints.is_empty(), "{wrong} of {all}:\n{}", complaints.join("\n"));

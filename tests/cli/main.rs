@@ -9,4 +9,7 @@ mod determinism;
 mod failures;
 mod lab;
 mod outputs;
+mod pictures;
+mod refusals;
 mod stopping;
+mod tables;
