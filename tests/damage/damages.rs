@@ -11,8 +11,12 @@ enum Damage {
     Flip(Index, u8),
     /// A byte becomes one that sizes, signs and digits are made of.
     Set(Index, u8),
+    /// Bytes are as a sector that was never written leaves them.
+    Blank(Index, u8, u8),
     /// Bytes come in.
     Insert(Index, Vec<u8>),
+    /// A number in text gets more digits.
+    Grow(Index, String),
     /// Bytes go.
     Delete(Index, u8),
     /// Bytes are written a second time, elsewhere.
@@ -36,9 +40,21 @@ impl Damage {
             Damage::Flip(..) | Damage::Set(..) if bytes.is_empty() => {}
             Damage::Flip(at, bits) => *at.get_mut(bytes) ^= bits,
             Damage::Set(at, value) => *at.get_mut(bytes) = *value,
+            Damage::Blank(at, count, value) => {
+                let piece = piece(at, *count, bytes);
+                bytes[piece].fill(*value);
+            }
             Damage::Insert(at, new) => {
                 let at = gap(at, bytes);
                 bytes.splice(at..at, new.iter().copied());
+            }
+            Damage::Grow(at, digits) => {
+                let is_digit = |&i: &usize| bytes[i].is_ascii_digit();
+                let places = (0..bytes.len()).filter(is_digit).collect::<Vec<_>>();
+                if !places.is_empty() {
+                    let at = *at.get(&places);
+                    bytes.splice(at..at, digits.bytes());
+                }
             }
             Damage::Delete(at, count) => {
                 let piece = piece(at, *count, bytes);
@@ -65,7 +81,10 @@ fn damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
         3 => (at(), 1..=255u8).prop_map(|(at, bits)| Damage::Flip(at, bits)),
         3 => (at(), telling).prop_map(|(at, value)| Damage::Set(at, value)),
+        1 => (at(), 1..40u8, prop::sample::select(vec![0, 0xff]))
+            .prop_map(|(at, count, value)| Damage::Blank(at, count, value)),
         1 => (at(), vec(any::<u8>(), 1..9)).prop_map(|(at, new)| Damage::Insert(at, new)),
+        2 => (at(), "[0-9]{1,8}").prop_map(|(at, digits)| Damage::Grow(at, digits)),
         1 => (at(), 1..20u8).prop_map(|(at, count)| Damage::Delete(at, count)),
         1 => (at(), 1..60u8, at()).prop_map(|(at, count, to)| Damage::Duplicate(at, count, to)),
         1 => at().prop_map(Damage::Truncate),
