@@ -1,6 +1,6 @@
 //! The one error type of the crate. Every message says what is wrong, where, and what to do.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a user's settings, data or files.
@@ -91,8 +91,36 @@ pub fn check_memory<T>(count: usize, name: &str, remedy: &str) -> Result<()> {
     })
 }
 
+/// Writes text on one line. Messages quote what a file holds, and a damaged or forged one may hold
+/// what breaks a log's lines or moves a terminal's cursor: such characters are written as escapes.
+struct OneLine<W>(W);
+
+impl<W: fmt::Write> fmt::Write for OneLine<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.split_inclusive(char::is_control) {
+            let mut rest = piece.chars();
+            match rest.next_back() {
+                Some(last) if last.is_control() => {
+                    write!(self.0, "{}{}", rest.as_str(), last.escape_default())?;
+                }
+                _ => self.0.write_str(piece)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same of a message that is no [`Error`] yet.
+#[cfg(feature = "model-file")]
+pub(crate) fn one_line(message: &str) -> String {
+    let mut line = OneLine(String::with_capacity(message.len()));
+    line.write_str(message).expect("a string takes everything");
+    line.0
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
         match self {
             Error::Setting { name, message } => write!(f, "{name}: {message}"),
             Error::Value { row, column, name, value, message } => {
@@ -119,5 +147,16 @@ impl std::error::Error for Error {
             Error::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_quotes() {
+        let error = Error::file("a\nb", "`x\r\u{1b}[2J\n\ny` is not é");
+        assert_eq!(error.to_string(), r"a\nb: `x\r\u{1b}[2J\n\ny` is not é");
     }
 }

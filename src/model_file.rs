@@ -15,9 +15,9 @@ pub use header::{
     WeightsHeader,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use crate::real::Real;
-use crate::tensor_file::{Tensor, parse, read_tensor, serialize};
+use crate::tensor_file::{Tensor, find_tensor, parse, read_tensor, serialize};
 use crate::vae::{Vae, VaeConfig};
 use std::path::Path;
 
@@ -52,6 +52,10 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// One line that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
+        Model::read(bytes).map_err(|message| one_line(&message))
+    }
+
+    fn read(bytes: &[u8]) -> std::result::Result<Self, String> {
         let (file, json) = parse(bytes, KEY, "a model")?;
         let header = Header::from_json(&json)?;
         let config = VaeConfig::try_from(&header.model)
@@ -61,12 +65,20 @@ impl<T: Real> Model<T> {
         if let Some(training) = &header.training {
             training.check().map_err(damaged)?;
         }
-        let vae = Vae::<T>::new(config).map_err(|e| format!("its header is damaged: {e}"))?;
+        // A layer takes memory even before it has weights. It has four tensors; a file that lacks a
+        // few is told below which.
+        let layers = config.levels.iter().map(|level| level.hidden.len() + 1).sum::<usize>();
+        if 4 * layers > 2 * file.len() {
+            return Err(format!(
+                "its header asks for {} tensors or more, it has {}",
+                4 * layers,
+                file.len()
+            ));
+        }
+        let vae = Vae::<T>::lay_out(config).map_err(damaged)?;
         // Every slot is compared with the file before the buffer for all of them is allocated.
         for slot in vae.layout().slots() {
-            let tensor = file
-                .tensor(&slot.name)
-                .map_err(|_| format!("the tensor {} is missing", slot.name))?;
+            let tensor = find_tensor(&file, &slot.name)?;
             if tensor.shape() != slot.shape {
                 return Err(format!(
                     "the tensor {} is {:?}, not {:?}",
@@ -191,6 +203,10 @@ mod tests {
         let mut m = fresh();
         m.header.model.levels[0].hidden.push(5);
         assert!(error(&m.to_bytes()).contains("encoder.0.layers.1.weight is missing"));
+
+        let mut m = fresh();
+        m.header.model.levels[0].hidden = vec![1; 100];
+        assert!(error(&m.to_bytes()).contains("asks for 404 tensors or more, it has 8"));
 
         let mut m = fresh();
         m.header.model.levels[0].hidden.clear();

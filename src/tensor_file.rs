@@ -73,21 +73,32 @@ pub(crate) fn parse<'a>(
     Ok((file, json.clone()))
 }
 
+/// The tensor of that name, if it is of a type that is read.
+pub(crate) fn find_tensor<'a>(
+    file: &SafeTensors<'a>,
+    name: &str,
+) -> std::result::Result<TensorView<'a>, String> {
+    let tensor = file.tensor(name).map_err(|_| format!("the tensor {name} is missing"))?;
+    match tensor.dtype() {
+        Dtype::F32 | Dtype::F64 => Ok(tensor),
+        other => Err(format!("the tensor {name} is {other}; F32 and F64 are read")),
+    }
+}
+
 /// `out ← the tensor`, converted to `T`.
 pub(crate) fn read_tensor<T: Real>(
     out: &mut [T],
     file: &SafeTensors<'_>,
     name: &str,
 ) -> std::result::Result<(), String> {
-    let tensor = file.tensor(name).map_err(|_| format!("the tensor {name} is missing"))?;
+    let tensor = find_tensor(file, name)?;
     if tensor.shape().iter().product::<usize>() != out.len() {
         return Err(format!("the tensor {name} has the wrong size"));
     }
     let data = tensor.data();
     match tensor.dtype() {
         Dtype::F32 => convert::<f32, T>(out, data),
-        Dtype::F64 => convert::<f64, T>(out, data),
-        other => return Err(format!("the tensor {name} is {other}; F32 and F64 are read")),
+        _ => convert::<f64, T>(out, data),
     }
     match out.iter().position(|v| !v.is_finite()) {
         Some(i) => Err(format!("the tensor {name} holds {} at element {i}", out[i])),

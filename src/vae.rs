@@ -131,6 +131,13 @@ impl<T: Real> Vae<T> {
     /// # Errors
     /// As [`VaeConfig::check`], and if the machine has not the memory for the parameters.
     pub fn new(config: VaeConfig) -> Result<Self> {
+        let vae = Vae::lay_out(config)?;
+        check_memory::<T>(vae.layout.len(), "hidden", "make the layers narrower")?;
+        Ok(vae)
+    }
+
+    /// The same without asking for memory, which a model's file has yet to justify.
+    pub(crate) fn lay_out(config: VaeConfig) -> Result<Self> {
         config.check()?;
         let mut layout = Layout::default();
         let mut levels = Vec::with_capacity(config.levels.len());
@@ -160,7 +167,6 @@ impl<T: Real> Vae<T> {
             });
             below = level.latent;
         }
-        check_memory::<T>(layout.len(), "hidden", "make the layers narrower")?;
         let prior = prior::build(&config.prior)?;
         Ok(Vae { config, layout, levels, prior })
     }

@@ -118,15 +118,15 @@ impl Checkpoint {
             let mut steps = [0f64];
             read_tensor(&mut average.sum, &file, "average")?;
             read_tensor(&mut steps, &file, "average.steps")?;
-            average.steps = steps[0] as u64;
+            average.steps = count(steps[0], COUNTS)?;
         }
         trainer.best = None;
         if file.tensor("best").is_ok() {
             let (mut params, mut at) = (vec![T::zero(); trainer.params.len()], [0f64; 3]);
             read_tensor(&mut params, &file, "best")?;
             read_tensor(&mut at, &file, "best.at")?;
-            trainer.best =
-                Some(Best { epoch: at[0] as u32, step: at[1] as u64, loss: at[2], params });
+            let (epoch, step) = (count(at[0], EPOCHS)? as u32, count(at[1], COUNTS)?);
+            trainer.best = Some(Best { epoch, step, loss: at[2], params });
         }
         Ok(())
     }
@@ -137,14 +137,25 @@ fn read_counters(file: &SafeTensors<'_>) -> std::result::Result<(Progress, u64),
     let mut counters = [0f64; 7];
     read_tensor(&mut counters, file, "counters")?;
     let [epoch, batch, waited, step, loss, reconstruction, kl] = counters;
-    if [epoch, batch, waited, step].iter().any(|c| *c < 0.0 || c.fract() != 0.0) {
-        return Err("its counters are damaged".to_owned());
-    }
     let progress = Progress {
-        epoch: epoch as u32,
-        batch: batch as u64,
+        epoch: count(epoch, EPOCHS)? as u32,
+        batch: count(batch, COUNTS)?,
         sums: Score { loss, reconstruction, kl },
-        waited: waited as u32,
+        waited: count(waited, EPOCHS)? as u32,
     };
-    Ok((progress, step as u64))
+    Ok((progress, count(step, COUNTS)?))
+}
+
+/// Counts are below this, where `f64` holds all of them.
+const COUNTS: f64 = (1u64 << 53) as f64;
+
+/// Epochs are below this: a run that goes on counts further, and there must be room for it.
+const EPOCHS: f64 = (1u64 << 31) as f64;
+
+/// A count that was stored as a number.
+fn count(value: f64, limit: f64) -> std::result::Result<u64, String> {
+    match (0.0..limit).contains(&value) && value.fract() == 0.0 {
+        true => Ok(value as u64),
+        false => Err("its counters are damaged".to_owned()),
+    }
 }
