@@ -82,5 +82,7 @@ pub mod simd;
 mod tensor_file;
 pub mod train;
 pub mod vae;
+#[cfg(test)]
+mod worked;
 
 pub use error::{Error, Result};
