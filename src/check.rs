@@ -7,6 +7,12 @@
 mod models;
 mod operations;
 
+#[cfg(test)] // for members that are in no list
+pub(crate) use {
+    models::case as model_case,
+    operations::{distribution_cases, objective_cases},
+};
+
 use crate::gradcheck::{self, Input, Report, Subject};
 use crate::rng::{Address, ChaCha8Rng, Purpose};
 use rand_distr::Distribution as _;

@@ -82,6 +82,8 @@ pub mod simd;
 mod tensor_file;
 pub mod train;
 pub mod vae;
+#[cfg(test)]
+mod worked;
 
 /// The programs in this chapter are compiled and run with the documentation's tests.
 #[cfg(all(doctest, feature = "model-file"))]

@@ -21,6 +21,8 @@
 mod config;
 mod generate;
 mod rows;
+#[cfg(test)]
+mod substitute;
 mod workspace;
 
 pub use config::{LevelConfig, VaeConfig};

@@ -99,7 +99,9 @@ pub(super) fn cases() -> Vec<Case> {
                         posterior: posteriors[round % posteriors.len()].clone(),
                         prior: prior.clone(),
                     };
-                    cases.extend(case(config, &objective, samples, turn));
+                    let vae = Vae::new(config).expect("a valid configuration");
+                    let objective = objective::build(&objective).expect("an example can be built");
+                    cases.extend(case(vae, objective, samples, turn));
                 }
             }
         }
@@ -107,11 +109,17 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// None where the objective cannot train the model.
-fn case(config: VaeConfig, objective: &Spec, samples: usize, turn: usize) -> Option<Case> {
-    let rows = 2;
+/// None where the objective cannot train the model. `turn` chooses the numbers.
+pub(crate) fn case(
+    vae: Vae<f64>,
+    objective: Box<dyn Objective<f64>>,
+    samples: usize,
+    turn: usize,
+) -> Option<Case> {
+    let (rows, config) = (2, vae.config());
     let name = format!(
-        "{objective}, {}{}, q {}, prior {}, L = {}, K = {samples}, {}",
+        "{}, {}{}, q {}, prior {}, L = {}, K = {samples}, {}",
+        objective.spec(),
         config.likelihood,
         if config.levels.len() > 1 { format!(" / {}", config.conditional) } else { String::new() },
         config.posterior,
@@ -119,8 +127,6 @@ fn case(config: VaeConfig, objective: &Spec, samples: usize, turn: usize) -> Opt
         config.levels.len(),
         config.activation.name()
     );
-    let vae = Vae::<f64>::new(config).expect("a valid configuration");
-    let objective = objective::build::<f64>(objective).expect("an example can be built");
     vae.check_objective(&*objective).ok()?;
     let mut draws = Draws::new(100 + turn);
     let x = values_for(vae.likelihood(), rows * vae.config().width, &mut draws);

@@ -5,7 +5,7 @@
 use super::{Case, Draws, dot};
 use crate::distribution::batch::{self, Gradients};
 use crate::distribution::{self, Distribution, Support};
-use crate::family::Spec;
+use crate::family::{Member, Spec};
 use crate::gradcheck::{Input, Subject};
 use crate::nn::{Activation, Dense, Mlp};
 use crate::objective::{self, Objective, Terms, Weights};
@@ -49,61 +49,60 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(mlp_case(activation, &[5, 3][..2 - i % 2]));
     }
     cases.push(mlp_case(Activation::Tanh, &[]));
-    for member in distribution::members::<f64>() {
-        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
-        {
-            let build = || (member.build)(&spec).expect("an example can be built");
-            cases.extend(
-                [(1, 1), (2, 3)].map(|(b, k)| log_prob_case(file_of(member.name), build(), b, k)),
-            );
-            if build().as_reparameterized().is_some() {
-                cases.extend(
-                    [(1, 1), (2, 3)]
-                        .map(|(b, k)| rsample_case(file_of(member.name), build(), b, k)),
-                );
-                cases.push(log_q_case(file_of(member.name), build()));
-                cases.extend([1, 3].map(|b| kl_case(file_of(member.name), build(), b)));
-            }
-        }
-    }
-    for member in prior::members::<f64>() {
-        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
-        {
-            let build = || (member.build)(&spec).expect("an example can be built");
-            cases.extend([1, 3].map(|n| prior_case(file_of(member.name), build(), n)));
-        }
-    }
-    for member in objective::members::<f64>() {
-        for spec in member.examples.iter().map(|e| e.parse::<Spec>().expect("an example is a spec"))
-        {
-            let build = || (member.build)(&spec).expect("an example can be built");
-            for (b, k) in [(1, 1), (3, 1), (1, 3), (2, 5)] {
-                for closed_form in [true, false] {
-                    let objective = build();
-                    let wanted = if closed_form {
-                        objective.uses_closed_form_kl()
-                    } else {
-                        !objective.needs_closed_form_kl()
-                    };
-                    if wanted {
-                        cases.push(objective_case(
-                            file_of(member.name),
-                            objective,
-                            b,
-                            k,
-                            closed_form,
-                        ));
-                    }
-                }
-            }
+    cases.extend(distribution_cases(&distribution::members()));
+    cases.extend(prior_cases(&prior::members()));
+    cases.extend(objective_cases(&objective::members()));
+    cases
+}
+
+/// Every example of every member: its file, which is the member's name in Rust's spelling, and what
+/// builds it.
+fn examples<O>(members: &[Member<O>]) -> impl Iterator<Item = (String, impl Fn() -> O)> {
+    members.iter().flat_map(|member| {
+        member.examples.iter().map(move |example| {
+            let spec: Spec = example.parse().expect("an example is a spec");
+            let build = move || (member.build)(&spec).expect("an example can be built");
+            (member.name.replace('-', "_"), build)
+        })
+    })
+}
+
+/// What is checked of every distribution, and of every one that can be a posterior.
+pub(crate) fn distribution_cases(members: &[Member<Box<dyn Distribution<f64>>>]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (file, build) in examples(members) {
+        let shapes = [(1, 1), (2, 3)];
+        cases.extend(shapes.map(|(b, k)| log_prob_case(file.clone(), build(), b, k)));
+        if build().as_reparameterized().is_some() {
+            cases.extend(shapes.map(|(b, k)| rsample_case(file.clone(), build(), b, k)));
+            cases.push(log_q_case(file.clone(), build()));
+            cases.extend([1, 3].map(|b| kl_case(file.clone(), build(), b)));
         }
     }
     cases
 }
 
-/// A member's file is its name, in Rust's spelling.
-fn file_of(name: &str) -> String {
-    name.replace('-', "_")
+/// What is checked of every prior.
+fn prior_cases(members: &[Member<Box<dyn Prior<f64>>>]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (file, build) in examples(members) {
+        cases.extend([1, 3].map(|n| prior_case(file.clone(), build(), n)));
+    }
+    cases
+}
+
+/// What is checked of every objective, with the closed-form KL and without, as it can.
+pub(crate) fn objective_cases(members: &[Member<Box<dyn Objective<f64>>>]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (file, build) in examples(members) {
+        let with = build().uses_closed_form_kl().then_some(true);
+        let without = (!build().needs_closed_form_kl()).then_some(false);
+        for (b, k) in [(1, 1), (3, 1), (1, 3), (2, 5)] {
+            let kinds = with.into_iter().chain(without);
+            cases.extend(kinds.map(|kl| objective_case(file.clone(), build(), b, k, kl)));
+        }
+    }
+    cases
 }
 
 fn activation_case(f: Activation) -> Case {

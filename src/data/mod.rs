@@ -214,6 +214,11 @@ impl Dataset {
     }
 }
 
+/// The reader that CONTRIBUTING.md shows, in a list of its own.
+#[cfg(test)]
+#[path = "../worked/data/mod.rs"]
+mod worked;
+
 /// Helpers of the tests.
 #[cfg(test)]
 pub(crate) mod testing {

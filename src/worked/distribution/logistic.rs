@@ -1,0 +1,198 @@
+//! The logistic distribution: a likelihood with heavier tails than the normal, and a posterior.
+//!
+//! ```text
+//! Shapes    x, z, ε [D]   η = [mean μ; log-variance s] [2D]
+//! Forward   σ² = eˢ, b = σ √3/π (a logistic of scale b has the variance b² π²/3), t = (x − μ)/b.
+//!           p = 1/(4b cosh²(t/2)) for each value, and 2 cosh(t/2) = e^{|t|/2} (1 + e^{−|t|}), so
+//!             log p(x|η) = −Σ_i [ ln b_i + |t_i| + 2 ln(1 + e^{−|t_i|}) ]
+//! Backward  with h = tanh(t/2), so that ∂log p/∂t = −h, and ∂t/∂μ = −1/b, ∂t/∂s = −½ t:
+//!             ∂/∂μ_i = h_i/b_i       ∂/∂s_i = ½ (t_i h_i − 1)       ∂/∂x_i = −h_i/b_i
+//!
+//! Draw      z = μ + b t(ε), ε ~ N(0, I). The distribution function of t is σ(t), that of ε is Φ:
+//!             σ(t) = Φ(ε),  t(ε) = logit Φ(ε) = ln erfc(−ε/√2) − ln erfc(ε/√2)
+//! Backward  ∂z_i/∂μ_i = 1          ∂z_i/∂s_i = ½ b_i t_i
+//! log q     of that draw: log p and its derivatives as above, at t = t(ε), and ∂/∂z for ∂/∂x
+//!
+//! KL        u = σ(t) is uniform, and |t| + 2 ln(1 + e^{−|t|}) = −ln u − ln(1 − u), each of mean 1:
+//!             KL(q ‖ N(0, 1)) = −ln b − 2 + ½ (ln 2π + μ² + σ²)
+//!                             = ½ (μ² + σ² − 1 − s) + ½ (ln(2π³/3) − 3)     per latent
+//!           a normal's, and what it costs not to be normal
+//! Backward  ∂/∂μ = μ               ∂/∂s = ½ (σ² − 1)
+//! Numerics  with |t| the exponential cannot overflow. t(ε) is computed in f64: near ε = 0 it is the
+//!           difference of two nearly equal logarithms, which b would magnify.
+//! Source    Johnson, Kotz & Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 23
+//! ```
+
+use super::{Distribution, Member, Reparameterized, RowGradient, Spec, Support};
+use crate::math::map_sum;
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+/// Independent logistic values.
+#[derive(Clone, Copy, Debug)]
+pub struct Logistic;
+
+pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
+    Member {
+        name: "logistic",
+        summary: "real values, heavier tails than `normal`; the net emits mean and log-variance",
+        build: |spec| {
+            spec.only(&[])?;
+            Ok(Box::new(Logistic))
+        },
+        examples: &["logistic"],
+    }
+}
+
+/// 1/b, from s
+#[inline(always)]
+fn rate<T: Real>(s: T) -> T {
+    T::from_f64(PI / 3f64.sqrt()) * (T::from_f64(-0.5) * s).exp()
+}
+
+/// −log p of one value.
+#[inline(always)]
+fn energy<T: Real>(t: T, s: T) -> T {
+    let ln_b = T::from_f64(0.5) * s + T::from_f64(0.5 * (3.0 / (PI * PI)).ln());
+    ln_b + t.abs() + T::from_f64(2.0) * (-t.abs()).exp().ln_1p_unit()
+}
+
+/// [h/b, ½ (t h − 1)], the gradient of log p in μ and s.
+#[inline(always)]
+fn slopes<T: Real>(t: T, s: T) -> [T; 2] {
+    let half = T::from_f64(0.5);
+    let h = (half * t).tanh();
+    [h * rate(s), half * (t * h - T::one())]
+}
+
+/// t(ε)
+fn quantile<T: Real>(eps: T) -> T {
+    let e = eps.to_f64() * FRAC_1_SQRT_2;
+    T::from_f64(Real::erfc(-e).ln() - Real::erfc(e).ln())
+}
+
+impl<T: Real> Distribution<T> for Logistic {
+    fn spec(&self) -> Spec {
+        Spec::new("logistic")
+    }
+
+    fn eta_width(&self, width: usize) -> usize {
+        2 * width
+    }
+
+    fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
+        let (mean, s) = eta.split_at(x.len());
+        -map_sum(
+            [],
+            [x, mean, s],
+            #[inline(always)]
+            |[x, mean, s]| ([], energy((x - mean) * rate(s), s)),
+        )
+    }
+
+    fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], _own: &[T]) -> T {
+        let (mean, s) = eta.split_at(x.len());
+        let (d_mean, d_s) = d.d_eta.split_at_mut(x.len());
+        let sum = map_sum(
+            [&mut *d_mean, d_s],
+            [x, mean, s],
+            #[inline(always)]
+            |[x, mean, s]| {
+                let t = (x - mean) * rate(s);
+                (slopes(t, s), energy(t, s))
+            },
+        );
+        d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, d_mean)| *d_x = -*d_mean);
+        -sum
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        mean.copy_from_slice(&eta[..mean.len()]);
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
+        let n = x.len();
+        for i in 0..n {
+            let eps = T::from_f64(StandardNormal.sample(rng));
+            x[i] = eta[i] + quantile(eps) / rate(eta[n + i]);
+        }
+    }
+
+    fn support(&self, value: f64) -> Support {
+        if value.is_finite() {
+            Support::Inside
+        } else {
+            Support::Outside("a logistic needs finite values; remove or fill in the others")
+        }
+    }
+
+    fn is_density(&self) -> bool {
+        true
+    }
+
+    fn is_location_scale(&self) -> bool {
+        true
+    }
+
+    fn learns_spread(&self) -> bool {
+        true
+    }
+
+    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Reparameterized<T> for Logistic {
+    fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
+        let n = z.len();
+        for i in 0..n {
+            z[i] = eta[i] + quantile(eps[i]) / rate(eta[n + i]);
+        }
+    }
+
+    fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]) {
+        let n = d_z.len();
+        for i in 0..n {
+            d_eta[i] += d_z[i];
+            d_eta[n + i] += d_z[i] * T::from_f64(0.5) * quantile(eps[i]) / rate(eta[n + i]);
+        }
+    }
+
+    fn std(&self, std: &mut [T], eta: &[T]) {
+        let s = &eta[std.len()..];
+        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
+    }
+
+    fn log_q(&self, eta: &[T], eps: &[T]) -> T {
+        -map_sum([], [eps, &eta[eps.len()..]], |[eps, s]| ([], energy(quantile(eps), s)))
+    }
+
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {
+        let n = eps.len();
+        for i in 0..n {
+            [d_eta[i], d_eta[n + i]] = slopes(quantile(eps[i]), eta[n + i]);
+            d_z[i] = -d_eta[i];
+        }
+        self.log_q(eta, eps)
+    }
+
+    fn kl(&self, kl: &mut [T], eta: &[T]) {
+        let n = kl.len();
+        let constant = T::from_f64(0.5 * ((2.0 * PI.powi(3) / 3.0).ln() - 3.0));
+        for i in 0..n {
+            let (mean, s) = (eta[i], eta[n + i]);
+            kl[i] = T::from_f64(0.5) * (mean * mean + (s.exp() - T::one() - s)) + constant;
+        }
+    }
+
+    fn kl_backward(&self, d_eta: &mut [T], d_kl: &[T], eta: &[T]) {
+        let n = d_kl.len();
+        for i in 0..n {
+            d_eta[i] += d_kl[i] * eta[i];
+            d_eta[n + i] += d_kl[i] * T::from_f64(0.5) * (eta[n + i].exp() - T::one());
+        }
+    }
+}
