@@ -146,22 +146,13 @@ impl<'a> Table<'a> {
                 values.push(self.number(record, j)?);
             }
             if let Some(j) = self.label {
-                let text = self.text(record, j)?;
-                let place = match places.get(text) {
-                    Some(place) => *place,
-                    None if places.len() < MOST_LABELS => {
-                        let place = places.len();
-                        places.insert(text.to_owned(), place);
-                        place
-                    }
-                    None => return Err(self.too_many_labels(j)),
-                };
-                labels.push(place as u32);
+                let place = place(&mut places, self.text(record, j)?);
+                labels.push(place.ok_or_else(|| self.too_many_labels(j))?);
             }
             Ok(())
         })?;
         let mut names = vec![""; places.len()];
-        places.iter().for_each(|(name, &place)| names[place] = name);
+        places.iter().for_each(|(name, &place)| names[place as usize] = name);
         let labels = self.label.map(|_| Labels::new(labels.iter().map(|&l| names[l as usize])));
         Ok((values, labels))
     }
@@ -206,6 +197,14 @@ impl<'a> Table<'a> {
         let column = self.heads.title(*j);
         Some(format!("{column} has no name: if it numbers the rows, leave it out with --columns"))
     }
+}
+
+/// The place of a label among those seen before and itself, unless there are too many.
+fn place(places: &mut HashMap<String, u32>, label: &str) -> Option<u32> {
+    if !places.contains_key(label) && places.len() < MOST_LABELS {
+        places.insert(label.to_owned(), places.len() as u32);
+    }
+    places.get(label).copied()
 }
 
 /// What is wrong with a cell that is no finite number, and what to do.

@@ -58,7 +58,7 @@ fn read(folder: &Path, options: &ReadOptions) -> Result<Source> {
     let wanted = wanted(options)?;
     let (shape, note) = survey(&files, wanted, options)?;
     let width = shape.height * shape.width * shape.channels;
-    let count = files.len().checked_mul(width).unwrap_or(usize::MAX);
+    let count = files.len().saturating_mul(width);
     check_memory::<u8>(count, "data", "scale the pictures down (--resize), or use fewer")?;
     let mut values = vec![0; count];
     decode_all(&files, &mut values, shape)?;
@@ -183,21 +183,22 @@ fn survey(
     let Some((first, mut all)) = headers.next().transpose()? else {
         return Err(Error::setting("data", "the pictures went away while they were looked for"));
     };
-    let mut grey = !all.colour;
+    let (mut grey, mut fits) = (!all.colour, wanted.is_none_or(|size| size == all.size()));
     for found in headers {
         let (path, header) = found?;
-        if wanted.is_none() && (header.height, header.width) != (all.height, all.width) {
+        if wanted.is_none() && header.size() != all.size() {
             return Err(differs(path, &header, first, &all));
         }
         grey |= !header.colour;
+        fits &= wanted.is_none_or(|size| size == header.size());
         all.colour |= header.colour;
         all.alpha |= header.alpha;
         all.deep |= header.deep;
     }
-    let (height, width) = wanted.unwrap_or((all.height, all.width));
+    let (height, width) = wanted.unwrap_or(all.size());
     let channels = model_image(options).map_or(if all.colour { 3 } else { 1 }, |i| i.channels);
     let shape = ImageShape { height, width, channels };
-    Ok((shape, note(&all, grey, shape)))
+    Ok((shape, note(&all, grey, fits || options.resize.is_some(), shape)))
 }
 
 /// The error of a picture that has not the size of the first.
@@ -212,9 +213,11 @@ fn differs(path: &Path, header: &Header, first: &Path, expected: &Header) -> Err
     Error::file(path, message)
 }
 
-/// What a user should know about pictures of which some are grey and that are read in this shape.
-fn note(all: &Header, grey: bool, shape: ImageShape) -> Option<String> {
+/// What a user should know about pictures that are read in this shape: whether some are `grey`, and
+/// whether all `fit` without being scaled, or the user asked for that.
+fn note(all: &Header, grey: bool, fit: bool, shape: ImageShape) -> Option<String> {
     let notes = [
+        (!fit, "pictures are scaled to the size that the model needs"),
         (
             shape.channels == 3 && grey && all.colour,
             "grey pictures are read as colour, like the others",

@@ -384,12 +384,12 @@ fn any_bytes_are_read_or_refused() {
         (state >> 16) as usize % below
     };
     let mut good = 0;
-    for _ in 0..20_000 {
+    for _ in 0..4000 {
         let text = (0..draw(24)).map(|_| PIECES[draw(18)]).collect::<String>();
         for options in any_options() {
             let outcome = Source::from_bytes("x", text.as_bytes().to_vec(), &options);
             good += outcome.is_ok() as usize;
         }
     }
-    assert!(good > 500, "{good} good tables are too few to mean anything");
+    assert!(good > 100, "{good} good tables are too few to mean anything");
 }

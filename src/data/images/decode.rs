@@ -24,9 +24,10 @@ const LONGEST: u64 = 1 << 28;
 /// Pixels of a byte of PNG. Deflate makes at most 1032 bytes of one, of eight pixels each.
 const PNG_PIXELS: u64 = 8 * 1032;
 
-/// Pixels of a byte of JPEG. Each block of a component, of 8 × 8 samples, takes a bit or more. One
-/// component has the most samples in a row and a quarter of the most in a column or more, and one the
-/// reverse. If they are the same, it has a block for 64 pixels, else each has one for 256.
+/// Pixels of a byte of JPEG. Each block of a component, 8 × 8 samples, takes a bit or more. Along a
+/// row some component has a sample for each pixel, along a column some component has, and the others
+/// at least one for four. If both are the same one, it has a block for each 64 pixels; if not, each
+/// has one for 256, and they one for 128 together.
 const JPEG_PIXELS: u64 = 8 * 128;
 
 /// Bytes that a file's metadata, such as colour profiles, may take.
@@ -42,6 +43,13 @@ pub(super) struct Header {
     pub(super) alpha: bool,
     /// Whether a channel has more than 8 bits.
     pub(super) deep: bool,
+}
+
+impl Header {
+    /// Height and width.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
 }
 
 /// Reads the header of a picture's file.
