@@ -10,7 +10,7 @@
 #![cfg(feature = "cli")]
 
 mod checkpoint;
-#[allow(unreachable_pub)] // `fuzz/` shares it
+#[allow(unreachable_pub, dead_code)] // `fuzz/` shares it, and uses more of it
 mod contract;
 mod damages;
 mod idx;
