@@ -198,6 +198,13 @@ fn survey(
     let (height, width) = wanted.unwrap_or(all.size());
     let channels = model_image(options).map_or(if all.colour { 3 } else { 1 }, |i| i.channels);
     let shape = ImageShape { height, width, channels };
+    if height * width * channels > MOST_VALUES {
+        let size = product(&[height, width]);
+        let message = format!(
+            "a picture of {size} pixels is too large for a row of data: name a smaller size with --resize"
+        );
+        return Err(Error::file(first, message));
+    }
     Ok((shape, note(&all, grey, fits || options.resize.is_some(), shape)))
 }
 

@@ -15,8 +15,11 @@ use crate::data::ImageShape;
 use crate::data::input::{self, Input, product};
 use crate::error::{Error, Result};
 
-/// Values of a picture, height · width · channels: one row of the data.
+/// Values of a picture as the model sees it, height · width · channels: one row of the data.
 pub(super) const MOST_VALUES: usize = 1 << 24;
+
+/// Values of a picture's file, which may be scaled down: 89 megapixels in colour.
+const MOST_DECODED: u64 = 1 << 28;
 
 /// Bytes of a picture's file: a picture of the most values takes less, even without compression.
 const LONGEST: u64 = 1 << 28;
@@ -119,8 +122,8 @@ fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Header, impl ImageDecoder +
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MOST_VALUES as u32);
-    limits.max_image_height = Some(MOST_VALUES as u32);
+    limits.max_image_width = Some(MOST_DECODED as u32);
+    limits.max_image_height = Some(MOST_DECODED as u32);
     limits.max_alloc = Some(METADATA);
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(|e| undecodable(path, &e))?;
@@ -140,8 +143,8 @@ fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Header, impl ImageDecoder +
 fn check_size(path: &Path, header: &Header, most_pixels: u64) -> Result<()> {
     let pixels = header.height as u64 * header.width as u64;
     let values = pixels * if header.colour { 3 } else { 1 };
-    let wrong = if !(1..=MOST_VALUES as u64).contains(&values) {
-        format!("has none or more than {MOST_VALUES} values: scale it down, or remove it")
+    let wrong = if !(1..=MOST_DECODED).contains(&values) {
+        format!("has none or more than {MOST_DECODED} values: scale it down, or remove it")
     } else if pixels > most_pixels {
         "is more than the file can hold: it is cut off or damaged, fetch it again".to_owned()
     } else {
