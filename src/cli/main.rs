@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod encode;
 mod evaluate;
+mod folder;
 mod generate;
 mod info;
 mod output;
