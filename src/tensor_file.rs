@@ -9,11 +9,17 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes to a temporary name in the same folder, then renames: never half a file.
+/// Writes to a temporary name in the same folder, then renames: never half a file. What is there and
+/// is no file, a device or a pipe, is written to as it is: renaming would put a file in its place.
 ///
 /// # Errors
 /// [`Error::Io`]; nothing is left behind.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
+    if special {
+        let open = std::fs::OpenOptions::new().write(true).open(path);
+        return open.and_then(|mut out| out.write_all(bytes)).map_err(|e| Error::io(path, e));
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

@@ -404,4 +404,12 @@ fn a_result_that_cannot_be_written() {
         .expect("the program starts");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output: No space left"));
+
+    // By its name, through links of our own: a device is written to, not replaced.
+    for (link, device) in [("full.csv", "/dev/full"), ("null.csv", "/dev/null")] {
+        std::os::unix::fs::symlink(device, lab.path(link)).expect("a link");
+    }
+    assert_refused(&lab, &[("sample run -o full.csv", FAILURE, "full.csv: No space left")]);
+    lab.run("sample run -n 3 -o null.csv");
+    assert!(std::fs::symlink_metadata(lab.path("null.csv")).expect("a link").is_symlink());
 }
