@@ -1,6 +1,7 @@
 //! The one error type of the crate. Every message says what is wrong, where, and what to do.
 
 use std::fmt::{self, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a user's settings, data or files.
@@ -131,11 +132,22 @@ impl fmt::Display for Error {
                 )
             }
             Error::File { path, message } => write!(f, "{}: {message}", path.display()),
-            Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Io { path, source } => {
+                let remedy = match source.kind() {
+                    ErrorKind::NotFound => ": check the path",
+                    ErrorKind::PermissionDenied => {
+                        ": change its permissions, or choose another place"
+                    }
+                    ErrorKind::StorageFull => ": make room there, or choose another place",
+                    _ => "",
+                };
+                write!(f, "{}: {source}{remedy}", path.display())
+            }
             Error::NonFinite { step, term } => write!(
                 f,
                 "the {term} is not finite at step {step}: lower the learning rate (--lr), clip the \
-                 gradient (--clip), or look for extreme values in the data"
+                 gradient (--clip), or look for extreme values in the data (--standardize auto \
+                 shows columns in units of their spread)"
             ),
         }
     }

@@ -10,25 +10,30 @@ use std::io::Write;
 use std::path::Path;
 
 /// Writes to a temporary name in the same folder, then renames: never half a file. What is there and
-/// is no file, a device or a pipe, is written to as it is: renaming would put a file in its place.
+/// is no file, a device or a pipe, is written to as it is: renaming would put a file in its place. A
+/// link stays a link, and a file that is replaced keeps its permissions.
 ///
 /// # Errors
 /// [`Error::Io`]; nothing is left behind.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
-    if special {
+    let old = std::fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|m| !m.is_file() && !m.is_dir()) {
         let open = std::fs::OpenOptions::new().write(true).open(path);
         return open.and_then(|mut out| out.write_all(bytes)).map_err(|e| Error::io(path, e));
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
+    let temporary = target.with_file_name(name);
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(bytes)?;
         // The rename must not reach the disk before the content.
         file.sync_all()?;
-        std::fs::rename(&temporary, path)
+        if let Some(old) = &old {
+            std::fs::set_permissions(&temporary, old.permissions())?;
+        }
+        std::fs::rename(&temporary, &target)
     };
     write().map_err(|e| {
         let _ = std::fs::remove_file(&temporary);

@@ -153,9 +153,9 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(path) = &args.per_row {
         rows.push(("each row in", path.display().to_string()));
     }
-    match table.is_some_and(|t| t.is_stdout()) {
-        true => common.note(two_columns(&rows).trim_end()),
-        false => common.result(&json, &two_columns(&rows))?,
+    match &table {
+        Some(table) => table.result(&json, &two_columns(&rows), common)?,
+        None => common.result(&json, &two_columns(&rows))?,
     }
     Ok(ExitCode::SUCCESS)
 }

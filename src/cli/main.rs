@@ -46,7 +46,7 @@ struct Cli {
 /// What every command understands.
 #[derive(Args, Clone)]
 struct Common {
-    /// Print one JSON object on standard output, everything else on standard error
+    /// Print one JSON object on standard output (on standard error if rows go to standard output)
     #[arg(long, global = true)]
     json: bool,
     /// Print results only
@@ -55,7 +55,7 @@ struct Common {
     /// Use so many threads (the results do not depend on it) [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
-    /// Take settings from this file, whose keys are the names of flags; flags override it
+    /// Take settings from this file: a run's config.toml, or for other commands one whose keys are the names of their flags; flags override it
     #[arg(long, global = true, value_name = "FILE.toml")]
     config: Option<std::path::PathBuf>,
 }

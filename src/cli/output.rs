@@ -6,7 +6,7 @@ use elbo::data::{ImageShape, Part, Scaler, npy};
 use elbo::error::{Error, Result};
 use elbo::model_file::{Model, write_whole};
 use elbo::plot::grid::Grid;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -105,13 +105,29 @@ impl Output {
     /// Says what was written: on standard output, unless that is where it was written to.
     pub(crate) fn report(&self, rows: usize, what: &str, common: &Common) -> Result<ExitCode> {
         let path = self.path.display().to_string();
-        if self.is_stdout() {
-            common.note(format!("{rows} {what}"));
+        let text = if self.is_stdout() {
+            format!("{rows} {what}")
         } else {
-            let text = format!("{rows} {what} in {path}");
-            common.result(&json!({"output": path, "rows": rows}), &text)?;
-        }
+            format!("{rows} {what} in {path}")
+        };
+        self.result(&json!({"output": path, "rows": rows}), &text, common)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The command's result: on standard output, or on standard error where the rows have that.
+    pub(crate) fn result(&self, json: &Value, text: &str, common: &Common) -> Result<()> {
+        match (self.is_stdout(), common.json) {
+            (false, _) => common.result(json, text),
+            (true, false) => {
+                common.note(text.trim_end());
+                Ok(())
+            }
+            (true, true) => {
+                // Asked for, so not a remark that --quiet silences.
+                let _ = writeln!(std::io::stderr(), "{json}");
+                Ok(())
+            }
+        }
     }
 
     /// Writes rows of data, `[N·D]` in their own units: a grid with so many `across`, an array

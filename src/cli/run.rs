@@ -167,7 +167,16 @@ impl Run {
             if value.as_float().is_some_and(|v| !v.is_finite()) {
                 return Err(format!("`{key}` is not a finite number"));
             }
-            merged.insert(key, serde_json::to_value(value).map_err(|e| e.to_string())?);
+            let mut value = serde_json::to_value(value).map_err(|e| e.to_string())?;
+            // Widths are text on the command line; here they may be what they look like.
+            if merged.get(&key).is_some_and(Value::is_string) {
+                value = as_text(value);
+            }
+            let mut one = self.to_map();
+            one.insert(key.clone(), value.clone());
+            serde_json::from_value::<Run>(Value::Object(one))
+                .map_err(|e| format!("`{key}`: {e}"))?;
+            merged.insert(key, value);
         }
         serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())
     }
@@ -340,6 +349,18 @@ impl Run {
             }
             Some(answer) => Ok(answer),
         }
+    }
+}
+
+/// `16` and `[64, 32]` as the text that a flag would have.
+fn as_text(value: Value) -> Value {
+    match value {
+        Value::Number(n) => Value::String(n.to_string()),
+        Value::Array(items) if items.iter().all(Value::is_u64) => {
+            let items: Vec<_> = items.iter().map(Value::to_string).collect();
+            Value::String(items.join(","))
+        }
+        other => other,
     }
 }
 

@@ -46,7 +46,7 @@ const EXAMPLES: &str = "Examples:
   elbo train                                                the embedded digits, into runs/digits/
   elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
   elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
-  elbo train --data wine.csv --label class --likelihood normal --hidden 64,64 --latent 4 --validation 0.1 --patience 5
+  elbo train --data wine.csv --label class --likelihood normal --hidden 64,64 --latent 4 --batch-size 32 --epochs 300 --validation 0.1 --patience 20
   elbo train --data photos/ --resize 32 --likelihood normal:variance=0.01
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
   elbo train --out runs/digits --resume                     go on where it stopped
@@ -356,6 +356,9 @@ fn finish(job: Job, common: &Common) -> Result<ExitCode> {
         ("epochs", trainer.progress().epoch.to_string()),
         ("training time", format!("{seconds:.1} s")),
     ];
+    if kind.best && kind.epoch == trainer.config().epochs {
+        common.remark(Some("the last epoch was the best: more --epochs may be better still"));
+    }
     if kind.best {
         rows.push(("weights", format!("of epoch {}, the best on the validation rows", kind.epoch)));
     }
