@@ -32,6 +32,9 @@ use ndarray::ArrayView2;
 /// enough to stay in cache.
 const DRAWS: usize = 1000;
 
+/// Values of the rows that go through the networks at a time, where a row has very many.
+const VALUES: usize = 1 << 24;
+
 /// Importance samples of a row that go through the networks at a time.
 const GROUP: usize = 50;
 
@@ -64,8 +67,8 @@ impl<T: Real> Evaluator<T> {
     /// # Errors
     /// As [`Workspace::new`].
     pub fn new(vae: &Vae<T>, samples: usize) -> Result<Self> {
-        let rows = (DRAWS / samples.max(1)).max(1);
         let width = vae.config().width;
+        let rows = (DRAWS / samples.max(1)).min(VALUES / width).max(1);
         let ws = Workspace::new(vae, rows, samples, Pass::Value)?;
         Ok(Evaluator { ws, x: vec![T::zero(); rows * width], width })
     }
@@ -96,8 +99,8 @@ impl<T: Real> Evaluator<T> {
     }
 
     /// The score of each row of a part under the ELBO at β = 1, with noise from `address` and in the
-    /// data's own units. Their mean is [`Self::score`]'s; a row's score depends on nothing but the
-    /// row, so that scores of different calls can be compared.
+    /// data's own units. Their mean is what [`Self::score`] gives for the plain ELBO. A row's score
+    /// depends on the row and its number, so that scores of different calls can be compared.
     ///
     /// # Errors
     /// As [`Part::gather`].

@@ -20,7 +20,7 @@
 //! ```
 
 use crate::data::{Part, Scaler};
-use crate::distribution::Support;
+use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::model_file::Model;
 use crate::parallel;
@@ -49,9 +49,16 @@ impl<T: Real> Model<T> {
     /// Buffers to run the model on `rows` rows at a time.
     ///
     /// # Errors
-    /// If `rows` is 0, the machine has not the memory, or the header's scaler is not one.
+    /// If `rows` is 0, the machine has not the memory, or structure, weights and header do not belong
+    /// together.
     pub fn session(&self, rows: usize) -> Result<Session<'_, T>> {
         let (width, latent) = (self.vae.config().width, self.vae.latent());
+        self.header.check_rows(width)?;
+        let (found, wanted) = (self.params.len(), self.vae.layout().len());
+        if found != wanted {
+            let message = format!("{found} weights are not the {wanted} of this structure");
+            return Err(Error::setting("params", message));
+        }
         Ok(Session {
             model: self,
             scaler: self.header.scaler()?,
@@ -112,6 +119,9 @@ impl<T: Real> Session<'_, T> {
         rows: &[usize],
     ) -> Result<()> {
         same_rows("z", z.len(), self.latent(), rows.len())?;
+        if !std.is_empty() {
+            same_rows("std", std.len(), self.latent(), rows.len())?;
+        }
         for (first, count) in self.passes(rows.len()) {
             self.gather(part, &rows[first..first + count])?;
             self.encode_loaded(z, std, first, count);
@@ -154,8 +164,11 @@ impl<T: Real> Session<'_, T> {
             let (row, column, value) = (i / latent, i % latent, z[i].to_f64());
             return Err(Error::value(row, column, value, "a latent must be finite"));
         }
+        if let Some(sampling) = sampling {
+            check_temperature(sampling)?;
+        }
         for (first, count) in self.passes(rows) {
-            let sampling = sampling.map(|s| Sampling { first: s.first + first as u64, ..*s });
+            let sampling = sampling.map(|s| from_row(s, first));
             let Session { model, ws, x: buffer, .. } = self;
             let z = view(&z[first * latent..], count, latent);
             let out = view_mut(buffer, count, width);
@@ -197,6 +210,9 @@ impl<T: Real> Session<'_, T> {
     ) -> Result<()> {
         let width = self.width();
         same_rows("out", out.len(), width, rows.len())?;
+        if !seen.is_empty() {
+            same_rows("seen", seen.len(), width, rows.len())?;
+        }
         for (first, count) in self.passes(rows.len()) {
             self.gather(part, &rows[first..first + count])?;
             if !seen.is_empty() {
@@ -215,12 +231,9 @@ impl<T: Real> Session<'_, T> {
     pub fn sample<S: Real>(&mut self, x: &mut [S], sampling: &Sampling) -> Result<()> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
-        if !(sampling.temperature >= 0.0 && sampling.temperature.is_finite()) {
-            let message = format!("{} is not a number of at least 0", sampling.temperature);
-            return Err(Error::setting("temperature", message));
-        }
+        check_temperature(sampling)?;
         for (first, count) in self.passes(rows) {
-            let sampling = Sampling { first: sampling.first + first as u64, ..*sampling };
+            let sampling = from_row(sampling, first);
             let Session { model, ws, x: buffer, .. } = self;
             let out = view_mut(buffer, count, width);
             entered(count, || model.vae.sample(out, ws, &model.params, &sampling));
@@ -230,8 +243,8 @@ impl<T: Real> Session<'_, T> {
     }
 
     /// `scores ← −ELBO, reconstruction and KL of each row`, in nats and in the data's own units. The
-    /// noise is the same for every row and every call: equal rows have equal scores, wherever they
-    /// stand.
+    /// noise is the same for every row and every call: equal rows have equal scores wherever they
+    /// stand, up to rounding.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -270,14 +283,7 @@ impl<T: Real> Session<'_, T> {
             for (column, (seen, x)) in seen.iter_mut().zip(x).enumerate() {
                 let value = x.to_f64();
                 *seen = T::from_f64(self.scaler.as_ref().map_or(value, |s| s.apply(column, value)));
-                let refused = match seen.is_finite() {
-                    false => Some("values must be finite"),
-                    true => match likelihood.support(seen.to_f64()) {
-                        Support::Outside(message) => Some(message),
-                        _ => None,
-                    },
-                };
-                if let Some(message) = refused {
+                if let Some(message) = refusal(likelihood, *seen) {
                     let mut error = Error::value(first + row, column, value, message);
                     if let (Error::Value { name, .. }, Some(names)) =
                         (&mut error, &self.model.header.columns)
@@ -299,7 +305,25 @@ impl<T: Real> Session<'_, T> {
                 format!("rows of {} values do not fit the model's {width}", part.data().width());
             return Err(Error::setting("data", message));
         }
-        part.gather(&mut self.x[..rows.len() * width], rows, 0)
+        if let Some(row) = rows.iter().find(|row| **row >= part.data().rows()) {
+            return Err(Error::setting("rows", format!("there is no row {row}")));
+        }
+        if part.scaler() != self.scaler.as_ref() {
+            let message = "the part's units are not the model's: give it the header's scaler";
+            return Err(Error::setting("standardize", message));
+        }
+        part.gather(&mut self.x[..rows.len() * width], rows, 0)?;
+        let likelihood = self.model.vae.likelihood();
+        for (row, seen) in rows.iter().zip(self.x.chunks_exact(width)) {
+            for (column, &u) in seen.iter().enumerate() {
+                if let Some(message) = refusal(likelihood, u) {
+                    let u = u.to_f64();
+                    let value = self.scaler.as_ref().map_or(u, |s| s.undo(column, u));
+                    return Err(part.data().bad_value(*row, column, value, message));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `out ← the rows in the buffer`, in the data's own units.
@@ -335,6 +359,34 @@ impl<T: Real> Session<'_, T> {
         });
         self.unload(out, count);
     }
+}
+
+/// Why a model cannot have a value, if it cannot.
+fn refusal<T: Real>(likelihood: &dyn Distribution<T>, seen: T) -> Option<&'static str> {
+    if !seen.is_finite() {
+        return Some("it is not finite, or not in the model's units and precision");
+    }
+    match likelihood.support(seen.to_f64()) {
+        Support::Outside(message) => Some(message),
+        _ => None,
+    }
+}
+
+/// Above any use, and far below where single precision ends.
+const HOTTEST: f64 = 1e6;
+
+fn check_temperature(sampling: &Sampling) -> Result<()> {
+    let t = sampling.temperature;
+    if (0.0..=HOTTEST).contains(&t) {
+        return Ok(());
+    }
+    let message = format!("{t} is not a number of at least 0 and at most {HOTTEST:e}");
+    Err(Error::setting("temperature", message))
+}
+
+/// The same sampling, `rows` further on.
+fn from_row(sampling: &Sampling, rows: usize) -> Sampling {
+    Sampling { first: sampling.first.wrapping_add(rows as u64), ..*sampling }
 }
 
 /// Many rows go to the thread pool; for one the way there would take longer than the work.

@@ -109,6 +109,7 @@ fn a_session_allocates_nothing_for_one_row() {
         session.decode(&mut again, z).unwrap();
         session.reconstruct(&mut again, &x).unwrap();
         session.sample(&mut x, &sampling).unwrap();
+        session.sample(&mut x, &Sampling { temperature: 0.5, ..sampling }).unwrap();
         session.score(&mut [Score::default()], &x).unwrap();
         let found = COUNT.load(Ordering::Relaxed) - before;
         assert_eq!(found, 0, "{} levels", model.vae.config().levels.len());

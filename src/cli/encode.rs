@@ -1,6 +1,7 @@
 //! `elbo encode`
 
 use crate::Common;
+use crate::generate::{check_count, session_for};
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid};
 use crate::terminal::open_model;
@@ -33,25 +34,22 @@ pub(crate) struct EncodeArgs {
     output: OutputArgs,
 }
 
-/// Rows that go through the encoder at a time.
-const CHUNK: usize = 512;
-
 pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
     if output.format == Format::Png {
         return Err(Output::no_picture("--output"));
     }
-    crate::generate::check_count(args.count.unwrap_or(1))?;
+    check_count(args.count.unwrap_or(1))?;
     let model = open_model(&args.model)?;
     let part = args.data.open(&model, Unsaid::Everything, common)?;
     let rows = &part.rows()[..args.count.unwrap_or(usize::MAX).min(part.rows().len())];
     let latent = model.vae.latent();
     let numbers = rows.len().saturating_mul(latent).saturating_mul(2);
     check_memory::<f64>(numbers, "-n", "encode fewer rows")?;
-    let mut session = model.session(CHUNK.min(rows.len()))?;
+    let mut session = session_for(&model, rows.len())?;
     let mut z = vec![0.0; rows.len() * latent];
     let mut std = vec![0.0; if args.std { z.len() } else { 0 }];
-    session.encode_part(&mut z, &mut std, &part, rows)?;
+    session.encode_part(&mut z, &mut std, &part, rows).map_err(|e| args.data.blame(e))?;
 
     let mut names: Vec<_> = (1..=latent).map(|j| format!("z{j}")).collect();
     let mut values: Vec<f64> = Vec::with_capacity(z.len() + std.len());

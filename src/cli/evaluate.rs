@@ -50,13 +50,19 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
             return Err(Error::setting(name, "must be at least 1"));
         }
     }
-    let table = args.per_row.as_ref().map(|path| Output::new(path, None)).transpose()?;
+    let table =
+        args.per_row.as_ref().map(|path| Output::new(path, None, "--per-row")).transpose()?;
     if table.as_ref().is_some_and(|t| t.format == Format::Png) {
         return Err(Output::no_picture("--per-row"));
     }
     let model = open_model(&args.model)?;
     let mut part = args.data.open(&model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
+    let support = part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
+    let reason = match support {
+        Support::CrossEntropy(reason) => Some(reason),
+        _ => None,
+    };
     let training = model.header.training.as_ref();
     let seed = training.map_or(0, |t| t.seed);
     let address = Address::new(seed, Purpose::Test);
@@ -76,10 +82,6 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         return Err(Error::file(&args.model, format!("the {term} of these rows is not finite")));
     }
 
-    let reason = match part.support(model.vae.likelihood())? {
-        Support::CrossEntropy(reason) => Some(reason),
-        _ => None,
-    };
     let estimates = match (args.samples, reason) {
         (Some(samples), None) => Some(importance_sample(&model, &part, samples, address, common)?),
         (Some(_), Some(reason)) => {

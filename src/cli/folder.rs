@@ -51,8 +51,11 @@ impl Stored {
 
 /// The data must be the same as before.
 pub(crate) fn check_data(checkpoint: &Checkpoint, header: &Header, folder: &Folder) -> Result<()> {
-    let fingerprint = |h: &Header| h.training.as_ref().map(|t| t.data.fingerprint.clone());
-    if fingerprint(&Stored::of(checkpoint)?.header) == fingerprint(header) {
+    let data = |h: &Header| {
+        let fingerprint = h.training.as_ref().map(|t| t.data.fingerprint.clone());
+        (fingerprint, h.columns.clone(), h.scaler.clone())
+    };
+    if data(&Stored::of(checkpoint)?.header) == data(header) {
         return Ok(());
     }
     let message = "the data is not what this run was started on; name the right one with --data";

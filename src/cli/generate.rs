@@ -10,6 +10,7 @@ use elbo::error::{Error, Result, check_memory};
 use elbo::model_file::Model;
 use elbo::plot::grid::columns_for;
 use elbo::rng::{Address, Purpose};
+use elbo::session::Session;
 use elbo::vae::Sampling;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -115,8 +116,9 @@ pub(crate) struct InterpolateArgs {
     output: OutputArgs,
 }
 
-/// Rows that go through a network at a time.
+/// Rows that go through a network at a time, and the most values that these may have.
 const CHUNK: usize = 512;
+const VALUES: usize = 1 << 24;
 
 /// Columns of a grid of reconstructions.
 const PAIRS_ACROSS: usize = 10;
@@ -153,12 +155,13 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
         return Err(Error::file(&args.latents, message));
     }
     let n = latents.rows();
+    check_memory::<f32>(n.saturating_mul(latent), "LATENTS", "decode fewer")?;
     let mut z = vec![0.0; n * latent];
     for (row, z) in z.chunks_exact_mut(latent).enumerate() {
         latents.read(z, row, None)?;
     }
     let mut rows = buffer(&model, n)?;
-    let mut session = model.session(n.min(CHUNK))?;
+    let mut session = session_for(&model, n)?;
     let address = Address::new(args.seed, Purpose::Sample);
     let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
     match args.draw {
@@ -181,11 +184,13 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Exi
     let part = args.data.open(&model, Unsaid::HeldOut, common)?;
     let n = args.count.min(part.rows().len());
     if output.format == Format::Png {
-        write_pairs(&output, &model, &part, n)?;
+        write_pairs(&output, &model, &part, n).map_err(|e| args.data.blame(e))?;
     } else {
         let mut again = buffer(&model, n)?;
-        let mut session = model.session(n.min(CHUNK))?;
-        session.reconstruct_part(&mut again, &mut [], &part, &part.rows()[..n])?;
+        let mut session = session_for(&model, n)?;
+        let rows = &part.rows()[..n];
+        let done = session.reconstruct_part(&mut again, &mut [], &part, rows);
+        done.map_err(|e| args.data.blame(e))?;
         output.write_rows(&model, &again, 1)?;
     }
     output.report(n, "reconstructions", common)
@@ -210,9 +215,10 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     }
     let latent = model.vae.latent();
     let mut rows = buffer(&model, args.steps)?;
-    let mut session = model.session(args.steps.min(CHUNK))?;
+    let mut session = session_for(&model, args.steps)?;
     let mut z = vec![0.0f32; 2 * latent];
-    session.encode_part(&mut z, &mut [], &part, &ends.map(|(_, row)| row))?;
+    let encoded = session.encode_part(&mut z, &mut [], &part, &ends.map(|(_, row)| row));
+    encoded.map_err(|e| args.data.blame(e))?;
     let (from, to) = z.split_at(latent);
     let mut walk = Vec::with_capacity(args.steps * latent);
     for step in 0..args.steps {
@@ -222,6 +228,12 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     session.decode(&mut rows, &walk)?;
     output.write_rows(&model, &rows, args.steps.min(20))?;
     output.report(args.steps, "rows on the way", common)
+}
+
+/// A session for `n` rows, in groups of a sensible size.
+pub(crate) fn session_for(model: &Model<f32>, n: usize) -> Result<Session<'_, f32>> {
+    let most = CHUNK.min(VALUES / model.vae.config().width).max(1);
+    model.session(n.min(most))
 }
 
 pub(crate) fn check_count(count: usize) -> Result<()> {
@@ -241,7 +253,7 @@ fn buffer(model: &Model<f32>, n: usize) -> Result<Vec<f64>> {
 /// `[n·D]` new rows.
 fn draw(model: &Model<f32>, n: usize, sampling: &Sampling) -> Result<Vec<f64>> {
     let mut rows = buffer(model, n)?;
-    model.session(n.min(CHUNK))?.sample(&mut rows, sampling)?;
+    session_for(model, n)?.sample(&mut rows, sampling)?;
     Ok(rows)
 }
 
@@ -250,7 +262,7 @@ pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64
     let address = Address::new(seed, Purpose::Sample);
     let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
     let rows = draw(model, n, &sampling)?;
-    Output::new(path, Some(Format::Png))?.write_rows(model, &rows, columns_for(n))
+    Output::new(path, Some(Format::Png), "--output")?.write_rows(model, &rows, columns_for(n))
 }
 
 /// A grid of at most `n` rows and their reconstructions as a PNG.
@@ -260,7 +272,7 @@ pub(crate) fn write_reconstructions(
     part: &Part,
     n: usize,
 ) -> Result<()> {
-    let output = Output::new(path, Some(Format::Png))?;
+    let output = Output::new(path, Some(Format::Png), "--output")?;
     write_pairs(&output, model, part, n.min(part.rows().len()))
 }
 
@@ -268,7 +280,7 @@ pub(crate) fn write_reconstructions(
 fn write_pairs(output: &Output, model: &Model<f32>, part: &Part, n: usize) -> Result<()> {
     let width = model.vae.config().width;
     let (mut seen, mut again) = (buffer(model, n)?, buffer(model, n)?);
-    let mut session = model.session(n.min(CHUNK))?;
+    let mut session = session_for(model, n)?;
     session.reconstruct_part(&mut again, &mut seen, part, &part.rows()[..n])?;
     let columns = PAIRS_ACROSS.min(n);
     let lines = n.div_ceil(columns);

@@ -48,12 +48,12 @@ impl OutputArgs {
     /// # Errors
     /// If nothing tells it.
     pub(crate) fn open(&self) -> Result<Output> {
-        Output::new(&self.output, self.format)
+        Output::new(&self.output, self.format, "--output")
     }
 }
 
 impl Output {
-    pub(crate) fn new(path: &Path, format: Option<Format>) -> Result<Self> {
+    pub(crate) fn new(path: &Path, format: Option<Format>, flag: &str) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let format = match (format, extension.as_deref()) {
             (Some(format), _) => format,
@@ -63,10 +63,11 @@ impl Output {
             (None, None) if path == Path::new("-") => Format::Csv,
             _ => {
                 let message = format!(
-                    "`{}` does not end in .png, .npy or .csv; say --format",
-                    path.display()
+                    "`{}` does not end in .png, .npy or .csv{}",
+                    path.display(),
+                    if flag == "--output" { "; say --format" } else { "" }
                 );
-                return Err(Error::setting("--output", message));
+                return Err(Error::setting(flag, message));
             }
         };
         Ok(Output { path: path.to_owned(), format })
@@ -278,7 +279,8 @@ mod tests {
 
     #[test]
     fn the_name_tells_the_format() {
-        let format = |name: &str, format| Output::new(Path::new(name), format).map(|o| o.format);
+        let format =
+            |name: &str, format| Output::new(Path::new(name), format, "-o").map(|o| o.format);
         assert_eq!(format("a.PNG", None).unwrap(), Format::Png);
         assert_eq!(format("-", None).unwrap(), Format::Csv);
         assert_eq!(format("-", Some(Format::Npy)).unwrap(), Format::Npy);

@@ -1,6 +1,7 @@
 //! Which rows a command works on.
 
 use crate::Common;
+use crate::run::{size, whether};
 use clap::{Args, ValueEnum};
 use elbo::data::{Binarize, Part, Parts, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
@@ -18,6 +19,23 @@ pub(crate) struct DataArgs {
     /// The CSV column that holds labels, if the training knew of none
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
+    /// The CSV columns that the model learned, where they cannot be found by name
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// Whether a CSV file's first line holds names: auto, yes or no
+    #[arg(long, value_name = "WHETHER", default_value = "auto")]
+    header: String,
+    /// Scale the images of a folder to this size [default: the model's]
+    #[arg(long, value_name = "SIZE")]
+    resize: Option<String>,
+}
+
+/// A bad value, with the name of the data that it is in.
+pub(crate) fn in_data(error: Error, data: &str) -> Error {
+    match error {
+        Error::Value { .. } => Error::file(data, error.to_string()),
+        e => e,
+    }
 }
 
 /// The roles that rows had in the training.
@@ -39,6 +57,11 @@ pub(crate) enum Unsaid {
 }
 
 impl DataArgs {
+    /// An error with the name of the data, if it is about a value in them.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        in_data(error, self.data.as_deref().unwrap_or("embedded data"))
+    }
+
     /// Opens the data and takes the rows.
     ///
     /// # Errors
@@ -56,8 +79,10 @@ impl DataArgs {
         };
         let options = ReadOptions {
             label: self.label.clone(),
+            columns: self.columns.clone(),
+            header: whether("header", &self.header)?,
+            resize: self.resize.as_deref().map(size).transpose()?,
             expected: Some(model.header.expected()),
-            ..ReadOptions::default()
         };
         let source = Source::open_with(name, &options)?;
         common.remark(source.note.as_deref());
@@ -74,7 +99,8 @@ impl DataArgs {
         };
         let fingerprint = format!("{:016x}", source.train.fingerprint());
         let trained_on = training.is_some_and(|t| t.data.fingerprint == fingerprint);
-        let mut part = self.choose(source, roles, trained_on, default, common)?;
+        let part = self.choose(source, roles, trained_on, default, common);
+        let mut part = part.map_err(|e| in_data(e, name))?;
         if let Some(scaler) = model.header.scaler()? {
             part.set_scaler(scaler)?;
         }
@@ -95,7 +121,7 @@ impl DataArgs {
                 let message = "this data has a test part of its own: choose train or test";
                 return Err(Error::setting("--part", message));
             }
-            (Some(PartName::Train | PartName::Validation), _) if !trained_on && !own_test => {
+            (Some(part), _) if part != PartName::All && !trained_on && !own_test => {
                 let message = "these are not the rows of the training, which alone have parts";
                 return Err(Error::setting("--part", message));
             }
@@ -112,6 +138,11 @@ impl DataArgs {
             common.remark(Some(remark));
             return Part::whole(source.train, roles.binarize);
         }
+        if !trained_on {
+            let remark =
+                "this is not the data of the training; its test part may share rows with that";
+            common.remark(Some(remark));
+        }
         let Parts { train, validation, test } = Parts::new(source, roles)?;
         match (choice, self.part) {
             (PartName::Train, _) => Ok(train),
@@ -121,8 +152,21 @@ impl DataArgs {
             (_, Some(_)) => {
                 test.ok_or_else(|| Error::setting("--part", "the training set no test rows aside"))
             }
-            // Data without a test part is judged whole.
-            (_, None) => Ok(test.unwrap_or(train)),
+            (_, None) => Ok(match (test, validation) {
+                (Some(test), _) => test,
+                (None, Some(validation)) => {
+                    common.remark(Some(
+                        "the training set no test rows aside: these are its validation rows",
+                    ));
+                    validation
+                }
+                (None, None) => {
+                    common.remark(Some(
+                        "the training set no rows aside: these are the rows it learned from",
+                    ));
+                    train
+                }
+            }),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Run {
     pub(crate) resize: Option<String>,
     /// Show the model columns in units of their spread: auto (numbers that are not bytes, under a normal), yes or no
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
-    #[serde(default = "auto")]
+    #[serde(default = "no")] // what runs did whose checkpoints do not know of it
     pub(crate) standardize: String,
     /// Set aside this share of the training rows to choose the best weights by
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = finite, help_heading = "Data")]
@@ -368,8 +368,12 @@ fn auto() -> String {
     "auto".to_owned()
 }
 
+fn no() -> String {
+    "no".to_owned()
+}
+
 /// yes, no, or neither.
-fn whether(flag: &str, text: &str) -> Result<Option<bool>> {
+pub(crate) fn whether(flag: &str, text: &str) -> Result<Option<bool>> {
     match text {
         "auto" => Ok(None),
         "yes" => Ok(Some(true)),
@@ -379,7 +383,7 @@ fn whether(flag: &str, text: &str) -> Result<Option<bool>> {
 }
 
 /// `32` or `24x32`.
-fn size(text: &str) -> Result<(usize, usize)> {
+pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
     let side = |t: &str| t.trim().parse::<usize>().ok().filter(|side| *side > 0);
     let (height, width) = text.split_once('x').unwrap_or((text, text));
     side(height).zip(side(width)).ok_or_else(|| {

@@ -7,6 +7,7 @@ use crate::folder::{
 };
 use crate::generate::{write_reconstructions, write_samples};
 use crate::progress::Training;
+use crate::reading::in_data;
 use crate::run::Run;
 use crate::terminal::{thousands, two_columns};
 use clap::Args;
@@ -68,6 +69,9 @@ pub(crate) fn after_help() -> String {
     let data = format!("Data:\n{}\n", readers.collect::<String>());
     format!("{data}{distributions}{priors}{objectives}{EXAMPLES}")
 }
+
+/// Values that the pictures of a finished run may have.
+const PICTURE: usize = 1 << 25;
 
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -142,11 +146,13 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     common.remark(source.note.as_deref());
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;
+    // Data with a test part of its own gave up no rows: nobody may split them off later.
+    let kept = Roles { test: if source.test.is_some() { 0.0 } else { roles.test }, ..roles };
     let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.data))?;
     if standardizes {
         parts.standardize().map_err(|e| in_data(e, &run.data))?;
     }
-    let header = describe(&run, &model, &config, &roles, &parts.train);
+    let header = describe(&run, &model, &config, &kept, &parts.train);
     warn_of_constant_columns(&parts.train, &model, common)?;
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
@@ -269,14 +275,6 @@ fn settings(
     Ok(args.run.over(&base, matches))
 }
 
-/// A bad value, with the name of the data that it is in.
-fn in_data(error: Error, data: &str) -> Error {
-    match error {
-        Error::Value { .. } => Error::file(data, error.to_string()),
-        e => e,
-    }
-}
-
 fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
     let parts = trainer.parts();
     let count = |part: Option<&elbo::data::Part>| part.map_or(0, |p| p.rows().len());
@@ -337,8 +335,10 @@ fn finish(job: Job, common: &Common) -> Result<ExitCode> {
     let held_out = trainer.test_score()?;
     if model.header.image.is_some() {
         let part = trainer.parts().test.as_ref().unwrap_or(&trainer.parts().train);
-        write_samples(&folder.file("samples.png"), &model, 100, trainer.config().seed)?;
-        write_reconstructions(&folder.file("reconstructions.png"), &model, part, 40)?;
+        // Fewer of large ones: a picture is to be looked at.
+        let count = (PICTURE / model.vae.config().width).clamp(1, 100);
+        write_samples(&folder.file("samples.png"), &model, count, trainer.config().seed)?;
+        write_reconstructions(&folder.file("reconstructions.png"), &model, part, count.min(40))?;
     }
 
     // The first epoch also warms up caches and clocks.

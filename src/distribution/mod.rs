@@ -84,8 +84,9 @@ pub trait Distribution<T: Real>: Send + Sync {
     /// differential (they depend on the data's units and can be negative).
     fn is_density(&self) -> bool;
 
-    /// Whether every shift and stretch of a column only moves its parameters, so that columns may be
-    /// standardised before it sees them.
+    /// Whether it is still itself when a column is shifted and stretched, so that columns may be
+    /// standardised before it sees them. (A variance that is fixed or shared is then one of standardised
+    /// columns.)
     fn is_location_scale(&self) -> bool {
         false
     }

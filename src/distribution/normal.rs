@@ -330,6 +330,17 @@ mod tests {
         assert!((total - 1.0).abs() < 1e-10, "{total}");
     }
 
+    /// A draw with ε = 1 lies one standard deviation above the mean.
+    #[test]
+    fn std_is_the_distance_of_a_unit_of_noise() {
+        let eta = [0.4f64, -1.0, -0.8, 2.5];
+        let (mut mean, mut above, mut std) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        NORMAL.rsample(&mut mean, &eta, &[0.0; 2]);
+        NORMAL.rsample(&mut above, &eta, &[1.0; 2]);
+        NORMAL.std(&mut std, &eta);
+        assert!((0..2).all(|j| (above[j] - mean[j] - std[j]).abs() < 1e-14), "{std:?}");
+    }
+
     #[test]
     fn log_q_of_a_draw_is_its_log_prob() {
         let (eta, eps) = ([0.4f64, -1.0, -0.8, 0.5], [0.3, -2.0]);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model_file::{Header, ScalerHeader};
 use crate::nn::Init;
-use crate::vae::{Vae, VaeConfig};
+use crate::vae::{LevelConfig, Vae, VaeConfig};
 
 fn model(likelihood: &str) -> Model<f64> {
     let config =
@@ -101,6 +101,30 @@ fn temperature_0_is_the_mean_of_the_prior() {
     session.sample(&mut one, &sampling()).unwrap();
     session.sample(&mut hot, &Sampling { temperature: 3.0, ..sampling() }).unwrap();
     assert!(one != cold && hot != one);
+}
+
+/// With two levels the latents below the top cool down too.
+#[test]
+fn temperature_reaches_every_level() {
+    let mut config =
+        VaeConfig { likelihood: "normal".parse().unwrap(), ..VaeConfig::new(3, &[5], 2) };
+    config.levels.push(LevelConfig { hidden: vec![4], latent: 1 });
+    let vae = Vae::<f64>::new(config.clone()).unwrap();
+    let model =
+        Model { params: vae.init(Init::Uniform, 2, None), header: Header::new(&config, None), vae };
+    let mut session = model.session(50).unwrap();
+    let mut spread = |temperature| {
+        let mut x = vec![0.0; 150];
+        session.sample(&mut x, &Sampling { temperature, ..sampling() }).unwrap();
+        let mean = x.iter().step_by(3).sum::<f64>() / 50.0;
+        x.iter().step_by(3).map(|x| (x - mean).powi(2)).sum::<f64>()
+    };
+    assert!(spread(0.0) < 1e-24);
+    assert!(spread(0.0) < spread(0.3) && spread(0.3) < spread(1.0));
+    let (mut cold, mut centre) = ([0.0; 3], [0.0; 3]);
+    session.sample(&mut cold, &Sampling { temperature: 0.0, ..sampling() }).unwrap();
+    session.decode(&mut centre, &[0.0]).unwrap();
+    assert!(cold.iter().zip(&centre).all(|(a, b)| (a - b).abs() < 1e-12), "{cold:?} {centre:?}");
 }
 
 #[test]

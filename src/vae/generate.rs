@@ -4,13 +4,13 @@
 //! given, and runs in a workspace of K = 1 of either kind. Latents pass through the workspace, so that
 //! nothing is allocated.
 
-use super::workspace::{head, head_mut};
+use super::workspace::{LevelBuffers, head, head_mut};
 use super::{Vae, Workspace};
 use crate::distribution::Distribution;
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::Address;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Zip};
 
 /// How rows are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,8 @@ pub struct Sampling {
     pub address: Address,
     /// The number of the first row.
     pub first: u64,
-    /// The spread of every latent, relative to the model's own: 1 is the model's, 0 its mean.
+    /// The spread of every latent, relative to the model's own: 1 is the model's, 0 its mean. The noise
+    /// of the data themselves is always the likelihood's.
     pub temperature: f64,
     /// Whether the data are drawn from the likelihood too, instead of being its mean.
     pub draw: bool,
@@ -79,8 +80,8 @@ impl<T: Real> Vae<T> {
         self.descend(x, ws, params, None);
     }
 
-    /// As [`Self::decode`], with draws from every conditional below the topmost latent. The
-    /// likelihood's mean is drawn from only if `sampling.draw` says so.
+    /// As [`Self::decode`], with draws from every conditional below the topmost latent. The data are
+    /// drawn only if `sampling.draw` says so, and else the likelihood's mean.
     ///
     /// # Panics
     /// As [`Self::decode`].
@@ -127,7 +128,8 @@ impl<T: Real> Vae<T> {
         let z = &mut ws.levels[top - 1].z;
         for (i, mut z) in head_mut(z, x.nrows()).rows_mut().into_iter().enumerate() {
             let z = z.as_slice_mut().expect("buffers are in standard layout");
-            let mut rng = sampling.address.level(top).row(sampling.first + i as u64).rng();
+            let mut rng =
+                sampling.address.level(top).row(sampling.first.wrapping_add(i as u64)).rng();
             self.prior.sample(z, T::from_f64(sampling.temperature), &mut rng);
         }
         self.descend(x, ws, params, Some(sampling));
@@ -168,20 +170,34 @@ impl<T: Real> Vae<T> {
             let (buf, own) = (&mut upper[0], level.own.of(params));
             level.decoder.forward(&mut buf.decoder, &head(&buf.z, b), params);
             let eta = buf.decoder.out(b);
-            let (out, draws) = match lower.last_mut() {
-                Some(below) => (head_mut(&mut below.z, b), sampling),
-                None => (x.take().expect("the data are last"), sampling.filter(|s| s.draw)),
-            };
-            match draws {
-                None => mean(out, &*level.conditional, &eta, own),
-                Some(sampling) => draw(out, &*level.conditional, &eta, own, sampling, l),
+            let p = &*level.conditional;
+            match (lower.last_mut(), sampling) {
+                (None, sampling) => {
+                    let x = x.take().expect("the data are last");
+                    match sampling.filter(|s| s.draw) {
+                        None => mean(x, p, &eta, own),
+                        Some(sampling) => draw(x, p, &eta, own, sampling, l),
+                    }
+                }
+                (Some(below), None) => mean(head_mut(&mut below.z, b), p, &eta, own),
+                (Some(below), Some(sampling)) => {
+                    // No ε is needed on the way down; its place takes the means.
+                    let LevelBuffers { z, eps, .. } = below;
+                    draw(head_mut(z, b), p, &eta, own, sampling, l);
+                    if sampling.temperature != 1.0 {
+                        mean(head_mut(eps, b), p, &eta, own);
+                        let t = T::from_f64(sampling.temperature);
+                        Zip::from(head_mut(z, b))
+                            .and(head(eps, b))
+                            .for_each(|z, &m| *z = m + t * (*z - m));
+                    }
+                }
             }
         }
     }
 }
 
-/// `out_i ← a draw from p(·|η_i)` at level l. A temperature T other than 1 shrinks a latent's draw
-/// towards its mean; the data's own noise is the likelihood's.
+/// `out_i ← a draw from p(·|η_i)` at level l.
 fn draw<T: Real>(
     out: ArrayViewMut2<T>,
     p: &dyn Distribution<T>,
@@ -191,19 +207,12 @@ fn draw<T: Real>(
     l: usize,
 ) {
     let (b, width) = out.dim();
-    let temperature = if l == 0 { 1.0 } else { sampling.temperature };
     let eta = Rows::new(eta, b);
     parallel::rows(RowsMut::of(out), b, 16 * width, &|first, count, mut out| {
-        let mut mean = vec![T::zero(); if temperature == 1.0 { 0 } else { width }];
         for i in 0..count {
-            let row = sampling.first + (first + i) as u64;
-            let (out, eta) = (out.row(i), eta.row(first + i));
-            p.sample(out, eta, own, &mut sampling.address.level(l).row(row).rng());
-            if !mean.is_empty() {
-                p.mean(&mut mean, eta, own);
-                let t = T::from_f64(temperature);
-                out.iter_mut().zip(&mean).for_each(|(x, &m)| *x = m + t * (*x - m));
-            }
+            let row = sampling.first.wrapping_add((first + i) as u64);
+            let mut rng = sampling.address.level(l).row(row).rng();
+            p.sample(out.row(i), eta.row(first + i), own, &mut rng);
         }
     });
 }

@@ -137,6 +137,10 @@ fn data_from_files_have_their_roles() {
     lab.run("train --data mnist --hidden 8 --latent 2 --epochs 1");
     assert_eq!(lab.json("evaluate runs/mnist --data mnist/")["rows"], 9);
     assert_eq!(lab.json("info runs/mnist")["header"]["image"], json!([4, 5, 1]));
+    // All rows of its training file were learned: none may be taken for test rows later.
+    let one = lab.run("evaluate runs/mnist --data mnist/train-images-idx3-ubyte");
+    let said = String::from_utf8(one.stderr).expect("UTF-8");
+    assert!(said.contains("these are the rows it learned from"), "{said}");
 }
 
 #[test]

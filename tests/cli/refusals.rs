@@ -115,6 +115,9 @@ fn commands_on_a_model() {
     lab.write("wide.npy", npy_f32(5, &[0.5; 10]));
     lab.write("nan.npy", npy_f32(2, &[0.5, f32::NAN]));
     lab.write("bytes.npy", npy("|u1", false, &[2, 2], &[1, 2, 3, 4]));
+    let mut high = vec![0.5f32; 2 * 784];
+    high[784 + 5] = 2.0;
+    lab.write("high.npy", npy_f32(784, &high));
     lab.write("bad.toml", "outpu = 'x.csv'\n");
     lab.write("switch.toml", "draw = 3\n");
     lab.write("table.toml", "count = { a = 1 }\n");
@@ -144,6 +147,15 @@ fn commands_on_a_model() {
             "set no validation rows aside",
         ),
         ("encode run --data wine.csv --part test -o a.csv", USAGE, "set no test rows aside"),
+        (
+            "encode digits --data high.npy -o a.csv",
+            FAILURE,
+            "high.npy: row 1, column 5: the value 2",
+        ),
+        ("reconstruct -q digits --data high.npy -o a.csv", FAILURE, "high.npy: row 1, column 5"),
+        ("evaluate -q digits --data high.npy", FAILURE, "high.npy: row 1, column 5: the value 2"),
+        ("evaluate run --data table.npy --part test", USAGE, "--part: these are not the rows"),
+        ("sample run --temperature 1e300 -o a.csv", USAGE, "--temperature: "),
         ("evaluate run --data table.npy --part train", USAGE, "--part: these are not the rows"),
         ("decode run nowhere.csv -o a.csv", FAILURE, "nowhere.csv: No such file"),
         ("decode run bad.csv -o a.csv", FAILURE, "bad.csv: line 2, column 2 (`z2`)"),
@@ -185,7 +197,7 @@ fn commands_on_a_model() {
             "--per-row: these numbers are no pictures",
         ),
         ("evaluate run --data wine.csv --per-row a", USAGE, "does not end in"),
-        ("evaluate run --data wine.csv --per-row no/a.csv", FAILURE, "no/a.csv: No such file"),
+        ("evaluate -q run --data wine.csv --per-row no/a.csv", FAILURE, "no/a.csv: No such file"),
         ("reconstruct run --data wine.csv -o a.png", USAGE, "the model's rows are not images"),
         ("completions cmd", USAGE, "invalid value 'cmd'"),
         ("man --out nowhere", FAILURE, "nowhere: No such file"),
