@@ -2,7 +2,7 @@
 
 use crate::Common;
 use crate::output::{Format, Output, OutputArgs};
-use crate::reading::{DataArgs, Unsaid};
+use crate::reading::{DataArgs, Unsaid, in_data};
 use crate::terminal::open_model;
 use clap::Args;
 use elbo::data::{Expected, Part, ReadOptions, Source};
@@ -168,10 +168,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
         true => session.decode_draw(&mut rows, &z, &sampling),
         false => session.decode(&mut rows, &z),
     }
-    .map_err(|e| match e {
-        Error::Value { .. } => Error::file(&args.latents, e.to_string()),
-        other => other,
-    })?;
+    .map_err(|e| in_data(e, &args.latents))?;
     output.write_rows(&model, &rows, columns_for(n))?;
     output.report(n, "decoded rows", common)
 }

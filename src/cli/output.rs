@@ -1,6 +1,7 @@
 //! Where results that are not text go: a file or standard output, as a picture, an array or a table.
 
 use crate::Common;
+use crate::terminal::print;
 use clap::{Args, ValueEnum};
 use elbo::data::{ImageShape, Part, Scaler, npy};
 use elbo::error::{Error, Result};
@@ -94,13 +95,7 @@ impl Output {
         if !self.is_stdout() {
             return write_whole(&self.path, bytes);
         }
-        let mut out = std::io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            // `elbo encode … | head` is not a failure.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Error::io("standard output", e)),
-            Ok(()) => Ok(()),
-        }
+        print(bytes)
     }
 
     /// Says what was written: on standard output, unless that is where it was written to.

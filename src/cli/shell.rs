@@ -1,8 +1,8 @@
 //! `elbo completions` and `elbo man`: what a shell and a manual want to know.
 
+use crate::terminal::print;
 use clap::Args;
 use elbo::error::{Error, Result};
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,12 +31,14 @@ pub(crate) struct ManArgs {
 pub(crate) fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "elbo", &mut script);
-    print(&script)
+    print(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn man(args: &ManArgs, command: clap::Command) -> Result<ExitCode> {
     let Some(folder) = &args.out else {
-        return print(&page(command)?);
+        print(&page(command)?)?;
+        return Ok(ExitCode::SUCCESS);
     };
     clap_mangen::generate_to(command, folder).map_err(|e| Error::io(folder, e))?;
     Ok(ExitCode::SUCCESS)
@@ -46,14 +48,4 @@ fn page(command: clap::Command) -> Result<Vec<u8>> {
     let mut roff = Vec::new();
     clap_mangen::Man::new(command).render(&mut roff).map_err(|e| Error::io("manual page", e))?;
     Ok(roff)
-}
-
-fn print(bytes: &[u8]) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::io("standard output", e))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
 }

@@ -31,18 +31,23 @@ impl Common {
     /// The result: JSON if that is asked for, else text.
     pub(crate) fn result(&self, json: &serde_json::Value, text: &str) -> Result<()> {
         let line = if self.json { json.to_string() } else { text.trim_end().to_owned() };
-        let mut out = std::io::stdout().lock();
-        match writeln!(out, "{line}").and_then(|()| out.flush()) {
-            // `elbo info … | head` is not a failure.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Error::io("standard output", e)),
-            Ok(()) => Ok(()),
-        }
+        print(format!("{line}\n").as_bytes())
     }
 
     /// Whether a progress bar would be seen.
     pub(crate) fn shows_bars(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+/// Writes to standard output.
+pub(crate) fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // `elbo info … | head` is not a failure.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Error::io("standard output", e)),
+        Ok(()) => Ok(()),
     }
 }
 

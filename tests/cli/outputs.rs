@@ -282,3 +282,59 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let output = child.wait_with_output().expect("a child of ours");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn shells_and_manuals_get_what_they_want() {
+    let lab = Lab::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script =
+            String::from_utf8(lab.run(&format!("completions {shell}")).stdout).expect("UTF-8");
+        assert!(script.contains("interpolate") && script.contains("per-row"), "{shell}");
+    }
+    let page = String::from_utf8(lab.run("man").stdout).expect("UTF-8");
+    assert!(page.contains(".TH elbo 1") && page.contains("SUBCOMMANDS"));
+    lab.run("man --out .");
+    assert!(lab.text("elbo-train.1").contains("standardize") && lab.exists("elbo.1"));
+}
+
+#[test]
+fn a_settings_file_serves_every_command_and_flags_override_it() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    lab.write("s.toml", "output = 'a.csv'\ncount = 4\ntemperature = 0.5\ndraw = true\n");
+    lab.run("sample run --config s.toml");
+    lab.run("sample run -n 4 --temperature 0.5 --draw -o b.csv");
+    assert_eq!(lab.text("a.csv"), lab.text("b.csv"));
+    lab.run("sample run --config s.toml -n 2 -o c.csv");
+    assert_eq!(lab.text("c.csv").lines().count(), 3);
+}
+
+#[test]
+fn json_leaves_standard_output_to_rows() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    for args in ["sample run -n 2 -o - --json", "evaluate run --per-row - --json --quiet"] {
+        let output = lab.run(args);
+        let last = String::from_utf8(output.stderr).expect("UTF-8");
+        let json: Value = serde_json::from_str(last.lines().last().expect("a line")).expect(args);
+        assert!(json["rows"].is_u64(), "{json}");
+        assert!(!String::from_utf8(output.stdout).expect("UTF-8").contains('{'));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_replaced_keeps_its_link_and_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
+    lab.write("target.csv", "old");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(lab.path("target.csv"), private).expect("a file of ours");
+    std::os::unix::fs::symlink("target.csv", lab.path("link.csv")).expect("a link");
+    lab.run("sample run -n 2 -o link.csv");
+    assert!(std::fs::symlink_metadata(lab.path("link.csv")).expect("a link").is_symlink());
+    assert_eq!(lab.text("target.csv").lines().count(), 3);
+    let mode = std::fs::metadata(lab.path("target.csv")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
