@@ -1,82 +1,105 @@
-//! One training step of the textbook VAE, the products it is made of, and one elementwise kernel.
+//! One training step of each workload of `benches/peers`: `cargo bench --bench step`.
 //!
-//! `cargo bench` on a quiet machine. Criterion prints rows (or elements) per second.
+//! On the embedded digits and on a table of random numbers, because a step's time does not depend on
+//! the values. Criterion's elements are rows.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use elbo::data::{Binarize, Parts, Roles, Source};
-use elbo::gemm::{Accum, matmul};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use elbo::data::{Binarize, Dataset, Parts, Roles, Source, Values};
+use elbo::nn::Activation;
+use elbo::rng::{Address, Purpose};
 use elbo::train::{TrainConfig, Trainer};
 use elbo::vae::VaeConfig;
-use ndarray::Array2;
-use std::hint::black_box;
 
-const BATCH: usize = 128;
+struct Workload {
+    name: &'static str,
+    hidden: &'static [usize],
+    latent: usize,
+    batch: usize,
+    samples: usize,
+    activation: Activation,
+    table: bool,
+}
 
-/// 784-400-20 with relu, Adam and a batch of 128: the workload `classic` of the peers.
-fn step(c: &mut Criterion) {
+const WORKLOADS: [Workload; 4] = [
+    Workload {
+        name: "classic",
+        hidden: &[400],
+        latent: 20,
+        batch: 128,
+        samples: 1,
+        activation: Activation::Relu,
+        table: false,
+    },
+    Workload {
+        name: "burda",
+        hidden: &[200, 200],
+        latent: 50,
+        batch: 20,
+        samples: 1,
+        activation: Activation::Tanh,
+        table: false,
+    },
+    Workload {
+        name: "iwae50",
+        hidden: &[200, 200],
+        latent: 50,
+        batch: 20,
+        samples: 50,
+        activation: Activation::Tanh,
+        table: false,
+    },
+    Workload {
+        name: "table",
+        hidden: &[64, 64],
+        latent: 8,
+        batch: 256,
+        samples: 1,
+        activation: Activation::Relu,
+        table: true,
+    },
+];
+
+fn trainer(w: &Workload) -> Trainer<f32> {
     let roles =
         Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
-    let data = Parts::new(Source::open("digits:count=12800").expect("embedded data"), roles)
-        .expect("valid roles");
-    let config = TrainConfig { epochs: u32::MAX, ..TrainConfig::default() };
-    let mut trainer =
-        Trainer::<f32>::new(VaeConfig::new(784, &[400], 20), config, data).expect("a valid model");
-    let mut group = c.benchmark_group("step");
-    group.throughput(Throughput::Elements(BATCH as u64));
-    group.bench_function("classic", |b| {
-        b.iter(|| elbo::parallel::enter(|| trainer.step()).expect("a finite loss"));
-    });
-    group.finish();
-}
-
-/// The products of the step's largest layer: forward, weights' gradient, input's gradient.
-fn products(c: &mut Criterion) {
-    let (inputs, outputs) = (784, 400);
-    let fill = |rows, cols| {
-        Array2::from_shape_fn((rows, cols), |(i, j)| ((i * 31 + j * 17) % 13) as f32 * 0.1)
+    let source = if w.table {
+        let mut values = vec![0.0; 30 * 51_200];
+        Address::new(0, Purpose::Check).fill_normal(&mut values);
+        let train = Dataset::new(Values::F32(values), 30).expect("finite values");
+        Source { train, test: None, note: None }
+    } else {
+        Source::open("digits:count=12800").expect("embedded data")
     };
-    let (x, w, d_y): (Array2<f32>, _, _) =
-        (fill(BATCH, inputs), fill(outputs, inputs), fill(BATCH, outputs));
-    let mut group = c.benchmark_group("product");
-    // Elements are floating-point operations: the rate reads as FLOP/s.
-    group.throughput(Throughput::Elements((2 * BATCH * inputs * outputs) as u64));
-    let mut bench =
-        |name: &str, shape, a: ndarray::ArrayView2<f32>, b: ndarray::ArrayView2<f32>| {
-            let mut out = Array2::zeros(shape);
-            group.bench_function(name, |bencher| {
-                bencher.iter(|| {
-                    elbo::parallel::enter(|| matmul(&mut out.view_mut(), &a, &b, Accum::Replace));
-                    black_box(&out);
-                });
-            });
-        };
-    bench("x·Wᵀ", (BATCH, outputs), x.view(), w.t());
-    bench("d_yᵀ·x", (outputs, inputs), d_y.t(), x.view());
-    bench("d_y·W", (BATCH, inputs), d_y.view(), w.view());
+    let width = source.train.width();
+    let mut model = VaeConfig::new(width, w.hidden, w.latent);
+    model.activation = w.activation;
+    if w.table {
+        model.likelihood = "normal:variance=1".parse().expect("a known likelihood");
+    }
+    let mut config = TrainConfig {
+        batch_size: w.batch,
+        samples: w.samples,
+        epochs: u32::MAX,
+        ..TrainConfig::default()
+    };
+    if w.samples > 1 {
+        config.objective = "iwae".parse().expect("a known objective");
+    }
+    let parts = Parts::new(source, roles).expect("valid roles");
+    Trainer::new(model, config, parts).expect("a valid model")
+}
+
+fn step(c: &mut Criterion) {
+    let mut group = c.benchmark_group("step");
+    for w in &WORKLOADS {
+        let mut trainer = trainer(w);
+        group.throughput(Throughput::Elements(w.batch as u64));
+        group.bench_function(w.name, |b| {
+            b.iter(|| elbo::parallel::enter(|| trainer.step()).expect("a finite loss"));
+        });
+    }
     group.finish();
 }
 
-/// The Bernoulli's log-probability and gradient of one row of logits.
-fn bernoulli(c: &mut Criterion) {
-    use elbo::distribution::bernoulli::Bernoulli;
-    use elbo::distribution::{Distribution, RowGradient};
-    let n = 784;
-    let logits: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin() * 6.0).collect();
-    let x: Vec<f32> = (0..n).map(|i| (i % 2) as f32).collect();
-    let mut group = c.benchmark_group("kernel");
-    group.throughput(Throughput::Elements(n as u64));
-    group.bench_function("bernoulli", |b| {
-        b.iter_batched_ref(
-            || vec![0f32; n],
-            |d_eta| {
-                let d = RowGradient { d_eta, d_x: &mut [], d_own: &mut [] };
-                black_box(Bernoulli.log_prob_gradient(d, &x, &logits, &[]))
-            },
-            BatchSize::SmallInput,
-        );
-    });
-    group.finish();
-}
-
-criterion_group!(benches, step, products, bernoulli);
+criterion_group!(benches, step);
 criterion_main!(benches);

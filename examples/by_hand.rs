@@ -78,7 +78,6 @@ fn main() -> elbo::Result<()> {
             let loss = (kl.sum() - log_px.iter().sum::<f32>()) / B as f32;
 
             // Backward: the same lines reversed.
-            d_params.fill(0.0);
             d_logits.map_inplace(|d| *d *= -1.0 / B as f32); // loss = −1/B Σ log p + …
             decoder_head.backward(
                 &mut d_params,
@@ -114,7 +113,7 @@ fn main() -> elbo::Result<()> {
             relu.backward(flat(&mut d_h1), flat(&mut a1), flat(&mut h1)); // d_h1 becomes d_a1
             encoder_hidden.backward(&mut d_params, None, &d_h1.view(), &x.view(), &params);
 
-            adam.update(&mut params, &d_params, 1.0, 1e-3);
+            adam.update(&mut params, &mut d_params, 1.0, 1e-3, None); // and d_params is 0 again
             sum += loss as f64;
         }
         println!("epoch {}: −ELBO {:.2} nats", epoch + 1, sum / (data.rows().len() / B) as f64);

@@ -7,6 +7,8 @@
 
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
+#[cfg(feature = "parallel")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs both closures, on two threads if one is idle.
 #[inline]
@@ -20,10 +22,61 @@ pub fn join<A: Send, B: Send>(
     (a(), b())
 }
 
-/// Runs `work` on the thread pool, so that each [`join`] inside finds idle threads at once instead of
-/// being handed over from outside.
+/// Runs `work` on the thread pool with the other threads on the watch for its [`join`]s: they look for
+/// work without pause instead of falling asleep, from which they would have to be woken by the system,
+/// dozens of times a training step. Whoever finds nothing for a while goes off duty until the next
+/// call, so call it once a step.
 pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    join(work, || ()).0
+    #[cfg(feature = "parallel")]
+    {
+        let on = AtomicBool::new(true);
+        let work = || {
+            // Also when the work panics: nobody may be left waiting for it.
+            let _dismissed = Dismiss(&on);
+            work()
+        };
+        return match threads() {
+            1 => join(work, || ()).0,
+            threads => join(work, || watch(&on, threads - 1)).0,
+        };
+    }
+    #[cfg(not(feature = "parallel"))]
+    work()
+}
+
+#[cfg(feature = "parallel")]
+struct Dismiss<'a>(&'a AtomicBool);
+
+#[cfg(feature = "parallel")]
+impl Drop for Dismiss<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Puts `threads` threads on the watch, this one included.
+#[cfg(feature = "parallel")]
+fn watch(on: &AtomicBool, threads: usize) {
+    /// Looks without success after which a thread goes off duty: about a millisecond.
+    const PATIENCE: u32 = 1 << 13;
+    /// After so many the system may give the core to somebody else, should there be somebody.
+    const POLITENESS: u32 = 1 << 8;
+    if threads > 1 {
+        join(|| watch(on, threads / 2), || watch(on, threads - threads / 2));
+        return;
+    }
+    let mut idle = 0;
+    while on.load(Ordering::Acquire) && idle < PATIENCE {
+        if let Some(rayon::Yield::Executed) = rayon::yield_now() {
+            idle = 0;
+            continue;
+        }
+        idle += 1;
+        match idle % POLITENESS {
+            0 => std::thread::yield_now(),
+            _ => std::hint::spin_loop(),
+        }
+    }
 }
 
 /// How many threads [`join`] can use.

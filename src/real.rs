@@ -5,6 +5,8 @@
 
 mod single;
 
+use crate::gemm::{self, Accum, Operand};
+use ndarray::ArrayViewMut2;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{AddAssign, DivAssign, MulAssign, Neg, SubAssign};
@@ -46,6 +48,8 @@ pub trait Real:
     fn abs(self) -> Self;
     /// √x
     fn sqrt(self) -> Self;
+    /// √x to 2.5 ulp, for loops that would spend most of their time on roots.
+    fn quick_sqrt(self) -> Self;
     /// eˣ
     fn exp(self) -> Self;
     /// ln x
@@ -60,6 +64,17 @@ pub trait Real:
     fn is_finite(self) -> bool;
     /// Not a number.
     fn is_nan(self) -> bool;
+    /// `c ← start + a·b` on this thread ([`crate::gemm::matmul`]).
+    #[doc(hidden)]
+    fn product(
+        c: ArrayViewMut2<Self>,
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        k: usize,
+        start: Accum<'_, Self>,
+    ) {
+        gemm::product(c, a, b, k, start);
+    }
     /// Appends the number's bytes, the lowest first.
     fn write_le(self, out: &mut Vec<u8>);
     /// The number with these bytes, the lowest first.
@@ -118,6 +133,19 @@ macro_rules! shared_methods {
 impl Real for f32 {
     const NAME: &'static str = "F32";
     shared_methods!(f32);
+    fn product(
+        c: ArrayViewMut2<Self>,
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        k: usize,
+        start: Accum<'_, Self>,
+    ) {
+        gemm::product_f32(c, a, b, k, start);
+    }
+    #[inline(always)]
+    fn quick_sqrt(self) -> Self {
+        single::quick_sqrt(self)
+    }
     #[inline(always)]
     fn exp(self) -> Self {
         single::exp(self)
@@ -139,6 +167,10 @@ impl Real for f32 {
 impl Real for f64 {
     const NAME: &'static str = "F64";
     shared_methods!(f64);
+    #[inline(always)]
+    fn quick_sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
     #[inline(always)]
     fn exp(self) -> Self {
         f64::exp(self)

@@ -49,6 +49,14 @@ fn has(level: Level) -> bool {
     }
 }
 
+/// The level that [`dispatch`] uses: the best one there is, or the one that [`force`] asks for.
+#[inline]
+pub fn level() -> Level {
+    let forced = FORCED.load(Ordering::Relaxed);
+    let wanted = |level: &Level| (forced == 0 || forced == *level as u8) && has(*level);
+    [Level::V4, Level::V3].into_iter().find(wanted).unwrap_or(Level::Portable)
+}
+
 /// Runs `kernel`, compiled for the best level.
 ///
 /// The closure and every closure inside it must be marked `#[inline(always)]`, as the functions of
@@ -56,19 +64,42 @@ fn has(level: Level) -> bool {
 #[inline(always)]
 pub fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-    {
-        let forced = FORCED.load(Ordering::Relaxed);
-        let wants = |level: Level| forced == 0 || forced == level as u8;
-        if wants(Level::V4)
-            && let Some(simd) = pulp::x86::V4::try_new()
-        {
-            return simd.vectorize(kernel);
+    match level() {
+        Level::V4 => {
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                return simd.vectorize(kernel);
+            }
         }
-        if wants(Level::V3)
-            && let Some(simd) = pulp::x86::V3::try_new()
-        {
-            return simd.vectorize(kernel);
+        Level::V3 => {
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                return simd.vectorize(kernel);
+            }
         }
+        Level::Portable => {}
     }
     kernel()
+}
+
+/// Whether [`run`] has something to run on.
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn has_vectors() -> bool {
+    cfg!(target_arch = "aarch64") || level() != Level::Portable
+}
+
+/// Runs a kernel that is written in vectors, at the best level.
+///
+/// # Panics
+/// If there are none ([`has_vectors`]).
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn run<Op: pulp::WithSimd>(op: Op) -> Op::Output {
+    use pulp::Simd;
+    const LOST: &str = "the level was found to be there";
+    #[cfg(target_arch = "x86_64")]
+    return match level() {
+        Level::V4 => Simd::vectorize(pulp::x86::V4::try_new().expect(LOST), op),
+        Level::V3 => Simd::vectorize(pulp::x86::V3::try_new().expect(LOST), op),
+        Level::Portable => panic!("vectors need at least AVX2"),
+    };
+    #[cfg(target_arch = "aarch64")]
+    Simd::vectorize(pulp::aarch64::Neon::try_new().expect(LOST), op)
 }

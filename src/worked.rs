@@ -237,7 +237,7 @@ fn a_model_of_worked_members_learns() {
                 &*objective,
                 1.0,
             );
-            adam.update(&mut params, &d_params, 1.0, 1e-2);
+            adam.update(&mut params, &mut d_params, 1.0, 1e-2, None);
             score.loss
         })
         .collect();

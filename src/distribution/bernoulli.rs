@@ -8,7 +8,8 @@
 //! Backward  softplus′ = σ, so
 //!             ∂log p/∂l_i = x_i − σ(l_i)
 //!             ∂log p/∂x_i = l_i
-//! Numerics  softplus and σ share one exp(−|l|), which cannot overflow; l = ±10⁴ is exact. The
+//! Numerics  softplus(l) = max(l, 0) + ln(1 + e) and σ share one e = exp(−|l|), which cannot overflow;
+//!           l = ±10⁴ is exact. One logarithm of a product serves many pixels (`map_sum_ln_1p`). The
 //!           textbook x ln σ + (1 − x) ln(1 − σ) is NaN (0 · −∞) once σ(l) rounds to 0 or 1,
 //!           which in f32 it does from l ≈ 17.
 //! Source    Kingma & Welling 2014, appendix C.1
@@ -19,7 +20,7 @@
 //! pixels no probability at all.
 
 use super::{Distribution, Member, RowGradient, Spec, Support};
-use crate::math::{self, map_sum};
+use crate::math::{self, map_sum_ln_1p};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
@@ -51,11 +52,11 @@ impl<T: Real> Distribution<T> for Bernoulli {
     }
 
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
-        map_sum(
+        -map_sum_ln_1p(
             [],
             [x, eta],
             #[inline(always)]
-            |[x, l]| ([], x * l - math::softplus(l)),
+            |[x, l]| ([], l.max(T::zero()) - x * l, (-l.abs()).exp()),
         )
     }
 
@@ -63,13 +64,13 @@ impl<T: Real> Distribution<T> for Bernoulli {
         if !d.d_x.is_empty() {
             d.d_x.copy_from_slice(eta);
         }
-        map_sum(
+        -map_sum_ln_1p(
             [d.d_eta],
             [x, eta],
             #[inline(always)]
             |[x, l]| {
-                let (softplus, sigmoid) = math::softplus_sigmoid(l);
-                ([x - sigmoid], x * l - softplus)
+                let (e, sigmoid) = math::softplus_sigmoid_parts(l);
+                ([x - sigmoid], l.max(T::zero()) - x * l, e)
             },
         )
     }

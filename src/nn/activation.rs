@@ -108,16 +108,19 @@ impl Activation {
         );
         let (zero, one, leak) = (T::zero(), T::one(), T::from_f64(LEAK));
         match self {
-            Activation::Relu => scale(d, a, h, |a, _| if a > zero { one } else { zero }),
-            Activation::LeakyRelu => scale(d, a, h, |a, _| if a > zero { one } else { leak }),
-            Activation::Tanh => scale(d, a, h, |_, h| one - h * h),
-            Activation::Sigmoid => scale(d, a, h, |_, h| h * (one - h)),
-            Activation::Softplus => scale(d, a, h, |a, _| math::sigmoid(a)),
-            Activation::Silu => scale(d, a, h, |a, h| {
+            // Chosen, not multiplied by 0 or 1: the compiler would branch.
+            Activation::Relu => change(d, a, h, |d, a, _| if a > zero { d } else { zero }),
+            Activation::LeakyRelu => change(d, a, h, |d, a, _| if a > zero { d } else { d * leak }),
+            Activation::Tanh => change(d, a, h, |d, _, h| d * (one - h * h)),
+            Activation::Sigmoid => change(d, a, h, |d, _, h| d * (h * (one - h))),
+            Activation::Softplus => change(d, a, h, |d, a, _| d * math::sigmoid(a)),
+            Activation::Silu => change(d, a, h, |d, a, h| {
                 let s = math::sigmoid(a);
-                s + h * (one - s)
+                d * (s + h * (one - s))
             }),
-            Activation::Gelu => scale(d, a, h, |a, _| normal_cdf(a) + a * normal_pdf(a)),
+            Activation::Gelu => {
+                change(d, a, h, |d, a, _| d * (normal_cdf(a) + a * normal_pdf(a)));
+            }
         }
     }
 }
@@ -160,14 +163,15 @@ fn map<T: Real>(h: &mut [T], a: &[T], f: impl Fn(T) -> T + Sync) {
     });
 }
 
+/// `d ← f(d, a, h)`
 #[inline(always)]
-fn scale<T: Real>(d: &mut [T], a: &[T], h: &[T], slope: impl Fn(T, T) -> T + Sync) {
+fn change<T: Real>(d: &mut [T], a: &[T], h: &[T], f: impl Fn(T, T, T) -> T + Sync) {
     let n = d.len();
     parallel::rows(RowsMut::new(d, 1), n, COST, &|first, count, part| {
         let (d, a, h) = (part.into_slice(), &a[first..first + count], &h[first..first + count]);
         simd::dispatch(
             #[inline(always)]
-            || d.iter_mut().zip(a).zip(h).for_each(|((d, &a), &h)| *d *= slope(a, h)),
+            || d.iter_mut().zip(a).zip(h).for_each(|((d, &a), &h)| *d = f(*d, a, h)),
         );
     });
 }

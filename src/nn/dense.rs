@@ -18,7 +18,7 @@ use crate::parallel::{self, RowsMut};
 use crate::params::{Layout, Matrix, Vector};
 use crate::real::Real;
 use crate::rng::Address;
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2};
 use rand::RngExt;
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -119,8 +119,7 @@ impl Dense {
     /// # Panics
     /// If the shapes do not fit.
     pub fn forward<T: Real>(&self, y: &mut ArrayViewMut2<T>, x: &ArrayView2<T>, params: &[T]) {
-        y.assign(&ArrayView1::from(self.bias.of(params)));
-        matmul(y, x, &self.weight.of(params).t(), Accum::Add);
+        matmul(y, x, &self.weight.of(params).t(), Accum::Row(self.bias.of(params)));
     }
 
     /// `d_W += d_yᵀ x`, `d_b += Σ_n d_y`, and `d_x ← d_y W` where it is asked for (the first layer

@@ -6,12 +6,14 @@
 //!           m ← β₁ m + (1 − β₁) g
 //!           v ← β₂ v + (1 − β₂) g²
 //!           p ← p − lr · m̂ / (√v̂ + ε),   m̂ = m/(1 − β₁ᵗ),  v̂ = v/(1 − β₂ᵗ)
-//! Numerics  the powers and corrections are computed in f64 once a step; √v̂ = √v / √(1 − β₂ᵗ), so
-//!           that ε stands beside the corrected root, as in PyTorch
+//! Numerics  the powers and corrections are computed in f64 once a step; with r = √(1 − β₂ᵗ) the last
+//!           line is p ← p − s m / (√v + ε r), s = lr r/(1 − β₁ᵗ), so that ε stands beside the
+//!           corrected root, as in PyTorch
 //! Source    Kingma & Ba 2015, algorithm 1; decoupled decay: Loshchilov & Hutter 2019, with λ times
 //!           the scheduled lr, as in PyTorch (their algorithm 2 leaves lr out of it)
 //! ```
 
+use super::average::Average;
 use crate::error::{Error, Result};
 use crate::parallel::{self, RowsMut};
 use crate::real::Real;
@@ -82,42 +84,56 @@ impl<T: Real> Adam<T> {
         self.step
     }
 
-    /// One step down `gradient · scale`, with learning rate `lr`. The scale is the clipping factor,
-    /// multiplied in here to spare a pass over the gradient.
+    /// One step down `gradient · scale`, with learning rate `lr`; clears the gradient and tells the
+    /// average of the new parameters. The scale is the clipping factor. All of it is one pass: the five
+    /// buffers are larger than a core's cache, and reading them is half of the work.
     ///
     /// # Panics
     /// If the lengths differ from the state's.
-    pub fn update(&mut self, params: &mut [T], gradient: &[T], scale: T, lr: f64) {
-        assert!(
-            params.len() == self.m.len() && gradient.len() == self.m.len(),
-            "adam: lengths differ"
-        );
+    pub fn update(
+        &mut self,
+        params: &mut [T],
+        gradient: &mut [T],
+        scale: T,
+        lr: f64,
+        average: Option<&mut Average>,
+    ) {
+        let n = self.m.len();
+        assert!(params.len() == n && gradient.len() == n, "adam: lengths differ");
         self.step += 1;
         let AdamConfig { beta1, beta2, epsilon, weight_decay } = self.config;
         // In f64 and through powf: powi takes only 32 bits of steps.
         let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
-        let step_size = T::from_f64(lr / correction(beta1));
-        let root = T::from_f64(1.0 / correction(beta2).sqrt());
+        let root = correction(beta2).sqrt();
+        let step_size = T::from_f64(lr * root / correction(beta1));
         let (b1, c1) = (T::from_f64(beta1), T::from_f64(1.0 - beta1));
         let (b2, c2) = (T::from_f64(beta2), T::from_f64(1.0 - beta2));
-        let (epsilon, keep) = (T::from_f64(epsilon), T::from_f64(1.0 - lr * weight_decay));
-        let n = params.len();
-        let out =
-            (RowsMut::new(params, 1), (RowsMut::new(&mut self.m, 1), RowsMut::new(&mut self.v, 1)));
-        parallel::rows(out, n, 4, &|first, count, (p, (m, v))| {
-            let (p, m, v) = (p.into_slice(), m.into_slice(), v.into_slice());
-            let g = &gradient[first..first + count];
+        let (epsilon, keep) = (T::from_f64(epsilon * root), T::from_f64(1.0 - lr * weight_decay));
+        let (sum, update_average) = match average {
+            Some(average) => average.start_update(n),
+            None => (RowsMut::none(), None),
+        };
+        let out = (
+            (RowsMut::new(params, 1), RowsMut::new(gradient, 1)),
+            ((RowsMut::new(&mut self.m, 1), RowsMut::new(&mut self.v, 1)), sum),
+        );
+        parallel::rows(out, n, 8, &|_, _, ((p, g), ((m, v), sum))| {
+            let (p, g, m, v) = (p.into_slice(), g.into_slice(), m.into_slice(), v.into_slice());
             simd::dispatch(
                 #[inline(always)]
                 || {
-                    for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                        let g = g * scale;
-                        *m = b1 * *m + c1 * g;
-                        *v = b2 * *v + c2 * g * g;
-                        *p = keep * *p - step_size * *m / (v.sqrt() * root + epsilon);
+                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let d = *g * scale;
+                        *g = T::zero();
+                        *m = b1 * *m + c1 * d;
+                        *v = b2 * *v + c2 * d * d;
+                        *p = keep * *p - step_size * *m / (v.quick_sqrt() + epsilon);
                     }
                 },
             );
+            if let Some(update_average) = update_average {
+                update_average.take_in(sum.into_slice(), p);
+            }
         });
     }
 }
@@ -135,7 +151,9 @@ mod tests {
         let mut params = [0.3f64];
         let (mut p, mut m, mut v) = (0.3f64, 0.0, 0.0);
         for (t, g) in gradients.into_iter().enumerate() {
-            adam.update(&mut params, &[2.0 * g], 0.5, lr);
+            let mut gradient = [2.0 * g];
+            adam.update(&mut params, &mut gradient, 0.5, lr, None);
+            assert_eq!(gradient, [0.0]);
             p -= lr * 0.1 * p;
             m = 0.9 * m + 0.1 * g;
             v = 0.999 * v + 0.001 * g * g;
@@ -151,7 +169,7 @@ mod tests {
     fn first_step_is_the_learning_rate() {
         for g in [1e-3f64, 1.0, 1e3] {
             let (mut adam, mut params) = (Adam::new(AdamConfig::default(), 1), [0.0]);
-            adam.update(&mut params, &[g], 1.0, 1e-3);
+            adam.update(&mut params, &mut [g], 1.0, 1e-3, None);
             assert!((params[0] + 1e-3).abs() < 1e-7, "{}", params[0]);
         }
     }

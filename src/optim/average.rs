@@ -11,8 +11,9 @@
 //!
 //! Source: Polyak & Juditsky 1992 (averaging); Kingma & Ba 2015, section 7.2 (this form).
 
-use crate::parallel::{self, RowsMut};
+use crate::parallel::RowsMut;
 use crate::real::Real;
+use crate::simd;
 
 /// The running average.
 #[derive(Clone, Debug)]
@@ -28,21 +29,15 @@ impl Average {
         Average { decay, sum: vec![0.0; len], steps: 0 }
     }
 
-    /// Takes in the parameters after a step.
+    /// Begins to take in the `len` parameters after a step: the sums, and what to do with each part
+    /// of them.
     ///
     /// # Panics
-    /// If the lengths differ.
-    pub fn update<T: Real>(&mut self, params: &[T]) {
-        assert_eq!(params.len(), self.sum.len(), "average: lengths differ");
+    /// If there are more or fewer parameters than sums.
+    pub(super) fn start_update(&mut self, len: usize) -> (RowsMut<'_, f64>, Option<Update>) {
+        assert_eq!(len, self.sum.len(), "average: lengths differ");
         self.steps += 1;
-        let (d, c, n) = (self.decay, 1.0 - self.decay, params.len());
-        parallel::rows(RowsMut::new(&mut self.sum, 1), n, 2, &|first, count, sum| {
-            let params = &params[first..first + count];
-            sum.into_slice()
-                .iter_mut()
-                .zip(params)
-                .for_each(|(s, &p)| *s = d * *s + c * p.to_f64());
-        });
+        (RowsMut::new(&mut self.sum, 1), Some(Update { decay: self.decay }))
     }
 
     /// `params ← the average`; leaves them alone before the first step.
@@ -58,19 +53,41 @@ impl Average {
     }
 }
 
+/// One step of the average, for any part of the parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Update {
+    decay: f64,
+}
+
+impl Update {
+    /// `sum ← d sum + (1 − d) params`
+    pub(super) fn take_in<T: Real>(self, sum: &mut [f64], params: &[T]) {
+        let (d, c) = (self.decay, 1.0 - self.decay);
+        simd::dispatch(
+            #[inline(always)]
+            || sum.iter_mut().zip(params).for_each(|(s, &p)| *s = d * *s + c * p.to_f64()),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn update<T: Real>(average: &mut Average, params: &[T]) {
+        let (sum, update) = average.start_update(params.len());
+        update.unwrap().take_in(sum.into_slice(), params);
+    }
 
     #[test]
     fn is_a_weighted_mean_of_the_steps() {
         let (mut average, mut out) = (Average::new(0.5, 1), [0.0f64]);
         average.write_to(&mut out);
         assert_eq!(out, [0.0]);
-        average.update(&[3.0f64]);
+        update(&mut average, &[3.0f64]);
         average.write_to(&mut out);
         assert_eq!(out, [3.0]);
-        average.update(&[6.0f64]);
+        update(&mut average, &[6.0f64]);
         average.write_to(&mut out);
         assert!((out[0] - 5.0).abs() < 1e-15); // weights 1/3 and 2/3
     }
@@ -80,7 +97,7 @@ mod tests {
     fn of_a_constant_is_the_constant() {
         for decay in [0.9, 0.999, 0.9999] {
             let (mut average, mut out) = (Average::new(decay, 1), [0.0f32]);
-            (0..50_000).for_each(|_| average.update(&[0.3f32]));
+            (0..50_000).for_each(|_| update(&mut average, &[0.3f32]));
             average.write_to(&mut out);
             assert!((out[0] - 0.3).abs() <= f32::EPSILON * 0.3, "decay {decay}: {}", out[0]);
         }

@@ -9,6 +9,7 @@
 use crate::math::map_sum;
 use crate::parallel;
 use crate::real::Real;
+use crate::simd;
 
 /// Elements that one partial sum covers. Fixed, so that the result does not depend on threads.
 const PART: usize = 1 << 14;
@@ -41,14 +42,21 @@ pub fn clip(norm: f64, max_norm: f64) -> f64 {
 /// Whether no element is infinite or NaN.
 pub fn all_finite<T: Real>(values: &[T]) -> bool {
     if values.len() <= PART {
-        // 0·x is 0, or NaN for what is not finite: one sum, where a search would branch.
-        let sum = map_sum(
-            [],
-            [values],
+        // 0·x is 0, or NaN for what is not finite: sums side by side, where a search would branch.
+        return simd::dispatch(
             #[inline(always)]
-            |[v]| ([], v * T::zero()),
+            || {
+                let (blocks, rest) = values.as_chunks::<32>();
+                let mut sums = [T::zero(); 32];
+                for block in blocks {
+                    for (sum, &v) in sums.iter_mut().zip(block) {
+                        *sum += v * T::zero();
+                    }
+                }
+                rest.iter().for_each(|&v| sums[0] += v * T::zero());
+                sums.iter().all(|sum| *sum == T::zero())
+            },
         );
-        return sum == T::zero();
     }
     let (a, b) = values.split_at(values.len() / 2);
     let (a, b) = parallel::join(|| all_finite(a), || all_finite(b));

@@ -275,28 +275,26 @@ impl<T: Real> Trainer<T> {
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
         let noise = Noise { address, rows, first_sample: 0 };
-        self.gradient.fill(T::zero());
-        let score = self.vae.loss_and_gradient(
-            &mut self.gradient,
-            &mut self.ws,
-            &x,
-            &self.params,
-            noise,
-            &*self.objective,
-            T::from_f64(beta),
-        );
+        let score = parallel::enter(|| {
+            self.vae.loss_and_gradient(
+                &mut self.gradient,
+                &mut self.ws,
+                &x,
+                &self.params,
+                noise,
+                &*self.objective,
+                T::from_f64(beta),
+            )
+        });
         let step = self.adam.steps() + 1;
-        if let Some(term) = score.broken_term() {
+        let gradient = || (!all_finite(&self.gradient)).then_some("gradient");
+        if let Some(term) = score.broken_term().or_else(gradient) {
+            self.gradient.fill(T::zero());
             return Err(Error::NonFinite { step, term });
         }
-        if !all_finite(&self.gradient) {
-            return Err(Error::NonFinite { step, term: "gradient" });
-        }
         let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(&self.gradient), max));
-        self.adam.update(&mut self.params, &self.gradient, T::from_f64(scale), lr);
-        if let Some(average) = &mut self.average {
-            average.update(&self.params);
-        }
+        let (scale, average) = (T::from_f64(scale), self.average.as_mut());
+        self.adam.update(&mut self.params, &mut self.gradient, scale, lr, average);
         let score = score.in_units(self.parts.train.log_volume());
         let report = StepReport { step, score, rows: rows.len() };
         self.progress.batch += 1;

@@ -108,7 +108,7 @@ impl Model {
             }
             // Down to zero in a line, so that the noise of the last steps averages out.
             let rate = 0.1 * (1.0 - step as f64 / STEPS as f64);
-            adam.update(&mut self.params, &gradient, 1.0, rate);
+            adam.update(&mut self.params, &mut gradient, 1.0, rate, None);
         }
     }
 }

@@ -1,0 +1,68 @@
+//! What a step does besides its products, on one thread: `cargo bench --bench elementwise`.
+//!
+//! Criterion's elements are values of the largest operand.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use elbo::distribution::bernoulli::Bernoulli;
+use elbo::distribution::{Distribution, RowGradient};
+use elbo::nn::Activation;
+use elbo::optim::{Adam, AdamConfig, all_finite};
+use elbo::rng::{Address, Purpose};
+use std::hint::black_box;
+
+const N: usize = 100_352; // 128 rows of 784
+
+fn elementwise(c: &mut Criterion) {
+    elbo::parallel::set_threads(1).expect("before the pool's first use");
+    let logits: Vec<f32> = (0..N).map(|i| (i as f32 * 0.37).sin() * 6.0).collect();
+    let x: Vec<f32> = (0..N).map(|i| (i % 3) as f32 * 0.5).collect();
+    let mut out = vec![0f32; N];
+    let mut group = c.benchmark_group("elementwise");
+    group.throughput(Throughput::Elements(N as u64));
+    for activation in Activation::ALL {
+        group.bench_function(format!("{} forward", activation.name()), |b| {
+            b.iter(|| activation.forward(&mut out, black_box(&logits)));
+        });
+        group.bench_function(format!("{} backward", activation.name()), |b| {
+            b.iter(|| activation.backward(black_box(&mut out), &logits, &x));
+        });
+    }
+    group.bench_function("bernoulli log p", |b| {
+        b.iter(|| {
+            for (x, l) in x.chunks(784).zip(logits.chunks(784)) {
+                black_box(Bernoulli.log_prob(x, l, &[]));
+            }
+        });
+    });
+    group.bench_function("bernoulli log p and gradient", |b| {
+        b.iter(|| {
+            for ((x, l), d_eta) in x.chunks(784).zip(logits.chunks(784)).zip(out.chunks_mut(784)) {
+                let d = RowGradient { d_eta, d_x: &mut [], d_own: &mut [] };
+                black_box(Bernoulli.log_prob_gradient(d, x, l, &[]));
+            }
+        });
+    });
+    group.bench_function("noise in rows of 50", |b| {
+        b.iter(|| {
+            for (row, eps) in (0..).zip(out.chunks_mut(50)) {
+                Address::new(0, Purpose::Train).row(row).fill_normal(eps);
+            }
+        });
+    });
+    group.finish();
+
+    // The parameters of 784-400-20.
+    let n = 652_824;
+    let (mut params, mut gradient) = (vec![0.1f32; n], vec![0f32; n]);
+    let mut adam = Adam::new(AdamConfig::default(), n);
+    let mut group = c.benchmark_group("parameters");
+    group.throughput(Throughput::Elements(n as u64));
+    group.bench_function("adam", |b| {
+        b.iter(|| adam.update(&mut params, &mut gradient, 1.0, 1e-3, None));
+    });
+    group.bench_function("all finite", |b| b.iter(|| all_finite(black_box(&params))));
+    group.finish();
+}
+
+criterion_group!(benches, elementwise);
+criterion_main!(benches);

@@ -1,0 +1,65 @@
+//! Products at the shapes of the workloads, forward and backward: `cargo bench --bench products`.
+//!
+//! Criterion's elements are floating-point operations, so the rate reads as FLOP/s; `cargo bench --bench
+//! peak` prints what it is to be compared with. `ELBO_THREADS=1` measures one thread.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use elbo::gemm::{Accum, matmul};
+use ndarray::Array2;
+use std::hint::black_box;
+
+/// Rows, inputs and outputs of layers: of `classic`, `burda`, `iwae50` and `table`.
+const LAYERS: [[usize; 3]; 8] = [
+    [128, 784, 400],
+    [128, 400, 40],
+    [20, 784, 200],
+    [20, 200, 200],
+    [1000, 200, 200],
+    [1000, 200, 784],
+    [256, 30, 64],
+    [256, 64, 64],
+];
+
+fn products(c: &mut Criterion) {
+    if let Some(threads) = std::env::var("ELBO_THREADS").ok().and_then(|t| t.parse().ok()) {
+        elbo::parallel::set_threads(threads).expect("before the pool's first use");
+    }
+    let fill = |rows, columns| {
+        Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 13) as f32 * 0.1)
+    };
+    for [n, inputs, outputs] in LAYERS {
+        let (x, w, d_y): (Array2<f32>, _, _) =
+            (fill(n, inputs), fill(outputs, inputs), fill(n, outputs));
+        let bias = vec![0.1; outputs];
+        let (mut y, mut d_w, mut d_x) = (d_y.clone(), w.clone(), x.clone());
+        let mut group = c.benchmark_group(format!("[{n}, {inputs}] to {outputs}"));
+        group.throughput(Throughput::Elements((2 * n * inputs * outputs) as u64));
+        group.bench_function("y = xWᵀ + b", |bench| {
+            bench.iter(|| {
+                let start = Accum::Row(&bias);
+                elbo::parallel::enter(|| matmul(&mut y.view_mut(), &x.view(), &w.t(), start));
+                black_box(&y);
+            });
+        });
+        group.bench_function("d_W += d_yᵀx", |bench| {
+            bench.iter(|| {
+                elbo::parallel::enter(|| {
+                    matmul(&mut d_w.view_mut(), &d_y.t(), &x.view(), Accum::Add);
+                });
+                black_box(&d_w);
+            });
+        });
+        group.bench_function("d_x = d_yW", |bench| {
+            bench.iter(|| {
+                elbo::parallel::enter(|| {
+                    matmul(&mut d_x.view_mut(), &d_y.view(), &w.view(), Accum::Replace);
+                });
+                black_box(&d_x);
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, products);
+criterion_main!(benches);
