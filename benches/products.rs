@@ -1,7 +1,8 @@
 //! Products at the shapes of the workloads, forward and backward: `cargo bench --bench products`.
 //!
 //! Criterion's elements are floating-point operations, so the rate reads as FLOP/s; `cargo bench --bench
-//! peak` prints what it is to be compared with. `ELBO_THREADS=1` measures one thread.
+//! peak` prints what it is to be compared with. `ELBO_THREADS=1` measures one thread, `ELBO_PORTABLE=1`
+//! `matrixmultiply` instead of the crate's own kernel.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elbo::gemm::{Accum, matmul};
@@ -24,6 +25,9 @@ fn products(c: &mut Criterion) {
     if let Some(threads) = std::env::var("ELBO_THREADS").ok().and_then(|t| t.parse().ok()) {
         elbo::parallel::set_threads(threads).expect("before the pool's first use");
     }
+    if std::env::var_os("ELBO_PORTABLE").is_some() {
+        elbo::simd::force(Some(elbo::simd::Level::Portable));
+    }
     let fill = |rows, columns| {
         Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 13) as f32 * 0.1)
     };
@@ -35,26 +39,27 @@ fn products(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("[{n}, {inputs}] to {outputs}"));
         group.throughput(Throughput::Elements((2 * n * inputs * outputs) as u64));
         group.bench_function("y = xWᵀ + b", |bench| {
-            bench.iter(|| {
-                let start = Accum::Row(&bias);
-                elbo::parallel::enter(|| matmul(&mut y.view_mut(), &x.view(), &w.t(), start));
-                black_box(&y);
+            elbo::parallel::enter(|| {
+                bench.iter(|| {
+                    matmul(&mut y.view_mut(), &x.view(), &w.t(), Accum::Row(&bias));
+                    black_box(&y);
+                });
             });
         });
         group.bench_function("d_W += d_yᵀx", |bench| {
-            bench.iter(|| {
-                elbo::parallel::enter(|| {
+            elbo::parallel::enter(|| {
+                bench.iter(|| {
                     matmul(&mut d_w.view_mut(), &d_y.t(), &x.view(), Accum::Add);
+                    black_box(&d_w);
                 });
-                black_box(&d_w);
             });
         });
         group.bench_function("d_x = d_yW", |bench| {
-            bench.iter(|| {
-                elbo::parallel::enter(|| {
+            elbo::parallel::enter(|| {
+                bench.iter(|| {
                     matmul(&mut d_x.view_mut(), &d_y.view(), &w.view(), Accum::Replace);
+                    black_box(&d_x);
                 });
-                black_box(&d_x);
             });
         });
         group.finish();

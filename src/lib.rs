@@ -47,7 +47,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `parallel` | products and row kernels on all cores; results do not depend on how many |
-//! | `simd` | elementwise kernels compiled for AVX2 and AVX-512 too, chosen at run time |
+//! | `simd` | products and elementwise kernels for AVX2, AVX-512 and NEON, chosen at run time |
 //! | `model-file` | models and checkpoints as `.safetensors` |
 //! | `cli` | the command `elbo`, with its readers and pictures |
 //!

@@ -28,14 +28,14 @@ pub(super) fn exp(x: f32) -> f32 {
     let shifted = x * LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = (x - n * LN2_HI) - n * LN2_LO;
-    // eʳ = 1 + r + r²·(1/2! + r/3! + … + r⁵/7!)
-    let p = 1.0 / 5040.0;
-    let p = p * r + 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let e = (p * r * r + r) + 1.0;
+    // eʳ = 1 + r + r²·(1/2! + r/3! + … + r⁵/7!), in pairs (Estrin's scheme): the processor does not have to
+    // wait for one product after the other.
+    let r2 = r * r;
+    let low = 0.5 + r * (1.0 / 6.0);
+    let middle = 1.0 / 24.0 + r * (1.0 / 120.0);
+    let high = 1.0 / 720.0 + r * (1.0 / 5040.0);
+    let p = low + r2 * (middle + r2 * high);
+    let e = (p * r2 + r) + 1.0;
     // 2ⁿ in two factors, so that neither overflows (n = 128) nor is subnormal (n < −126) by itself.
     let n = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let half = n >> 1;
