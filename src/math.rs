@@ -189,7 +189,7 @@ fn map_sum_ln_1p_here<T: Real, const I: usize, const O: usize>(
         product = [T::one(); LANES];
         first = last;
     }
-    for l in 0..n % LANES {
+    for (l, lane) in lanes.iter_mut().enumerate().take(n % LANES) {
         let (out, term, u) = f(std::array::from_fn(
             #[inline(always)]
             |k| inputs[k].1[l],
@@ -197,7 +197,7 @@ fn map_sum_ln_1p_here<T: Real, const I: usize, const O: usize>(
         for k in 0..O {
             outputs[k].1[l] = out[k];
         }
-        lanes[l] += term + u.ln_1p_unit();
+        *lane += term + u.ln_1p_unit();
     }
     fold(lanes) + (fold(lost) + logarithms)
 }

@@ -35,10 +35,10 @@ pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
             let _dismissed = Dismiss(&on);
             work()
         };
-        return match threads() {
+        match threads() {
             1 => join(work, || ()).0,
             threads => join(work, || watch(&on, threads - 1)).0,
-        };
+        }
     }
     #[cfg(not(feature = "parallel"))]
     work()

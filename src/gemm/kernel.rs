@@ -400,9 +400,7 @@ impl<'a> Part<'a> {
 fn first_vectors<S: Simd, const N: usize>(simd: S, b: &[f32]) -> [S::f32s; N] {
     let whole = S::as_simd_f32s(&b[..N * S::F32_LANES]).0;
     let mut vectors = [simd.splat_f32s(0.0); N];
-    for v in 0..N {
-        vectors[v] = whole[v];
-    }
+    vectors.copy_from_slice(&whole[..N]);
     vectors
 }
 
