@@ -85,8 +85,8 @@ impl<T: Real> Adam<T> {
     }
 
     /// One step down `gradient · scale`, with learning rate `lr`; clears the gradient and tells the
-    /// average of the new parameters. The scale is the clipping factor. All of it is one pass: the five
-    /// buffers are larger than a core's cache, and reading them is half of the work.
+    /// average of the new parameters. The scale is the clipping factor. All of it is one pass,
+    /// because the buffers are larger than a core's cache.
     ///
     /// # Panics
     /// If the lengths differ from the state's.

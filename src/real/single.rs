@@ -90,9 +90,7 @@ pub(super) fn tanh(x: f32) -> f32 {
 /// √v for v ≥ 0.
 ///
 /// y → y (3/2 − v y²/2) doubles the correct digits of y ≈ 1/√v (Newton on 1/y² − v = 0), and √v = v y.
-/// The first y comes from halving the exponent's bits and is good to 3 %. Multiplications only, of which a
-/// processor does sixteen a cycle and more; its own root takes about one cycle for each number. Below
-/// 2⁻¹²⁶ the result is only known to be below 2⁻⁶².
+/// The first y comes from halving the exponent's bits and is good to 3 %. Multiplications only. Below 2⁻¹²⁶ the result is only known to be below 2⁻⁶².
 #[inline(always)]
 pub(super) fn quick_sqrt(v: f32) -> f32 {
     let half = 0.5 * v;
