@@ -12,6 +12,8 @@
 mod kernel;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod pack;
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sparse;
 
 use crate::math;
 use crate::parallel;
@@ -62,7 +64,7 @@ pub fn matmul<T: Real>(
         return one_row(c.row_mut(0), a.row(0), b, start);
     }
     match (Operand::of(a.view()), Operand::of(b.view())) {
-        (Some(a), Some(b)) if k > 0 => {
+        (Some(a), Some(b)) if m * n * k > 0 => {
             let parts = parallel::threads().min(m * n * k / GRAIN).max(1);
             split(c.view_mut(), a, b, k, start, parts);
         }
@@ -93,6 +95,12 @@ impl<'a, T: Real> Operand<'a, T> {
     /// The matrix without its first rows and columns.
     fn from(self, row: usize, column: usize) -> Self {
         Operand { data: &self.data[row * self.rows + column * self.columns..], ..self }
+    }
+
+    /// The transpose.
+    #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn t(self) -> Self {
+        Operand { rows: self.columns, columns: self.rows, ..self }
     }
 
     /// Its first rows and columns.
@@ -315,9 +323,41 @@ mod tests {
             }
         }
         sizes.extend([[128, 784, 40], [509, 20, 30], [250, 513, 17], [33, 256, 48], [1030, 3, 5]]);
-        for [m, k, n] in sizes {
-            let (a, at) = (random::<f32>(m, k, 0), random::<f32>(k, m, 1));
-            let (b, bt) = (random::<f32>(k, n, 2), random::<f32>(n, k, 3));
+        for size in sizes {
+            check_bits(size, &[[false, false]], |_| true);
+        }
+    }
+
+    /// Left out, the zeros of either side do not change a bit: five in seven, all but one, all.
+    #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[test]
+    fn zeros_left_out_change_no_bit() {
+        if !simd::has_vectors() {
+            return eprintln!("skipped: no kernel for this processor");
+        }
+        const SIDES: [[bool; 2]; 3] = [[true, true], [true, false], [false, true]];
+        for m in [8, 9, 16, 23, 64, 121, 505] {
+            for n in [8, 11, 40, 63, 64, 65, 200] {
+                let k = [8, 30, 257, 513][(m + n) % 4];
+                check_bits([m, k, n], &SIDES, |i| i * i % 7 == 4);
+            }
+        }
+        check_bits([10, 300, 600], &SIDES, |i| i == 77);
+        check_bits([20, 784, 30], &SIDES, |_| false);
+    }
+
+    /// Every layout and start; in the left and the right operand, as `sides` say, the i-th value is zero
+    /// unless `keep(i)`.
+    #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn check_bits([m, k, n]: [usize; 3], sides: &[[bool; 2]], keep: impl Fn(usize) -> bool) {
+        let thinned = |mut a: Array2<f32>, thin: bool| {
+            let zeros = a.iter_mut().enumerate().filter(|(i, _)| thin && !keep(*i));
+            zeros.for_each(|(i, a)| *a = if i % 2 == 0 { 0.0 } else { -0.0 });
+            a
+        };
+        for &[left, right] in sides {
+            let (a, at) = (thinned(random(m, k, 0), left), thinned(random(k, m, 1), left));
+            let (b, bt) = (thinned(random(k, n, 2), right), thinned(random(n, k, 3), right));
             let c0 = random::<f32>(m, n, 4);
             let row = random::<f32>(1, n, 5).into_raw_vec_and_offset().0;
             for (a, b) in
@@ -338,7 +378,10 @@ mod tests {
                             let terms = first..k.min(first + 256);
                             want += terms.fold(0.0, |s, l| a[[i, l]].mul_add(b[[l, j]], s));
                         }
-                        assert!(got == want, "[{m}, {k}]·[{k}, {n}] at {i} {j}: {got} {want}");
+                        assert!(
+                            got.to_bits() == want.to_bits(),
+                            "[{m}, {k}]·[{k}, {n}] at {i} {j}: {got} {want}"
+                        );
                         // On processors without, it rounds twice.
                         let close = (got - plainly[[i, j]]).abs() <= 1e-5 * k as f32;
                         assert!(

@@ -35,6 +35,8 @@ pub trait Real:
     const NAME: &'static str;
     /// Distance from 1 to the next larger number.
     const EPSILON: Self;
+    /// The smallest number with all its digits; those below it are subnormal.
+    const MIN_POSITIVE: Self;
     /// Minus infinity.
     const NEG_INFINITY: Self;
 
@@ -48,8 +50,6 @@ pub trait Real:
     fn abs(self) -> Self;
     /// √x
     fn sqrt(self) -> Self;
-    /// √x to 2.5 ulp, for loops that would spend most of their time on roots.
-    fn quick_sqrt(self) -> Self;
     /// eˣ
     fn exp(self) -> Self;
     /// ln x
@@ -87,6 +87,7 @@ pub trait Real:
 macro_rules! shared_methods {
     ($t:ty) => {
         const EPSILON: Self = <$t>::EPSILON;
+        const MIN_POSITIVE: Self = <$t>::MIN_POSITIVE;
         const NEG_INFINITY: Self = <$t>::NEG_INFINITY;
         #[inline(always)]
         fn from_f64(x: f64) -> Self {
@@ -143,10 +144,6 @@ impl Real for f32 {
         gemm::product_f32(c, a, b, k, start);
     }
     #[inline(always)]
-    fn quick_sqrt(self) -> Self {
-        single::quick_sqrt(self)
-    }
-    #[inline(always)]
     fn exp(self) -> Self {
         single::exp(self)
     }
@@ -167,10 +164,6 @@ impl Real for f32 {
 impl Real for f64 {
     const NAME: &'static str = "F64";
     shared_methods!(f64);
-    #[inline(always)]
-    fn quick_sqrt(self) -> Self {
-        f64::sqrt(self)
-    }
     #[inline(always)]
     fn exp(self) -> Self {
         f64::exp(self)

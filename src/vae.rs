@@ -35,12 +35,16 @@ use crate::error::{Error, Result, check_memory};
 use crate::nn::mlp::{first_rows, first_rows_mut};
 use crate::nn::{Init, Mlp};
 use crate::objective::Objective;
+use crate::parallel;
 use crate::params::{Layout, Vector};
 use crate::prior::{self, Prior};
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use ndarray::ArrayView2;
-use rows::{add, add_draws, add_prior_terms, add_weighted_rows, fill_noise, scale_rows};
+use rows::{
+    add, add_draws, add_prior_terms, add_weighted_rows, copy_rows, fill_noise, find_live,
+    keep_scaled_rows, scale_rows, spread_rows,
+};
 use workspace::{head, head_mut};
 
 /// The networks and distributions of one level.
@@ -349,11 +353,31 @@ impl<T: Real> Vae<T> {
             let (lower, upper) = ws.levels.split_at_mut(l + 1);
             let buf = &mut lower[l];
             let weight = first_rows(if l == 0 { &weights.log_px } else { &weights.log_prior }, b);
-            scale_rows(first_rows_mut(&mut buf.d_eta_p, n), weight);
             add_weighted_rows(level.own.of_mut(d_params), first_rows(&buf.d_own, n), weight);
-            let (d_eta, z) = (head(&buf.d_eta_p, n), head(&buf.z, n));
-            let mut d_z = head_mut(&mut buf.d_z, n);
+            let d_eta = first_rows_mut(&mut buf.d_eta_p, n);
+            find_live(&mut ws.live, weight);
+            let (count, z) = if ws.live.len() * 8 <= n * 7 {
+                // Draws without a weight add nothing: all that the decoder's backward pass reads of the
+                // others moves to the front.
+                let (decoder, live_z, live) = (&mut buf.decoder, &mut buf.live_z, &ws.live);
+                parallel::join(
+                    || keep_scaled_rows(d_eta, weight, live),
+                    || {
+                        decoder.keep(live);
+                        copy_rows(live_z, &buf.z, live);
+                    },
+                );
+                (live.len(), &buf.live_z)
+            } else {
+                scale_rows(d_eta, weight);
+                (n, &buf.z)
+            };
+            let (d_eta, z) = (head(&buf.d_eta_p, count), head(z, count));
+            let mut d_z = head_mut(&mut buf.d_z, count);
             level.decoder.backward(d_params, Some(&mut d_z), &d_eta, &mut buf.decoder, &z, params);
+            if count < n {
+                spread_rows(first_rows_mut(&mut buf.d_z, n), level.latent, &ws.live);
+            }
             if !ws.scores.closed_form {
                 // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q.
                 let d_above = upper.first().map_or(&ws.d_prior, |above| &above.d_x_p);

@@ -23,7 +23,7 @@
 //! Source: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 
 use super::pack::{Buffers, Panel, pack_left, pack_right};
-use super::{Accum, Operand};
+use super::{Accum, Operand, sparse};
 use crate::simd;
 use ndarray::{ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
@@ -34,7 +34,7 @@ use std::cell::RefCell;
 pub(super) const TERMS: usize = 256;
 
 /// Rows of c that a packed panel of b serves at most.
-const ROWS: usize = 504;
+pub(super) const ROWS: usize = 504;
 
 /// The same where rows of a are packed too: 120 · 256 values and a panel of b fit the L2 cache.
 pub(super) const PACKED_ROWS: usize = 120;
@@ -57,8 +57,11 @@ pub(super) fn product(
     k: usize,
     start: Accum<'_, f32>,
 ) {
-    let block = if a.columns == 1 { ROWS } else { PACKED_ROWS };
     BUFFERS.with_borrow_mut(|buffers| {
+        if sparse::product(&mut c, a, b, k, start, buffers) {
+            return;
+        }
+        let block = if a.columns == 1 { ROWS } else { PACKED_ROWS };
         for (i, mut c) in c.axis_chunks_iter_mut(Axis(0), block).enumerate() {
             let (m, a) = (c.nrows(), a.from(i * block, 0));
             // The slices of the rows, on the stack; few rows should not pay for many.
@@ -73,7 +76,7 @@ pub(super) fn product(
     });
 }
 
-fn row_slices<'c, const N: usize>(c: &'c mut ArrayViewMut2<f32>) -> [&'c mut [f32]; N] {
+pub(super) fn row_slices<'c, const N: usize>(c: &'c mut ArrayViewMut2<f32>) -> [&'c mut [f32]; N] {
     let mut rows = c.rows_mut().into_iter();
     std::array::from_fn(|_| match rows.next() {
         Some(row) => row.into_slice().expect("the output is in rows"),
@@ -406,7 +409,12 @@ fn first_vectors<S: Simd, const N: usize>(simd: S, b: &[f32]) -> [S::f32s; N] {
 
 /// `sums_v += a b_v`
 #[inline(always)]
-fn add_product<S: Simd, const N: usize>(simd: S, sums: &mut [S::f32s; N], a: f32, b: [S::f32s; N]) {
+pub(super) fn add_product<S: Simd, const N: usize>(
+    simd: S,
+    sums: &mut [S::f32s; N],
+    a: f32,
+    b: [S::f32s; N],
+) {
     let a = simd.splat_f32s(a);
     for v in 0..N {
         sums[v] = simd.mul_add_f32s(a, b[v], sums[v]);
@@ -415,7 +423,7 @@ fn add_product<S: Simd, const N: usize>(simd: S, sums: &mut [S::f32s; N], a: f32
 
 /// `c ← start + sums`, for columns from `column` on; the last vector may be longer than c.
 #[inline(always)]
-fn add_to_row<S: Simd, const N: usize>(
+pub(super) fn add_to_row<S: Simd, const N: usize>(
     simd: S,
     c: &mut [f32],
     sums: &[S::f32s; N],
@@ -424,6 +432,13 @@ fn add_to_row<S: Simd, const N: usize>(
 ) {
     let width = c.len();
     let (whole, rest) = S::as_mut_simd_f32s(c);
+    // The usual case without a look at each vector.
+    if let (Accum::Add, Some(c)) = (start, whole.first_chunk_mut::<N>()) {
+        for v in 0..N {
+            c[v] = simd.add_f32s(c[v], sums[v]);
+        }
+        return;
+    }
     for v in 0..N {
         let from = match start {
             Accum::Replace => None,

@@ -10,23 +10,48 @@
 
 use super::Operand;
 use super::kernel::{PACKED_ROWS, TERMS, outlined};
+use super::sparse::Lists;
 use pulp::{Simd, WithSimd};
 
 /// The most rows of a tile, and vectors of a panel with their lanes.
 const LARGEST_TILE: usize = 8;
-const LARGEST_PANEL: usize = 3 * 16;
+const LARGEST_PANEL: usize = 8 * 16;
 
 /// What a thread packs into.
 pub(super) struct Buffers {
-    pub(super) left: Vec<f32>,
-    pub(super) right: Vec<f32>,
+    pub(super) left: Aligned,
+    pub(super) right: Aligned,
+    pub(super) lists: Lists,
+}
+
+/// Bytes of a line of the cache, and of the longest vector.
+const LINE: usize = 64;
+
+/// Values from the start of a line on. A vector that lies across two lines is loaded twice.
+pub(super) struct Aligned {
+    values: Vec<f32>,
+    first: usize,
+}
+
+impl Aligned {
+    fn zeros(length: usize) -> Self {
+        let values = vec![0.0; length + LINE / size_of::<f32>()];
+        let first = values.as_ptr().align_offset(LINE);
+        Aligned { values, first }
+    }
+
+    /// The first `length` values.
+    pub(super) fn head(&mut self, length: usize) -> &mut [f32] {
+        &mut self.values[self.first..][..length]
+    }
 }
 
 impl Default for Buffers {
     fn default() -> Self {
         Buffers {
-            left: vec![0.0; PACKED_ROWS.next_multiple_of(LARGEST_TILE) * TERMS],
-            right: vec![0.0; LARGEST_PANEL * TERMS],
+            left: Aligned::zeros(PACKED_ROWS.next_multiple_of(LARGEST_TILE) * TERMS),
+            right: Aligned::zeros(LARGEST_PANEL * TERMS),
+            lists: Lists::default(),
         }
     }
 }
@@ -36,12 +61,12 @@ impl Default for Buffers {
 #[inline(always)]
 pub(super) fn pack_left<'p, S: Simd, const R: usize>(
     simd: S,
-    buffer: &'p mut [f32],
+    buffer: &'p mut Aligned,
     a: Operand<'_, f32>,
     m: usize,
     terms: usize,
 ) -> &'p [f32] {
-    let to = &mut buffer[..m.div_ceil(R) * terms * R];
+    let to = buffer.head(m.div_ceil(R) * terms * R);
     outlined(simd, Tiles::<R> { to: &mut *to, a, m, terms });
     to
 }
@@ -84,11 +109,11 @@ pub(super) struct Panel<'a> {
 #[inline(always)]
 pub(super) fn pack_right<'p, S: Simd>(
     simd: S,
-    buffer: &'p mut [f32],
+    buffer: &'p mut Aligned,
     panel: Panel<'_>,
     stride: usize,
 ) -> &'p [f32] {
-    let to = &mut buffer[..panel.terms * stride];
+    let to = buffer.head(panel.terms * stride);
     if panel.b.columns != 1 {
         outlined(simd, Transpose { to: &mut *to, stride, panel });
     } else if panel.width == stride {
@@ -135,8 +160,36 @@ struct Transpose<'p, 'b> {
     panel: Panel<'b>,
 }
 
-const SIDE: usize = 8;
+/// Rows and columns of a square.
+pub(super) const SIDE: usize = 8;
 type Square = [[f32; SIDE]; SIDE];
+
+/// What a processor needs to transpose a square.
+#[derive(Clone, Copy)]
+pub(super) struct Shuffles {
+    #[cfg(target_arch = "x86_64")]
+    simd: pulp::x86::V3,
+}
+
+impl Shuffles {
+    /// # Panics
+    /// On an x86 processor without AVX2, for which there is no kernel either.
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Shuffles {
+            #[cfg(target_arch = "x86_64")]
+            simd: pulp::x86::V3::try_new().expect("the kernel needs at least this"),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn transposed(self, square: Square) -> Square {
+        #[cfg(target_arch = "x86_64")]
+        return transposed_x86(self.simd, square);
+        #[cfg(not(target_arch = "x86_64"))]
+        transposed(square)
+    }
+}
 
 impl WithSimd for Transpose<'_, '_> {
     type Output = ();
@@ -144,8 +197,7 @@ impl WithSimd for Transpose<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Transpose { to, stride, panel: Panel { b, terms, width } } = self;
-        #[cfg(target_arch = "x86_64")]
-        let shuffles = pulp::x86::V3::try_new().expect("the kernel needs at least this");
+        let shuffles = Shuffles::new();
         for column in (0..width).step_by(SIDE) {
             let count = SIDE.min(width - column);
             let mut columns: [&[f32]; SIDE] = [&[]; SIDE];
@@ -158,10 +210,7 @@ impl WithSimd for Transpose<'_, '_> {
                 for j in 0..SIDE {
                     square[j] = *columns[j][first..].first_chunk().expect("eight values");
                 }
-                #[cfg(target_arch = "x86_64")]
-                let square = transposed_x86(shuffles, square);
-                #[cfg(not(target_arch = "x86_64"))]
-                let square = transposed(square);
+                let square = shuffles.transposed(square);
                 for k in 0..SIDE {
                     let to = &mut to[(first + k) * stride + column..];
                     *to.first_chunk_mut().expect("eight places") = square[k];

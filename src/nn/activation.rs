@@ -7,8 +7,8 @@
 //!             d_a_i = d_h_i · f′(a_i)
 //!
 //!           f           f(a)                 f′(a), from a or from h, whichever is cheaper
-//!           relu        max(a, 0)            1 if a > 0, else 0
-//!           leaky-relu  max(a, 0.01·a)       1 if a > 0, else 0.01
+//!           relu        max(a, 0)            1 if h > 0, else 0    h > 0 where a > 0
+//!           leaky-relu  max(a, 0.01·a)       1 if h > 0, else 0.01
 //!           tanh        tanh a               1 − h²
 //!           sigmoid     σ(a)                 h (1 − h)             σ′ = e⁻ᵃ/(1+e⁻ᵃ)² = σ(1 − σ)
 //!           softplus    ln(1 + eᵃ)           σ(a)
@@ -79,25 +79,37 @@ impl Activation {
         matches!(self, Activation::Relu | Activation::LeakyRelu)
     }
 
+    /// Whether f′ needs a. The others have it from h alone, so that h may take the place of a, and the
+    /// backward pass be given h for both.
+    pub fn keeps_input(self) -> bool {
+        matches!(self, Activation::Softplus | Activation::Silu | Activation::Gelu)
+    }
+
     /// `h ← f(a)`, elementwise.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn forward<T: Real>(self, h: &mut [T], a: &[T]) {
-        assert_eq!(h.len(), a.len(), "activation: output and input differ in length");
+        h.copy_from_slice(a);
+        self.forward_in_place(h);
+    }
+
+    /// `h ← f(h)`, elementwise.
+    pub fn forward_in_place<T: Real>(self, h: &mut [T]) {
         let leak = T::from_f64(LEAK);
         match self {
-            Activation::Relu => map(h, a, |a| a.max(T::zero())),
-            Activation::LeakyRelu => map(h, a, |a| a.max(a * leak)),
-            Activation::Tanh => map(h, a, |a| a.tanh()),
-            Activation::Sigmoid => map(h, a, math::sigmoid),
-            Activation::Softplus => map(h, a, math::softplus),
-            Activation::Silu => map(h, a, |a| a * math::sigmoid(a)),
-            Activation::Gelu => map(h, a, |a| a * normal_cdf(a)),
+            Activation::Relu => map(h, |a| a.max(T::zero())),
+            Activation::LeakyRelu => map(h, |a| a.max(a * leak)),
+            Activation::Tanh => map(h, |a| a.tanh()),
+            Activation::Sigmoid => map(h, math::sigmoid),
+            Activation::Softplus => map(h, math::softplus),
+            Activation::Silu => map(h, |a| a * math::sigmoid(a)),
+            Activation::Gelu => map(h, |a| a * normal_cdf(a)),
         }
     }
 
-    /// `d ← d · f′(a)`, elementwise: turns d_h into d_a in place. `h` is what forward wrote.
+    /// `d ← d · f′(a)`, elementwise: turns d_h into d_a in place. `h` is what forward wrote; `a` may be h
+    /// too, except where [`Self::keeps_input`].
     ///
     /// # Panics
     /// If the lengths differ.
@@ -110,8 +122,8 @@ impl Activation {
         match self {
             // What is left of d, taken away. Written as a choice between d and 0 the compiler stores some
             // values and others not, which costs five times as much.
-            Activation::Relu => change(d, a, h, |d, a, _| d - if a > zero { zero } else { d }),
-            Activation::LeakyRelu => change(d, a, h, |d, a, _| if a > zero { d } else { d * leak }),
+            Activation::Relu => change(d, a, h, |d, _, h| d - if h > zero { zero } else { d }),
+            Activation::LeakyRelu => change(d, a, h, |d, _, h| if h > zero { d } else { d * leak }),
             Activation::Tanh => change(d, a, h, |d, _, h| d * (one - h * h)),
             Activation::Sigmoid => change(d, a, h, |d, _, h| d * (h * (one - h))),
             Activation::Softplus => change(d, a, h, |d, a, _| d * math::sigmoid(a)),
@@ -153,13 +165,12 @@ fn normal_pdf<T: Real>(a: T) -> T {
 const COST: usize = 4;
 
 #[inline(always)]
-fn map<T: Real>(h: &mut [T], a: &[T], f: impl Fn(T) -> T + Sync) {
+fn map<T: Real>(h: &mut [T], f: impl Fn(T) -> T + Sync) {
     let n = h.len();
-    parallel::rows(RowsMut::new(h, 1), n, COST, &|first, count, part| {
-        let (h, a) = (part.into_slice(), &a[first..first + count]);
+    parallel::rows(RowsMut::new(h, 1), n, COST, &|_, _, part| {
         simd::dispatch(
             #[inline(always)]
-            || h.iter_mut().zip(a).for_each(|(h, &a)| *h = f(a)),
+            || part.into_slice().iter_mut().for_each(|h| *h = f(*h)),
         );
     });
 }

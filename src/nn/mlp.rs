@@ -26,9 +26,9 @@ pub struct Mlp {
 /// What a forward pass leaves behind for the backward one, for up to a fixed number of rows.
 #[derive(Clone, Debug)]
 pub struct MlpBuffers<T> {
-    /// Pre-activations a_i.
+    /// Pre-activations a_i, where the activation's backward needs them.
     pre: Vec<Array2<T>>,
-    /// Activations h_i.
+    /// Activations h_i, which else stand where the a_i were.
     post: Vec<Array2<T>>,
     /// d_h_i, turned into d_a_i in place.
     d_post: Vec<Array2<T>>,
@@ -40,6 +40,11 @@ impl<T: Real> MlpBuffers<T> {
     /// The output of the last forward pass over `rows` rows, `[rows, P]`.
     pub fn out(&self, rows: usize) -> ArrayView2<'_, T> {
         self.out.slice(s![..rows, ..])
+    }
+
+    /// Moves the rows `kept`, in ascending order, of all that a backward pass reads to the front.
+    pub(crate) fn keep(&mut self, kept: &[usize]) {
+        self.pre.iter_mut().chain(&mut self.post).for_each(|a| keep_rows(a, kept));
     }
 }
 
@@ -86,7 +91,8 @@ impl Mlp {
 
     /// Elements that the buffers of one row have, gradients and the caller's own of η included.
     pub(crate) fn elements_per_row(&self) -> usize {
-        3 * self.layers.iter().map(Dense::outputs).sum::<usize>() + 3 * self.outputs()
+        let per_unit = if self.activation.keeps_input() { 3 } else { 2 };
+        per_unit * self.layers.iter().map(Dense::outputs).sum::<usize>() + 3 * self.outputs()
     }
 
     /// Buffers for up to `rows` rows. Without `gradients` there is room for forward passes only.
@@ -95,7 +101,7 @@ impl Mlp {
             self.layers.iter().map(|l| Array2::zeros((rows, l.outputs()))).collect()
         };
         MlpBuffers {
-            pre: like_layers(rows),
+            pre: like_layers(if self.activation.keeps_input() { rows } else { 0 }),
             post: like_layers(rows),
             d_post: like_layers(if gradients { rows } else { 0 }),
             out: Array2::zeros((rows, self.outputs())),
@@ -112,8 +118,14 @@ impl Mlp {
         for (i, layer) in self.layers.iter().enumerate() {
             let (before, after) = post.split_at_mut(i);
             let x = before.last().map_or(x.view(), |h| h.slice(s![..n, ..]));
-            layer.forward(&mut pre[i].slice_mut(s![..n, ..]), &x, params);
-            self.activation.forward(first_rows_mut(&mut after[0], n), first_rows(&pre[i], n));
+            let h = &mut after[0];
+            if self.activation.keeps_input() {
+                layer.forward(&mut pre[i].slice_mut(s![..n, ..]), &x, params);
+                self.activation.forward(first_rows_mut(h, n), first_rows(&pre[i], n));
+            } else {
+                layer.forward(&mut h.slice_mut(s![..n, ..]), &x, params);
+                self.activation.forward_in_place(first_rows_mut(h, n));
+            }
         }
         let x = post.last().map_or(x.view(), |h| h.slice(s![..n, ..]));
         self.head.forward(&mut out.slice_mut(s![..n, ..]), &x, params);
@@ -142,11 +154,9 @@ impl Mlp {
         self.head.backward(d_params, Some(d_h), d_out, &post[last].slice(s![..n, ..]), params);
         for i in (0..=last).rev() {
             let (before, after) = d_post.split_at_mut(i);
-            self.activation.backward(
-                first_rows_mut(&mut after[0], n),
-                first_rows(&pre[i], n),
-                first_rows(&post[i], n),
-            );
+            let h = first_rows(&post[i], n);
+            let a = if self.activation.keeps_input() { first_rows(&pre[i], n) } else { h };
+            self.activation.backward(first_rows_mut(&mut after[0], n), a, h);
             let d_a = after[0].slice(s![..n, ..]);
             match before.last_mut() {
                 Some(d_h) => {
@@ -164,13 +174,24 @@ impl Mlp {
         }
     }
 
-    /// Calls `side` with every pre-activation of the last forward pass over `n` rows if the
-    /// activation has a kink at 0: a finite difference is valid only while no sign changes.
+    /// Calls `side` with the side of 0 of every unit in the last forward pass over `n` rows if the
+    /// activation has a kink there: a finite difference is valid only while none changes.
     pub fn kinks<T: Real>(&self, buffers: &MlpBuffers<T>, n: usize, side: &mut dyn FnMut(bool)) {
         if self.activation.has_kink() {
-            for a in &buffers.pre {
-                a.slice(s![..n, ..]).iter().for_each(|&a| side(a > T::zero()));
+            for h in &buffers.post {
+                h.slice(s![..n, ..]).iter().for_each(|&h| side(h > T::zero()));
             }
+        }
+    }
+}
+
+/// Moves the rows `kept`, in ascending order, to the front.
+pub(crate) fn keep_rows<T: Real>(a: &mut Array2<T>, kept: &[usize]) {
+    let (rows, width) = a.dim();
+    if rows > 0 {
+        let a = a.as_slice_mut().expect("buffers are in standard layout");
+        for (to, &from) in kept.iter().enumerate().filter(|(to, from)| to < from) {
+            a.copy_within(from * width..(from + 1) * width, to * width);
         }
     }
 }

@@ -125,9 +125,9 @@ impl<T: Real> Adam<T> {
                     for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
                         let d = *g * scale;
                         *g = T::zero();
-                        *m = b1 * *m + c1 * d;
-                        *v = b2 * *v + c2 * d * d;
-                        *p = keep * *p - step_size * *m / (v.quick_sqrt() + epsilon);
+                        *m = normal_or_zero(b1 * *m + c1 * d);
+                        *v = normal_or_zero(b2 * *v + c2 * d * d);
+                        *p = keep * *p - step_size * *m / (v.sqrt() + epsilon);
                     }
                 },
             );
@@ -136,6 +136,15 @@ impl<T: Real> Adam<T> {
             }
         });
     }
+}
+
+/// `x`, or 0 if it is subnormal. Where a gradient becomes 0 for good, as that of a dead unit, a moment
+/// would decay into the subnormals and stay there, and each of them costs the processor dozens of
+/// cycles in every later step.
+#[inline(always)]
+fn normal_or_zero<T: Real>(x: T) -> T {
+    // A NaN is not below anything.
+    if x.abs() < T::MIN_POSITIVE { T::zero() } else { x }
 }
 
 #[cfg(test)]
@@ -162,6 +171,19 @@ mod tests {
             p -= lr * m_hat / (v_hat.sqrt() + 1e-8);
             assert!((params[0] - p).abs() < 1e-15, "step {t}: {} {p}", params[0]);
         }
+    }
+
+    /// Without a gradient the moments reach 0 and not the subnormals; a NaN stays.
+    #[test]
+    fn moments_do_not_become_subnormal() {
+        let (mut adam, mut params) = (Adam::new(AdamConfig::default(), 3), [0f32; 3]);
+        adam.update(&mut params, &mut [1.0, 1e-22, f32::NAN], 1.0, 1e-3, None);
+        assert_eq!(adam.v[1], 0.0);
+        for _ in 0..900 {
+            adam.update(&mut params, &mut [0.0; 3], 1.0, 1e-3, None);
+        }
+        assert_eq!(adam.m[..2], [0.0; 2]);
+        assert!(adam.v[0].is_normal() && adam.m[2].is_nan());
     }
 
     /// The first step has length lr, whatever the gradient's scale.

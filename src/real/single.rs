@@ -8,7 +8,6 @@
 //! |---|---|---|
 //! | [`exp`] | x = n ln 2 + r, \|r\| ≤ ½ ln 2; Taylor to r⁷; scaling by exponent bits | 1.1 ulp |
 //! | [`ln_1p_unit`] | ln(1+t) = 2 artanh(t/(2+t)), odd series in s = t/(2+t) ≤ ⅓ | 2 ulp |
-//! | [`quick_sqrt`] | v · 1/√v, three Newton steps for 1/√v | 2.5 ulp from 2⁻¹²⁶ on |
 //! | [`tanh`] | \|x\| < 0.55: odd series; else 1 − 2/(e²ˣ + 1) | 2.5 ulp |
 
 /// eˣ. Gives 0 below −104 and +∞ above 88.73; NaN stays NaN.
@@ -87,21 +86,6 @@ pub(super) fn tanh(x: f32) -> f32 {
     if a < 0.55 { small } else { large }
 }
 
-/// √v for v ≥ 0.
-///
-/// y → y (3/2 − v y²/2) doubles the correct digits of y ≈ 1/√v (Newton on 1/y² − v = 0), and √v = v y.
-/// The first y comes from halving the exponent's bits and is good to 3 %. Multiplications only. Below 2⁻¹²⁶ the result is only known to be below 2⁻⁶².
-#[inline(always)]
-pub(super) fn quick_sqrt(v: f32) -> f32 {
-    let half = 0.5 * v;
-    let y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(v.to_bits() >> 1));
-    let y = y * (1.5 - half * y * y);
-    let y = y * (1.5 - half * y * y);
-    let y = y * (1.5 - half * y * y);
-    // ∞ and NaN are their own roots.
-    if v < f32::INFINITY { v * y } else { v }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,16 +112,6 @@ mod tests {
             }
         }
         worst
-    }
-
-    #[test]
-    fn quick_sqrt_is_accurate_above_the_subnormals() {
-        let (ulp, x) = worst_ulp(f32::MIN_POSITIVE, f32::MAX, 997, quick_sqrt, f64::sqrt);
-        assert!(ulp <= 2.5, "{ulp} ulp at {x}");
-        assert_eq!(quick_sqrt(0.0), 0.0);
-        assert!(quick_sqrt(1e-40) < 2.2e-19 && quick_sqrt(1e-40) >= 0.0);
-        assert_eq!(quick_sqrt(f32::INFINITY), f32::INFINITY);
-        assert!(quick_sqrt(f32::NAN).is_nan());
     }
 
     #[test]

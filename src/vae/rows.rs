@@ -5,6 +5,7 @@
 use super::Noise;
 use crate::parallel::{self, RowsMut};
 use crate::real::Real;
+use ndarray::Array2;
 
 /// Rough cost of one normal draw, in additions, for the decision to use a second thread.
 const NOISE_COST: usize = 16;
@@ -44,6 +45,39 @@ pub(super) fn scale_rows<T: Real>(a: &mut [T], weight: &[T]) {
     });
 }
 
+/// `live ← the n with weight_n ≠ 0`, in order.
+pub(super) fn find_live<T: Real>(live: &mut Vec<usize>, weight: &[T]) {
+    live.clear();
+    live.extend((0..weight.len()).filter(|&n| weight[n] != T::zero()));
+}
+
+/// `a_i ← weight_n · a_n` for the i-th n of `live`; the rows behind these are left as they are.
+pub(super) fn keep_scaled_rows<T: Real>(a: &mut [T], weight: &[T], live: &[usize]) {
+    let width = a.len() / weight.len().max(1);
+    for (i, &n) in live.iter().enumerate() {
+        if i < n {
+            a.copy_within(n * width..(n + 1) * width, i * width);
+        }
+        a[i * width..(i + 1) * width].iter_mut().for_each(|a| *a *= weight[n]);
+    }
+}
+
+/// `to_i ← from_n` for the i-th n of `live`.
+pub(super) fn copy_rows<T: Real>(to: &mut Array2<T>, from: &Array2<T>, live: &[usize]) {
+    to.rows_mut().into_iter().zip(live).for_each(|(mut to, &n)| to.assign(&from.row(n)));
+}
+
+/// `a_n ← a_i` for the i-th n of `live`, and 0 in all other rows.
+pub(super) fn spread_rows<T: Real>(a: &mut [T], width: usize, live: &[usize]) {
+    let mut end = a.len();
+    for (i, &n) in live.iter().enumerate().rev() {
+        a[(n + 1) * width..end].fill(T::zero());
+        a.copy_within(i * width..(i + 1) * width, n * width);
+        end = n * width;
+    }
+    a[..end].fill(T::zero());
+}
+
 /// `sum += Σ_n weight_n rows_n`; `sum: [O]`, `rows: [N, O]`, in order.
 pub(super) fn add_weighted_rows<T: Real>(sum: &mut [T], rows: &[T], weight: &[T]) {
     if !sum.is_empty() {
@@ -70,5 +104,103 @@ pub(super) fn add_prior_terms<T: Real>(d_z: &mut [T], d_above: &[T], d_q: &[T], 
 pub(super) fn add_draws<T: Real>(sum: &mut [T], draws: &[T], width: usize, samples: usize) {
     for (sum, draws) in sum.chunks_exact_mut(width).zip(draws.chunks_exact(width * samples)) {
         draws.chunks_exact(width).for_each(|draw| add(sum, draw));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::Spec;
+    use crate::objective::{Objective, Terms, Weights};
+    use crate::rng::{Address, Purpose};
+    use crate::vae::{LevelConfig, Pass, Vae, VaeConfig, Workspace};
+    use ndarray::array;
+
+    #[test]
+    fn rows_come_back_to_where_they_were() {
+        let weight = [0.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0];
+        let mut live = Vec::new();
+        find_live(&mut live, &weight);
+        assert_eq!(live, [1, 4, 5]);
+        let mut a: Vec<f64> = (0..14).map(f64::from).collect();
+        keep_scaled_rows(&mut a, &weight, &live);
+        assert_eq!(a[..6], [4.0, 6.0, 24.0, 27.0, 40.0, 44.0]);
+        spread_rows(&mut a, 2, &live);
+        let zero = [0.0, 0.0];
+        let want = [zero, [4.0, 6.0], zero, zero, [24.0, 27.0], [40.0, 44.0], zero];
+        assert_eq!(a, want.as_flattened());
+        spread_rows(&mut a, 2, &[]);
+        assert_eq!(a, [0.0; 14]);
+        let mut to = Array2::zeros((3, 1));
+        copy_rows(&mut to, &array![[1.0], [2.0], [3.0]], &[0, 2]);
+        assert_eq!(to, array![[1.0], [3.0], [0.0]]);
+    }
+
+    /// Gives every second draw no weight, or one that is too small to be seen.
+    struct EverySecond(f64);
+
+    impl Objective<f64> for EverySecond {
+        fn spec(&self) -> Spec {
+            Spec::new("every-second")
+        }
+        fn uses_closed_form_kl(&self) -> bool {
+            false
+        }
+        fn held_out(&self) -> Box<dyn Objective<f64>> {
+            unreachable!("nothing is judged here")
+        }
+        fn weigh(&self, mut weights: Weights<'_, f64>, terms: &Terms<'_, f64>) -> f64 {
+            weights.path.fill(1.0);
+            for ((b, k), weight) in weights.log_px.indexed_iter_mut() {
+                *weight = if (b + k) % 2 == 0 { self.0 } else { -0.1 * (b + 2 * k) as f64 };
+                weights.log_prior[[b, k]] = terms.beta * *weight;
+                weights.direct[[b, k]] = -terms.beta * *weight;
+            }
+            0.0
+        }
+    }
+
+    /// The draws that the decoder's backward pass leaves out are those that add nothing, at every level; if
+    /// β is 0, as a warm-up starts, no draw of the upper decoder is left.
+    #[test]
+    fn draws_without_a_weight_are_left_out_and_nothing_else_is() {
+        for hidden in [vec![], vec![5], vec![5, 4]] {
+            let level = |latent| LevelConfig { hidden: hidden.clone(), latent };
+            let config =
+                VaeConfig { levels: vec![level(3), level(2)], ..VaeConfig::new(6, &[], 1) };
+            let vae = Vae::<f64>::new(config).unwrap();
+            let mut params = vec![0.0; vae.layout().len()];
+            Address::new(1, Purpose::Check).fill_normal(&mut params);
+            params.iter_mut().for_each(|p| *p *= 0.4);
+            let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + j) % 2) as f64);
+            let noise = Noise {
+                address: Address::new(2, Purpose::Check),
+                rows: &[0, 1, 2],
+                first_sample: 0,
+            };
+            for beta in [1.0, 0.0] {
+                let gradient = |weight: f64| {
+                    let mut ws = Workspace::new(&vae, 3, 4, Pass::Gradient).unwrap();
+                    let mut d = vec![0.0; params.len()];
+                    let objective = EverySecond(weight);
+                    vae.loss_and_gradient(
+                        &mut d,
+                        &mut ws,
+                        &x.view(),
+                        &params,
+                        noise,
+                        &objective,
+                        beta,
+                    );
+                    d
+                };
+                let (without, with) = (gradient(0.0), gradient(1e-200));
+                let largest = with.iter().fold(0.0, |max: f64, d| max.max(d.abs()));
+                assert!(largest > 0.1);
+                for (a, b) in without.iter().zip(&with) {
+                    assert!((a - b).abs() <= 1e-14 * largest, "β = {beta}: {a} {b}");
+                }
+            }
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct Workspace<T> {
     /// The pieces of log w, and the objective's answer to them.
     pub(super) scores: Scores<T>,
     pub(super) weights: WeightBuffers<T>,
+    /// The draws that a decoder's backward pass runs on, at most N.
+    pub(super) live: Vec<usize>,
 }
 
 /// The buffers of level l (see the names in [`crate::vae`]).
@@ -50,6 +52,8 @@ pub(super) struct LevelBuffers<T> {
     /// Unit gradients of log q(z_l|z_{l−1}): direct in η `[N, P]`, in z `[N, Z]`.
     pub(super) d_eta_q: Array2<T>,
     pub(super) d_z_q: Array2<T>,
+    /// z of the draws that the decoder's backward pass runs on, if not on all. `[N, Z]`
+    pub(super) live_z: Array2<T>,
     /// ∂loss/∂z_l `[N, Z]`, ∂loss/∂η of the encoder `[B or N, P]`, ∂loss/∂z_{l−1} through it.
     pub(super) d_z: Array2<T>,
     pub(super) d_eta: Array2<T>,
@@ -118,7 +122,7 @@ impl<T: Real> Workspace<T> {
         let per_row = vae
             .levels
             .iter()
-            .map(|l| l.encoder.elements_per_row() + l.decoder.elements_per_row() + 8 * l.latent);
+            .map(|l| l.encoder.elements_per_row() + l.decoder.elements_per_row() + 9 * l.latent);
         let elements = n.saturating_mul(per_row.sum());
         check_memory::<T>(elements, "samples", "lower --samples or --batch-size")?;
         let with_gradient = |rows: usize| if pass == Pass::Gradient { rows } else { 0 };
@@ -138,6 +142,7 @@ impl<T: Real> Workspace<T> {
                 d_own: zeros(n_d, level.conditional.own_parameters().len()),
                 d_eta_q: zeros(n_d, level.encoder.outputs()),
                 d_z_q: zeros(n_d, latent),
+                live_z: zeros(n_d, latent),
                 d_z: zeros(n_d, latent),
                 d_eta: zeros(with_gradient(rows_below), level.encoder.outputs()),
                 d_below: zeros(if l > 0 { n_d } else { 0 }, below),
@@ -167,6 +172,7 @@ impl<T: Real> Workspace<T> {
                 path: per_draw(),
                 kl: per_latent(),
             },
+            live: Vec::with_capacity(with_gradient(n)),
         })
     }
 

@@ -1,0 +1,331 @@
+//! Products with a matrix that is mostly zeros, as images on black ground are, without its zeros.
+//!
+//! ```text
+//! Shapes    left [m, k], mostly zeros   right [k, n]   c [m, n] or its transpose
+//! Forward   c_ij ← start_ij + Σ_{k: left_ik ≠ 0} left_ik right_kj
+//! ```
+//!
+//! A dense layer meets such a left side twice: y = x Wᵀ + b, and d_Wᵀ = xᵀ d_y, where c is the
+//! transpose of what is stored.
+//!
+//! Leaving out a zero changes no bit: fma(0, b, s) = s for every finite b, since a sum that starts
+//! from +0 never becomes −0 by adding zeros. So the sums are those of `kernel.rs`, chains of at most 256
+//! terms, and whether a matrix is worth this road may be guessed from a few of its rows.
+//!
+//! ```text
+//! k in blocks of 256
+//!   rows in lists             (place, value) of what is not zero, found once
+//!     columns in panels         as wide as the registers hold sums for, packed to stay in L1
+//!       a list                    sums += value ⊗ panel[place]
+//! ```
+//!
+//! Every value is loaded for one row only, so the loads of a panel bound the speed, not the
+//! multiply–adds: a term costs about twice what it costs in a dense tile, and below a third of
+//! non-zeros that is a gain.
+
+use super::kernel::{ROWS, TERMS, add_product, add_to_row, outlined, row_slices};
+use super::pack::{Buffers, Panel, SIDE, Shuffles, pack_right};
+use super::{Accum, Operand};
+use crate::simd;
+use ndarray::{ArrayViewMut2, Axis};
+use pulp::{Simd, WithSimd, bytemuck};
+
+/// Vectors of a panel at most: as many sums, and a broadcast value, fit sixteen registers.
+const VECTORS: usize = 8;
+
+/// At most one value in so many may be other than zero.
+const SPARSE: usize = 3;
+
+/// Rows that are looked at to guess how many zeros there are.
+const LOOKED_AT: usize = 8;
+
+/// Fewer rows are not worth a search for zeros.
+const FEWEST_ROWS: usize = 8;
+
+/// Values that are looked at together in the search for zeros.
+const RUN: usize = 8;
+
+/// A value that is not zero, and its place in the block.
+#[derive(Clone, Copy, Default)]
+struct Term {
+    place: u32,
+    value: f32,
+}
+
+/// The terms of up to [`ROWS`] rows in a block of [`TERMS`].
+pub(super) struct Lists {
+    terms: Vec<[Term; PLACES]>,
+    lengths: Vec<usize>,
+}
+
+/// Places of a list: one is written behind the last term, and lists that are a power of two apart would
+/// push each other out of the cache.
+const PLACES: usize = TERMS + 8;
+
+impl Default for Lists {
+    fn default() -> Self {
+        Lists { terms: vec![[Term::default(); PLACES]; ROWS], lengths: vec![0; ROWS] }
+    }
+}
+
+impl Lists {
+    /// Finds the terms of `m` rows of the left side.
+    #[inline(always)]
+    fn fill(&mut self, left: Operand<'_, f32>, m: usize, terms: usize) {
+        let rows = self.terms[..m].iter_mut().zip(&mut self.lengths);
+        if left.columns == 1 {
+            for ((list, length), row) in rows.zip(left.data.chunks(left.rows)) {
+                *length = find(list, &row[..terms]);
+            }
+        } else {
+            for (i, (list, length)) in rows.enumerate() {
+                let column = left.data[i..].iter().step_by(left.columns).take(terms);
+                *length = column.enumerate().fold(0, |length, at| append(list, length, at));
+            }
+        }
+    }
+
+    /// The lists of all rows, in order.
+    #[inline(always)]
+    fn of(&self, m: usize) -> impl Iterator<Item = &[Term]> {
+        self.terms[..m].iter().zip(&self.lengths).map(|(list, &length)| &list[..length])
+    }
+}
+
+/// Lists the values of a row that are not zero; gives how many. Zeros often lie in runs.
+#[inline(always)]
+fn find(list: &mut [Term; PLACES], row: &[f32]) -> usize {
+    let mut length = 0;
+    let (runs, rest) = row.as_chunks::<RUN>();
+    for (i, run) in runs.iter().enumerate() {
+        if run.iter().fold(0, |any, value| any | magnitude(*value)) != 0 {
+            length = (i * RUN..).zip(run).fold(length, |length, at| append(list, length, at));
+        }
+    }
+    (row.len() - rest.len()..).zip(rest).fold(length, |length, at| append(list, length, at))
+}
+
+/// Without a branch: the place behind the list is always written, and kept if the value is not zero.
+#[inline(always)]
+fn append(list: &mut [Term; PLACES], length: usize, (place, &value): (usize, &f32)) -> usize {
+    list[length] = Term { place: place as u32, value };
+    length + (magnitude(value) != 0) as usize
+}
+
+/// The bits of |value|, which are 0 for zeros of both signs.
+#[inline(always)]
+fn magnitude(value: f32) -> u32 {
+    value.to_bits() << 1
+}
+
+/// Whether a matrix of rows that lie in one piece seems to be mostly zeros.
+fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize) -> bool {
+    if a.columns != 1 || rows < FEWEST_ROWS {
+        return false;
+    }
+    let found: usize = (0..LOOKED_AT)
+        .map(|i| {
+            let row = &a.data[i * rows / LOOKED_AT * a.rows..][..width];
+            row.iter().map(|&v| (v != 0.0) as u32).sum::<u32>() as usize
+        })
+        .sum();
+    found * SPARSE <= LOOKED_AT * width
+}
+
+/// `c ← start + a·b`, if a, or b under an a of columns, seems to be mostly zeros; gives whether.
+pub(super) fn product(
+    c: &mut ArrayViewMut2<f32>,
+    a: Operand<'_, f32>,
+    b: Operand<'_, f32>,
+    k: usize,
+    start: Accum<'_, f32>,
+    buffers: &mut Buffers,
+) -> bool {
+    let (m, n) = c.dim();
+    let transposed = a.columns != 1;
+    let sparse = if transposed { is_sparse(b, k, n) } else { is_sparse(a, m, k) };
+    if sparse {
+        for (i, mut c) in c.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
+            let (m, a) = (c.nrows(), a.from(i * ROWS, 0));
+            let (left, right) = if transposed { (b.t(), a.t()) } else { (a, b) };
+            let rows = &mut row_slices::<ROWS>(&mut c)[..m];
+            simd::run(Product { rows, left, right, k, start, transposed, buffers });
+        }
+    }
+    sparse
+}
+
+/// A product for some rows of the output, which are columns of c if that is `transposed`.
+struct Product<'p, 'c, 'a> {
+    rows: &'p mut [&'c mut [f32]],
+    left: Operand<'a, f32>,
+    right: Operand<'a, f32>,
+    k: usize,
+    start: Accum<'a, f32>,
+    transposed: bool,
+    buffers: &'p mut Buffers,
+}
+
+impl WithSimd for Product<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Product { rows, left, right, k, start, transposed, buffers } = self;
+        let Buffers { right: panel, lists, .. } = buffers;
+        let (m, n) = (rows.len(), rows.first().map_or(0, |row| row.len()));
+        let (m, n) = if transposed { (n, m) } else { (m, n) };
+        let vectors = n.div_ceil(S::F32_LANES);
+        let panels = vectors.div_ceil(VECTORS);
+        for row in (0..m).step_by(ROWS) {
+            let count = ROWS.min(m - row);
+            for first in (0..k).step_by(TERMS) {
+                let terms = TERMS.min(k - first);
+                let start = if first == 0 { start } else { Accum::Add };
+                outlined(simd, Fill { lists, left: left.from(row, first), m: count, terms });
+                for i in 0..panels {
+                    let (from, to) = (i * vectors / panels, (i + 1) * vectors / panels);
+                    let (column, whole) = (from * S::F32_LANES, (to - from) * S::F32_LANES);
+                    let width = whole.min(n - column);
+                    let b = right.from(first, column);
+                    let panel = pack_right(simd, panel, Panel { b, terms, width }, whole);
+                    let part = Part { lists, m: count, row, column, width, panel, start };
+                    let rows = &mut *rows;
+                    match to - from {
+                        1 => part.sums::<S, 1>(simd, rows, transposed),
+                        2 => part.sums::<S, 2>(simd, rows, transposed),
+                        3 => part.sums::<S, 3>(simd, rows, transposed),
+                        4 => part.sums::<S, 4>(simd, rows, transposed),
+                        5 => part.sums::<S, 5>(simd, rows, transposed),
+                        6 => part.sums::<S, 6>(simd, rows, transposed),
+                        7 => part.sums::<S, 7>(simd, rows, transposed),
+                        VECTORS => part.sums::<S, VECTORS>(simd, rows, transposed),
+                        _ => unreachable!("a panel has at most so many vectors"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Fill<'p, 'a> {
+    lists: &'p mut Lists,
+    left: Operand<'a, f32>,
+    m: usize,
+    terms: usize,
+}
+
+impl WithSimd for Fill<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.lists.fill(self.left, self.m, self.terms);
+    }
+}
+
+/// `m` rows of the product from `row` on, in the columns of a panel.
+struct Part<'p, 'a> {
+    lists: &'p Lists,
+    m: usize,
+    row: usize,
+    column: usize,
+    width: usize,
+    panel: &'p [f32],
+    start: Accum<'a, f32>,
+}
+
+impl Part<'_, '_> {
+    #[inline(always)]
+    fn sums<S: Simd, const N: usize>(self, simd: S, rows: &mut [&mut [f32]], transposed: bool) {
+        if transposed {
+            outlined(simd, IntoColumns::<N> { part: self, rows });
+        } else {
+            outlined(simd, IntoRows::<N> { part: self, rows });
+        }
+    }
+}
+
+/// `Σ value ⊗ panel[place]` over a list.
+#[inline(always)]
+fn sum<S: Simd, const N: usize>(simd: S, list: &[Term], panel: &[[S::f32s; N]]) -> [S::f32s; N] {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for term in list {
+        add_product(simd, &mut sums, term.value, panel[term.place as usize]);
+    }
+    sums
+}
+
+/// The rows of the product are those of c.
+struct IntoRows<'p, 'r, 'c, 'a, const N: usize> {
+    part: Part<'p, 'a>,
+    rows: &'r mut [&'c mut [f32]],
+}
+
+impl<const N: usize> WithSimd for IntoRows<'_, '_, '_, '_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Part { lists, m, row, column, width, panel, start } = self.part;
+        let panel = S::as_simd_f32s(panel).0.as_chunks::<N>().0;
+        for (c, list) in self.rows[row..].iter_mut().zip(lists.of(m)) {
+            let sums = sum::<S, N>(simd, list, panel);
+            add_to_row(simd, &mut c[column..][..width], &sums, start, column);
+        }
+    }
+}
+
+/// `c += sums`, all of them or as many as c has.
+#[inline(always)]
+fn add(c: &mut [f32], sums: &[f32; SIDE]) {
+    match c.first_chunk_mut::<SIDE>() {
+        Some(c) => (0..SIDE).for_each(|j| c[j] += sums[j]),
+        None => c.iter_mut().zip(sums).for_each(|(c, s)| *c += s),
+    }
+}
+
+/// The rows of the product are columns of c: eight at a time, they are turned in squares.
+struct IntoColumns<'p, 'r, 'c, 'a, const N: usize> {
+    part: Part<'p, 'a>,
+    rows: &'r mut [&'c mut [f32]],
+}
+
+impl<const N: usize> WithSimd for IntoColumns<'_, '_, '_, '_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Part { lists, m, row, column, width, panel, start } = self.part;
+        let panel = S::as_simd_f32s(panel).0.as_chunks::<N>().0;
+        let shuffles = Shuffles::new();
+        let mut lists = lists.of(m);
+        for first in (row..row + m).step_by(SIDE) {
+            let count = SIDE.min(row + m - first);
+            let mut sums = [[simd.splat_f32s(0.0); N]; SIDE];
+            for (sums, list) in sums.iter_mut().zip(lists.by_ref().take(count)) {
+                *sums = sum::<S, N>(simd, list, panel);
+            }
+            for (square, rows) in self.rows[column..][..width].chunks_mut(SIDE).enumerate() {
+                let mut turned = [[0.0; SIDE]; SIDE];
+                for (to, sums) in turned.iter_mut().zip(&sums) {
+                    let sums: &[f32] = bytemuck::cast_slice(sums);
+                    to.copy_from_slice(&sums[square * SIDE..][..SIDE]);
+                }
+                let turned = shuffles.transposed(turned);
+                for (c, sums) in rows.iter_mut().zip(&turned) {
+                    let c = &mut c[first..][..count];
+                    match start {
+                        Accum::Add => add(c, sums),
+                        Accum::Replace => c.copy_from_slice(&sums[..count]),
+                        Accum::Row(row) => {
+                            for ((c, s), start) in c.iter_mut().zip(sums).zip(&row[first..]) {
+                                *c = start + s;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
