@@ -9,6 +9,10 @@ use elbo::gemm::{Accum, matmul};
 use ndarray::Array2;
 use std::hint::black_box;
 
+mod common {
+    pub(crate) mod threads;
+}
+
 /// Rows, inputs and outputs of layers: of `classic`, `burda`, `iwae50` and `table`.
 const LAYERS: [[usize; 3]; 8] = [
     [128, 784, 400],
@@ -22,9 +26,7 @@ const LAYERS: [[usize; 3]; 8] = [
 ];
 
 fn products(c: &mut Criterion) {
-    if let Some(threads) = std::env::var("ELBO_THREADS").ok().and_then(|t| t.parse().ok()) {
-        elbo::parallel::set_threads(threads).expect("before the pool's first use");
-    }
+    common::threads::from_environment();
     if std::env::var_os("ELBO_PORTABLE").is_some() {
         elbo::simd::force(Some(elbo::simd::Level::Portable));
     }
