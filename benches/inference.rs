@@ -22,11 +22,13 @@ fn evaluation(c: &mut Criterion) {
     group.throughput(Throughput::Elements((ROWS * SAMPLES) as u64));
     group.bench_function("784-200-200-50", |b| {
         let address = Address::new(0, Purpose::Test);
-        b.iter(|| {
-            let x = x.view();
-            black_box(elbo::evaluate::log_px_of(
-                &vae, &mut ws, &x, &params, SAMPLES, address, &rows,
-            ))
+        elbo::parallel::enter(|| {
+            b.iter(|| {
+                let x = x.view();
+                black_box(elbo::evaluate::log_px_of(
+                    &vae, &mut ws, &x, &params, SAMPLES, address, &rows,
+                ))
+            });
         });
     });
     group.finish();

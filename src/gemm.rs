@@ -18,7 +18,6 @@ mod sparse;
 use crate::math;
 use crate::parallel;
 use crate::real::Real;
-#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use crate::simd;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, ShapeBuilder};
@@ -110,8 +109,12 @@ impl<'a, T: Real> Operand<'a, T> {
     }
 }
 
+/// Columns of b whose products with a single row are summed side by side: one addition need not wait for
+/// another, and where AVX2 is the sums still fit the registers.
+const COLUMNS: usize = 3;
+
 /// `c ← start + a·b` for a single row: every element of b is used once, so that packing it for
-/// reuse would only cost time, and the one allocation of a product.
+/// reuse would only cost time, and the one allocation of a product. It runs as fast as b comes in.
 fn one_row<T: Real>(
     mut c: ArrayViewMut1<T>,
     a: ArrayView1<T>,
@@ -123,23 +126,27 @@ fn one_row<T: Real>(
         Accum::Add => {}
         Accum::Row(row) => c.assign(&ArrayView1::from(row)),
     }
-    let columns = a.as_slice().filter(|_| b.strides()[0] == 1 && b.nrows() > 1);
-    match columns {
-        // b's columns lie in one piece each: c_j = a · b_j.
-        Some(a) => {
-            for (c, column) in c.iter_mut().zip(b.columns()) {
-                let column = column.to_slice().expect("its stride is 1");
-                let dot = math::map_sum(
-                    [],
-                    [a, column],
-                    #[inline(always)]
-                    |[a, b]| ([], a * b),
-                );
-                *c += dot;
-            }
-        }
+    let k = a.len();
+    match (c.as_slice_mut(), a.as_slice(), b.t().to_slice()) {
+        // b's columns lie in one piece each: c_j += a · b_j.
+        (Some(c), Some(a), Some(columns)) if k > 1 => simd::dispatch(
+            #[inline(always)]
+            || {
+                for (c, columns) in c.chunks_mut(COLUMNS).zip(columns.chunks(COLUMNS * k)) {
+                    // Behind the last column it is repeated, and nobody takes the result.
+                    let last = c.len() - 1;
+                    let columns: [&[T]; COLUMNS] = std::array::from_fn(
+                        #[inline(always)]
+                        |j| &columns[j.min(last) * k..][..k],
+                    );
+                    for (c, dot) in c.iter_mut().zip(math::dots(a, columns)) {
+                        *c += dot;
+                    }
+                }
+            },
+        ),
         // Its rows do, or nothing does: c += a_k b_k.
-        None => {
+        _ => {
             for (&a, row) in a.iter().zip(b.rows()) {
                 c.scaled_add(a, &row);
             }

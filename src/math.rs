@@ -86,6 +86,44 @@ fn map_sum_here<T: Real, S: Real, const I: usize, const O: usize>(
     fold(lanes)
 }
 
+/// Σ_i a_i b_ni for N vectors b_n at once, each with the bits that [`map_sum`] gives, for the instruction
+/// set of whoever calls it.
+///
+/// Three times as fast as [`map_sum`] of products. Of that the compiler unrolls the rest, sees sums of single
+/// values only, and takes the lanes apart into pairs that it gathers with shuffles. Here the rest is a
+/// loop of unknown length over lanes in memory, and they stay in their order.
+///
+/// # Panics
+/// If a `b_n` is shorter than `a`.
+#[inline(always)]
+pub(crate) fn dots<T: Real, const N: usize>(a: &[T], b: [&[T]; N]) -> [T; N] {
+    let len = a.len();
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let b = b.map(
+        #[inline(always)]
+        |b| b[..len].as_chunks::<LANES>(),
+    );
+    let mut lanes = [[T::zero(); LANES]; N];
+    for (block, a) in a.iter().enumerate() {
+        for n in 0..N {
+            let (before, b) = (lanes[n], &b[n].0[block]);
+            lanes[n] = std::array::from_fn(
+                #[inline(always)]
+                |l| before[l] + a[l] * b[l],
+            );
+        }
+    }
+    for n in 0..N {
+        for l in 0..a_rest.len() {
+            lanes[n][l] += a_rest[l] * b[n].1[l];
+        }
+    }
+    lanes.map(
+        #[inline(always)]
+        |lanes| fold(lanes),
+    )
+}
+
 /// The lanes' sum, in a fixed tree.
 #[inline(always)]
 fn fold<T: Real>(lanes: [T; LANES]) -> T {
@@ -273,6 +311,22 @@ pub const LN_2PI: f64 = 1.837_877_066_409_345_5;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn products_have_the_bits_of_their_sums() {
+        fn check<T: Real>(n: usize) {
+            let value = |i: usize| T::from_f64((i as f64 * 0.37).sin());
+            let x: Vec<T> = (0..4 * n).map(value).collect();
+            let (a, b) = x.split_at(n);
+            let b: [&[T]; 3] = std::array::from_fn(|j| &b[j * n..][..n]);
+            let sums = b.map(|b| map_sum([], [a, b], |[a, b]| ([], a * b)));
+            assert_eq!(simd::dispatch(|| dots(a, b)), sums, "{n} {}", T::NAME);
+        }
+        for n in [0, 1, 2, 15, 16, 17, 31, 33, 784] {
+            check::<f32>(n);
+            check::<f64>(n);
+        }
+    }
 
     #[test]
     fn sums_agree_with_the_plain_order() {

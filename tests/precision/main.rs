@@ -161,7 +161,7 @@ fn objectives() {
 
 #[test]
 fn dense_layers() {
-    let shapes = [(1, 1, 1), (2, 3, 7), (17, 31, 33), (3, 257, 16), (33, 2, 257)];
+    let shapes = [(1, 1, 1), (1, 257, 10), (2, 3, 7), (17, 31, 33), (3, 257, 16), (33, 2, 257)];
     for (rows, inputs, outputs) in shapes {
         let operation = DensePair { rows, inputs, outputs };
         let x = normals(rows * inputs, 1.0, 0);
