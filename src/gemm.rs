@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// Left out, the zeros of either side do not change a bit: five in seven, all but one, all.
+    /// Left out, the zeros of either side do not change a bit: all but two in 19, all but one, all.
     #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
     #[test]
     fn zeros_left_out_change_no_bit() {
@@ -343,14 +343,14 @@ mod tests {
             return eprintln!("skipped: no kernel for this processor");
         }
         const SIDES: [[bool; 2]; 3] = [[true, true], [true, false], [false, true]];
-        for m in [8, 9, 16, 23, 64, 121, 505] {
-            for n in [8, 11, 40, 63, 64, 65, 200] {
+        for m in [8, 9, 23, 90, 121, 200, 505] {
+            for n in [11, 64, 89, 100, 121, 203] {
                 let k = [8, 30, 257, 513][(m + n) % 4];
-                check_bits([m, k, n], &SIDES, |i| i * i % 7 == 4);
+                check_bits([m, k, n], &SIDES, |i| i * i % 19 == 4);
             }
         }
         check_bits([10, 300, 600], &SIDES, |i| i == 77);
-        check_bits([20, 784, 30], &SIDES, |_| false);
+        check_bits([20, 784, 130], &SIDES, |_| false);
     }
 
     /// Every layout and start; in the left and the right operand, as `sides` say, the i-th value is zero
