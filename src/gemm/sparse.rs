@@ -134,16 +134,17 @@ fn magnitude(value: f32) -> u32 {
 /// faster without zeros. To find them costs as much as some twenty columns, and a term about 1.6 times
 /// what it costs in a dense tile; a share of 2/5 − 26/n of others is a gain in any case.
 fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize, n: usize) -> bool {
-    if a.columns != 1 || rows < FEWEST_ROWS {
+    if a.columns != 1 || rows < FEWEST_ROWS || n <= 65 {
         return false;
     }
-    let found: usize = (0..LOOKED_AT)
-        .map(|i| {
-            let row = &a.data[i * rows / LOOKED_AT * a.rows..][..width];
-            row.iter().map(|&v| (v != 0.0) as u32).sum::<u32>() as usize
-        })
-        .sum();
-    found * 5 * n <= LOOKED_AT * width * (2 * n).saturating_sub(130)
+    let limit = LOOKED_AT * width * (2 * n - 130) / (5 * n);
+    let mut found = 0;
+    // Mostly the first two or three rows decide.
+    (0..LOOKED_AT).all(|i| {
+        let row = &a.data[i * rows / LOOKED_AT * a.rows..][..width];
+        found += row.iter().map(|&value| (magnitude(value) != 0) as u32).sum::<u32>() as usize;
+        found <= limit
+    })
 }
 
 /// `c ← start + a·b`, if a, or b under an a of columns, seems to be mostly zeros; gives whether.

@@ -98,13 +98,13 @@ impl Activation {
     pub fn forward_in_place<T: Real>(self, h: &mut [T]) {
         let leak = T::from_f64(LEAK);
         match self {
-            Activation::Relu => map(h, |a| a.max(T::zero())),
-            Activation::LeakyRelu => map(h, |a| a.max(a * leak)),
-            Activation::Tanh => map(h, |a| a.tanh()),
-            Activation::Sigmoid => map(h, math::sigmoid),
-            Activation::Softplus => map(h, math::softplus),
-            Activation::Silu => map(h, |a| a * math::sigmoid(a)),
-            Activation::Gelu => map(h, |a| a * normal_cdf(a)),
+            Activation::Relu => map(PLAIN, h, |a| a.max(T::zero())),
+            Activation::LeakyRelu => map(PLAIN, h, |a| a.max(a * leak)),
+            Activation::Tanh => map(ELEMENTARY, h, |a| a.tanh()),
+            Activation::Sigmoid => map(ELEMENTARY, h, math::sigmoid),
+            Activation::Softplus => map(ELEMENTARY, h, math::softplus),
+            Activation::Silu => map(ELEMENTARY, h, |a| a * math::sigmoid(a)),
+            Activation::Gelu => map(ELEMENTARY, h, |a| a * normal_cdf(a)),
         }
     }
 
@@ -122,17 +122,21 @@ impl Activation {
         match self {
             // What is left of d, taken away. Written as a choice between d and 0 the compiler stores some
             // values and others not, which costs five times as much.
-            Activation::Relu => change(d, a, h, |d, _, h| d - if h > zero { zero } else { d }),
-            Activation::LeakyRelu => change(d, a, h, |d, _, h| if h > zero { d } else { d * leak }),
-            Activation::Tanh => change(d, a, h, |d, _, h| d * (one - h * h)),
-            Activation::Sigmoid => change(d, a, h, |d, _, h| d * (h * (one - h))),
-            Activation::Softplus => change(d, a, h, |d, a, _| d * math::sigmoid(a)),
-            Activation::Silu => change(d, a, h, |d, a, h| {
+            Activation::Relu => {
+                change(PLAIN, d, a, h, |d, _, h| d - if h > zero { zero } else { d })
+            }
+            Activation::LeakyRelu => {
+                change(PLAIN, d, a, h, |d, _, h| if h > zero { d } else { d * leak })
+            }
+            Activation::Tanh => change(PLAIN, d, a, h, |d, _, h| d * (one - h * h)),
+            Activation::Sigmoid => change(PLAIN, d, a, h, |d, _, h| d * (h * (one - h))),
+            Activation::Softplus => change(ELEMENTARY, d, a, h, |d, a, _| d * math::sigmoid(a)),
+            Activation::Silu => change(ELEMENTARY, d, a, h, |d, a, h| {
                 let s = math::sigmoid(a);
                 d * (s + h * (one - s))
             }),
             Activation::Gelu => {
-                change(d, a, h, |d, a, _| d * (normal_cdf(a) + a * normal_pdf(a)));
+                change(ELEMENTARY, d, a, h, |d, a, _| d * (normal_cdf(a) + a * normal_pdf(a)));
             }
         }
     }
@@ -161,13 +165,15 @@ fn normal_pdf<T: Real>(a: T) -> T {
     T::from_f64((-0.5 * math::LN_2PI).exp()) * (T::from_f64(-0.5) * a * a).exp()
 }
 
-/// Rough cost of one elementary function, in additions, for the decision to use a second thread.
-const COST: usize = 4;
+/// Rough cost of a few additions and of an elementary function, in additions, for the decision to use a
+/// second thread.
+const PLAIN: usize = 1;
+const ELEMENTARY: usize = 12;
 
 #[inline(always)]
-fn map<T: Real>(h: &mut [T], f: impl Fn(T) -> T + Sync) {
+fn map<T: Real>(cost: usize, h: &mut [T], f: impl Fn(T) -> T + Sync) {
     let n = h.len();
-    parallel::rows(RowsMut::new(h, 1), n, COST, &|_, _, part| {
+    parallel::rows(RowsMut::new(h, 1), n, cost, &|_, _, part| {
         simd::dispatch(
             #[inline(always)]
             || part.into_slice().iter_mut().for_each(|h| *h = f(*h)),
@@ -177,9 +183,9 @@ fn map<T: Real>(h: &mut [T], f: impl Fn(T) -> T + Sync) {
 
 /// `d ← f(d, a, h)`
 #[inline(always)]
-fn change<T: Real>(d: &mut [T], a: &[T], h: &[T], f: impl Fn(T, T, T) -> T + Sync) {
+fn change<T: Real>(cost: usize, d: &mut [T], a: &[T], h: &[T], f: impl Fn(T, T, T) -> T + Sync) {
     let n = d.len();
-    parallel::rows(RowsMut::new(d, 1), n, COST, &|first, count, part| {
+    parallel::rows(RowsMut::new(d, 1), n, cost, &|first, count, part| {
         let (d, a, h) = (part.into_slice(), &a[first..first + count], &h[first..first + count]);
         simd::dispatch(
             #[inline(always)]
