@@ -1,11 +1,12 @@
 //! One training step of each workload of `benches/peers`: `cargo bench --bench step`. Criterion's
-//! elements are rows.
+//! elements are rows. `ELBO_THREADS=1` measures one thread.
 
 use common::workload::Workload;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elbo::nn::Activation;
 
 mod common {
+    pub(crate) mod threads;
     pub(crate) mod workload;
 }
 
@@ -57,6 +58,7 @@ const WORKLOADS: [(&str, Workload<'static>); 4] = [
 ];
 
 fn step(c: &mut Criterion) {
+    common::threads::from_environment();
     let mut group = c.benchmark_group("step");
     for (name, workload) in &WORKLOADS {
         let mut trainer = workload.trainer();

@@ -343,8 +343,8 @@ mod tests {
             return eprintln!("skipped: no kernel for this processor");
         }
         const SIDES: [[bool; 2]; 3] = [[true, true], [true, false], [false, true]];
-        for m in [8, 9, 23, 90, 121, 200, 505] {
-            for n in [11, 64, 89, 100, 121, 203] {
+        for m in [8, 23, 90, 121, 505] {
+            for n in [11, 64, 89, 203] {
                 let k = [8, 30, 257, 513][(m + n) % 4];
                 check_bits([m, k, n], &SIDES, |i| i * i % 19 == 4);
             }

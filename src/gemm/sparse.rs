@@ -20,8 +20,7 @@
 //! ```
 //!
 //! Every value is loaded for one row only, so the loads of a panel bound the speed, not the
-//! multiply–adds: a term costs about twice what it costs in a dense tile, and below a third of
-//! non-zeros that is a gain.
+//! multiply–adds: a term costs about 1.6 times what it costs in a dense tile.
 
 use super::kernel::{ROWS, TERMS, add_product, add_to_row, outlined, row_slices};
 use super::pack::{Buffers, Panel, SIDE, Shuffles, pack_right};
@@ -131,8 +130,8 @@ fn magnitude(value: f32) -> u32 {
 }
 
 /// Whether a product of `a`, with rows that lie in one piece, and a right side of n columns seems to be
-/// faster without zeros. To find them costs as much as some twenty columns, and a term about 1.6 times
-/// what it costs in a dense tile; a share of 2/5 − 26/n of others is a gain in any case.
+/// faster without zeros. To find them costs as much as some thirty columns; with that, a share of 2/5 − 26/n
+/// of other values is a gain.
 fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize, n: usize) -> bool {
     if a.columns != 1 || rows < FEWEST_ROWS || n <= 65 {
         return false;
