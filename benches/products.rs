@@ -84,7 +84,7 @@ fn digits(n: usize) -> Array2<f32> {
     let roles =
         Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
     let source = Source::open(&format!("digits:count={n}")).expect("embedded data");
-    let mut train = Parts::new(source, roles).expect("valid roles").train;
+    let train = Parts::new(source, roles).expect("valid roles").train;
     let mut x = Array2::zeros((n, 784));
     let rows = train.rows().to_vec();
     train.gather(x.as_slice_mut().expect("standard layout"), &rows, 0).expect("embedded data");

@@ -17,8 +17,7 @@ pub(crate) struct Workload<'a> {
 }
 
 impl Workload<'_> {
-    /// On the embedded digits or on a table of random numbers, because a step's time hardly depends
-    /// on the values. An epoch is a whole number of batches of every size up to 4096 that is a power
+    /// On the embedded digits, which have as many zeros as MNIST, or on a table of random numbers. An epoch is a whole number of batches of every size up to 4096 that is a power
     /// of two, or 20: all steps are equal.
     pub(crate) fn trainer(&self) -> Trainer<f32> {
         let roles =

@@ -96,10 +96,12 @@ impl Activation {
 
     /// `h ← f(h)`, elementwise.
     pub fn forward_in_place<T: Real>(self, h: &mut [T]) {
-        let leak = T::from_f64(LEAK);
+        let (zero, leak) = (T::zero(), T::from_f64(LEAK));
         match self {
-            Activation::Relu => map(PLAIN, h, |a| a.max(T::zero())),
-            Activation::LeakyRelu => map(PLAIN, h, |a| a.max(a * leak)),
+            // 0 is added because the compiler else writes only the values that change, which costs five
+            // times as much.
+            Activation::Relu => map(PLAIN, h, |a| a.max(zero) + zero),
+            Activation::LeakyRelu => map(PLAIN, h, |a| a.max(a * leak) + zero),
             Activation::Tanh => map(ELEMENTARY, h, |a| a.tanh()),
             Activation::Sigmoid => map(ELEMENTARY, h, math::sigmoid),
             Activation::Softplus => map(ELEMENTARY, h, math::softplus),
@@ -120,8 +122,7 @@ impl Activation {
         );
         let (zero, one, leak) = (T::zero(), T::one(), T::from_f64(LEAK));
         match self {
-            // What is left of d, taken away. Written as a choice between d and 0 the compiler stores some
-            // values and others not, which costs five times as much.
+            // The same here: d minus a choice is faster than a choice between d and 0.
             Activation::Relu => {
                 change(PLAIN, d, a, h, |d, _, h| d - if h > zero { zero } else { d })
             }
@@ -170,6 +171,7 @@ fn normal_pdf<T: Real>(a: T) -> T {
 const PLAIN: usize = 1;
 const ELEMENTARY: usize = 12;
 
+/// `h ← f(h)`
 #[inline(always)]
 fn map<T: Real>(cost: usize, h: &mut [T], f: impl Fn(T) -> T + Sync) {
     let n = h.len();
