@@ -3,7 +3,8 @@
 //! A kernel is plain Rust in a closure. [`dispatch`] compiles that closure once for each [`Level`]
 //! and calls the best one this processor has. No kernel uses an operation whose result depends on
 //! the level (no fused multiply–add, sums in the fixed lanes of [`crate::math::map_sum`]), so all
-//! levels give the same bits; products ([`crate::gemm`]) do where the processor has fused multiply–adds; `tests/precision/` holds them to it.
+//! levels give the same bits. So do products ([`crate::gemm`]) where the processor has fused
+//! multiply–adds. `tests/precision/` holds them to it.
 //!
 //! Without the feature `simd` there is one level, the target's baseline (SSE2 on x86-64, NEON on
 //! 64-bit ARM, where nothing better needs choosing).

@@ -35,15 +35,13 @@ use crate::error::{Error, Result, check_memory};
 use crate::nn::mlp::{first_rows, first_rows_mut};
 use crate::nn::{Init, Mlp};
 use crate::objective::Objective;
-use crate::parallel;
 use crate::params::{Layout, Vector};
 use crate::prior::{self, Prior};
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use ndarray::ArrayView2;
 use rows::{
-    add, add_draws, add_prior_terms, add_weighted_rows, copy_rows, fill_noise, find_live,
-    keep_scaled_rows, scale_rows, spread_rows,
+    add, add_draws, add_prior_terms, add_weighted_rows, fill_noise, scale_rows, spread_rows,
 };
 use workspace::{head, head_mut};
 
@@ -333,7 +331,8 @@ impl<T: Real> Vae<T> {
     }
 
     /// Adds ∂loss/∂parameters to `d_params`, from what the forward pass over `x` and the objective
-    /// left in the workspace. The forward's lines, reversed.
+    /// left in the workspace. The forward's lines, reversed. It uses the workspace up: gradients are
+    /// weighed in place, and draws without a weight make room for the others.
     ///
     /// # Panics
     /// If the workspace is for values only, or holds another pass.
@@ -354,24 +353,8 @@ impl<T: Real> Vae<T> {
             let buf = &mut lower[l];
             let weight = first_rows(if l == 0 { &weights.log_px } else { &weights.log_prior }, b);
             add_weighted_rows(level.own.of_mut(d_params), first_rows(&buf.d_own, n), weight);
-            let d_eta = first_rows_mut(&mut buf.d_eta_p, n);
-            find_live(&mut ws.live, weight);
-            let (count, z) = if ws.live.len() * 8 <= n * 7 {
-                // Draws without a weight add nothing: all that the decoder's backward pass reads of the
-                // others moves to the front.
-                let (decoder, live_z, live) = (&mut buf.decoder, &mut buf.live_z, &ws.live);
-                parallel::join(
-                    || keep_scaled_rows(d_eta, weight, live),
-                    || {
-                        decoder.keep(live);
-                        copy_rows(live_z, &buf.z, live);
-                    },
-                );
-                (live.len(), &buf.live_z)
-            } else {
-                scale_rows(d_eta, weight);
-                (n, &buf.z)
-            };
+            let count = buf.weigh_draws(&mut ws.live, weight);
+            let z = if count < n { &buf.live_z } else { &buf.z };
             let (d_eta, z) = (head(&buf.d_eta_p, count), head(z, count));
             let mut d_z = head_mut(&mut buf.d_z, count);
             level.decoder.backward(d_params, Some(&mut d_z), &d_eta, &mut buf.decoder, &z, params);
@@ -474,8 +457,9 @@ impl<T: Real> Vae<T> {
         Score { loss, reconstruction: -sum(terms.log_px) / draws, kl }
     }
 
-    /// Calls `side` with the side of every kink that the last pass is on (relu's zero, free bits):
-    /// a finite difference is valid only while no answer changes.
+    /// Calls `side` with the side of every kink that the last forward pass is on (relu's zero, free
+    /// bits): a finite difference is valid only while no answer changes. To be asked before
+    /// [`Self::backward`], which moves draws.
     pub fn kinks(
         &self,
         ws: &Workspace<T>,

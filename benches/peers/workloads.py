@@ -51,7 +51,7 @@ def load(w):
 
 
 def flops_per_row(w, width):
-    """The multiplications and additions that a training row cannot do without: two per weight forward, two for the
+    """The multiplications and additions of a training row, none left out for being zero: two per weight forward, two for the
     weight's gradient and, except in the first layer, two for the input's. The decoder runs on `samples` rows."""
     encoder, decoder = [width, *w.hidden, 2 * w.latent], [w.latent, *w.hidden[::-1], width]
     products = lambda sizes: sum(i * o for i, o in zip(sizes[:-1], sizes[1:]))

@@ -1,9 +1,12 @@
 //! All buffers of a pass through the chain, allocated once.
 
+use super::rows::{copy_rows, find_live, keep_scaled_rows, scale_rows};
 use super::{Score, Vae};
 use crate::error::{Error, Result, check_memory};
 use crate::nn::MlpBuffers;
+use crate::nn::mlp::first_rows_mut;
 use crate::objective::{Terms, Weights};
+use crate::parallel;
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
@@ -58,6 +61,30 @@ pub(super) struct LevelBuffers<T> {
     pub(super) d_z: Array2<T>,
     pub(super) d_eta: Array2<T>,
     pub(super) d_below: Array2<T>,
+}
+
+impl<T: Real> LevelBuffers<T> {
+    /// Multiplies the unit gradients of log p(z_{l−1}|z_l) in η by the draws' weights `[N]`, and gives how
+    /// many draws the decoder's backward pass is to run on. If an eighth or more have no weight and so add
+    /// nothing, all that it reads of the others, `live`, moves to the front.
+    pub(super) fn weigh_draws(&mut self, live: &mut Vec<usize>, weight: &[T]) -> usize {
+        let n = weight.len();
+        let d_eta = first_rows_mut(&mut self.d_eta_p, n);
+        find_live(live, weight);
+        if live.len() * 8 > n * 7 {
+            scale_rows(d_eta, weight);
+            return n;
+        }
+        let (decoder, live_z, z) = (&mut self.decoder, &mut self.live_z, &self.z);
+        parallel::join(
+            || keep_scaled_rows(d_eta, weight, live),
+            || {
+                decoder.keep(live);
+                copy_rows(live_z, z, live);
+            },
+        );
+        live.len()
+    }
 }
 
 /// The buffers behind [`Terms`].
