@@ -53,12 +53,12 @@ fn elementwise(c: &mut Criterion) {
 
     // The parameters of 784-400-20.
     let n = 652_824;
-    let (mut params, mut gradient) = (vec![0.1f32; n], vec![0f32; n]);
+    let (mut params, gradient) = (vec![0.1f32; n], vec![0f32; n]);
     let mut adam = Adam::new(AdamConfig::default(), n);
     let mut group = c.benchmark_group("parameters");
     group.throughput(Throughput::Elements(n as u64));
     group.bench_function("adam", |b| {
-        b.iter(|| adam.update(&mut params, &mut gradient, 1.0, 1e-3, None));
+        b.iter(|| adam.update(&mut params, &gradient, 1.0, 1e-3, None));
     });
     group.bench_function("all finite", |b| b.iter(|| all_finite(black_box(&params))));
     group.finish();

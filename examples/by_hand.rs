@@ -11,7 +11,7 @@ use elbo::distribution::bernoulli::Bernoulli;
 use elbo::distribution::normal::{Normal, Variance};
 use elbo::nn::{Activation, Dense, Init};
 use elbo::optim::{Adam, AdamConfig};
-use elbo::params::Layout;
+use elbo::params::{Gradient, Layout};
 use elbo::rng::{Address, Purpose};
 use ndarray::Array2;
 
@@ -37,7 +37,7 @@ fn main() -> elbo::Result<()> {
     {
         layer.init(&mut params, Init::Uniform, Address::new(0, Purpose::Init).row(i as u64));
     }
-    let mut d_params = vec![0f32; layout.len()];
+    let mut d_params = Gradient::zeros(&layout);
     let mut adam = Adam::new(AdamConfig::default(), layout.len());
 
     let relu = Activation::Relu;
@@ -78,6 +78,7 @@ fn main() -> elbo::Result<()> {
             let loss = (kl.sum() - log_px.iter().sum::<f32>()) / B as f32;
 
             // Backward: the same lines reversed.
+            d_params.clear();
             d_logits.map_inplace(|d| *d *= -1.0 / B as f32); // loss = −1/B Σ log p + …
             decoder_head.backward(
                 &mut d_params,
@@ -113,7 +114,7 @@ fn main() -> elbo::Result<()> {
             relu.backward(flat(&mut d_h1), flat(&mut a1), flat(&mut h1)); // d_h1 becomes d_a1
             encoder_hidden.backward(&mut d_params, None, &d_h1.view(), &x.view(), &params);
 
-            adam.update(&mut params, &mut d_params, 1.0, 1e-3, None); // and d_params is 0 again
+            adam.update(&mut params, d_params.values(), 1.0, 1e-3, None);
             sum += loss as f64;
         }
         println!("epoch {}: −ELBO {:.2} nats", epoch + 1, sum / (data.rows().len() / B) as f64);

@@ -1,12 +1,13 @@
 //! All parameters of a model in one flat buffer, with named slots.
 //!
-//! Gradients, Adam's moments and weight averages are buffers of the same [`Layout`], so the
-//! optimiser is one loop over flat memory and an all-reduce would be one call. A layer does not own
+//! Adam's moments, weight averages and the values of a [`Gradient`] are buffers of the same [`Layout`], so
+//! the optimiser is one loop over flat memory and an all-reduce would be one call. A layer does not own
 //! numbers: it owns a [`Matrix`] or a [`Vector`], a place in *some* buffer of that layout.
 //!
 //! Names and shapes are PyTorch's (`encoder.0.layers.0.weight [out, in]`), so a model file reads
 //! elsewhere without translation.
 
+use crate::gemm::Accum;
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
@@ -108,12 +109,16 @@ impl Matrix {
         (self.rows, self.cols)
     }
 
+    fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.rows * self.cols
+    }
+
     /// The matrix in `buffer`.
     ///
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn of<'a, T: Real>(&self, buffer: &'a [T]) -> ArrayView2<'a, T> {
-        let elements = &buffer[self.offset..self.offset + self.rows * self.cols];
+        let elements = &buffer[self.range()];
         ArrayView2::from_shape((self.rows, self.cols), elements)
             .expect("as many elements as the shape says")
     }
@@ -123,7 +128,7 @@ impl Matrix {
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn of_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> ArrayViewMut2<'a, T> {
-        let elements = &mut buffer[self.offset..self.offset + self.rows * self.cols];
+        let elements = &mut buffer[self.range()];
         ArrayViewMut2::from_shape((self.rows, self.cols), elements)
             .expect("as many elements as the shape says")
     }
@@ -137,12 +142,16 @@ pub struct Vector {
 }
 
 impl Vector {
+    fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.len
+    }
+
     /// The vector in `buffer`.
     ///
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn of<'a, T: Real>(&self, buffer: &'a [T]) -> &'a [T] {
-        &buffer[self.offset..self.offset + self.len]
+        &buffer[self.range()]
     }
 
     /// The vector in `buffer`, to write.
@@ -150,6 +159,107 @@ impl Vector {
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn of_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> &'a mut [T] {
-        &mut buffer[self.offset..self.offset + self.len]
+        &mut buffer[self.range()]
+    }
+}
+
+/// The gradient of all parameters, in which derivatives add up.
+///
+/// What nothing was added to since it was cleared counts as zero without having been written: the first
+/// addition writes, where it would have to read zeros and add to them. The buffer is larger than a
+/// core's cache, and a step then passes over it twice less.
+#[derive(Clone, Debug)]
+pub struct Gradient<T> {
+    values: Vec<T>,
+    /// The places that were added to, in ascending order. All else counts as zero.
+    written: Vec<Range<usize>>,
+}
+
+impl<T: Real> Gradient<T> {
+    /// All zeros, for parameters of this layout.
+    pub fn zeros(layout: &Layout) -> Self {
+        let written = Vec::with_capacity(layout.slots.len());
+        Gradient { values: vec![T::zero(); layout.len], written }
+    }
+
+    /// Makes all of it count as zero.
+    pub fn clear(&mut self) {
+        self.written.clear();
+    }
+
+    /// Whether `place` is still to be written, which it counts as from now on.
+    fn is_first(&mut self, place: Range<usize>) -> bool {
+        let found = self.written.binary_search_by_key(&place.start, |written| written.start);
+        if let Err(i) = found {
+            self.written.insert(i, place);
+        }
+        found.is_err()
+    }
+
+    /// The derivatives with respect to a matrix, to add to: by a product that starts from what is said.
+    ///
+    /// # Panics
+    /// If the matrix is of another layout, with more elements.
+    pub fn matrix(&mut self, at: Matrix) -> (ArrayViewMut2<'_, T>, Accum<'static, T>) {
+        let start = if self.is_first(at.range()) { Accum::Replace } else { Accum::Add };
+        (at.of_mut(&mut self.values), start)
+    }
+
+    /// The derivatives with respect to a vector, to add to.
+    ///
+    /// # Panics
+    /// If the vector is of another layout, with more elements.
+    pub fn vector(&mut self, at: Vector) -> &mut [T] {
+        // An empty one lies where the next tensor starts.
+        if at.len > 0 && self.is_first(at.range()) {
+            at.of_mut(&mut self.values).fill(T::zero());
+        }
+        at.of_mut(&mut self.values)
+    }
+
+    /// All derivatives, flat.
+    pub fn values(&mut self) -> &[T] {
+        let mut end = 0;
+        for place in &self.written {
+            self.values[end..place.start].fill(T::zero());
+            end = place.end;
+        }
+        self.values[end..].fill(T::zero());
+        &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was there before `clear` is gone, wherever it was, and adding twice adds twice.
+    #[test]
+    fn a_cleared_gradient_counts_as_zero() {
+        let mut layout = Layout::default();
+        let first = layout.vector("first", 2);
+        let matrix = layout.matrix("matrix", 1, 2);
+        let none = layout.scalars("none", [].into_iter());
+        let last = layout.vector("last", 1);
+        let mut gradient = Gradient::<f64>::zeros(&layout);
+        for at in [first, last] {
+            gradient.vector(at).fill(f64::NAN);
+        }
+        gradient.matrix(matrix).0.fill(f64::NAN);
+        gradient.clear();
+        assert_eq!(gradient.values(), [0.0; 5]);
+        for at in [first, last] {
+            gradient.vector(at).fill(f64::NAN);
+        }
+        gradient.clear();
+        assert!(gradient.vector(none).is_empty());
+        assert_eq!(gradient.matrix(matrix).1, Accum::Replace);
+        gradient.matrix(matrix).0.fill(2.0);
+        for _ in 0..2 {
+            gradient.vector(last)[0] += 1.5;
+            assert_eq!(gradient.matrix(matrix).1, Accum::Add);
+        }
+        assert_eq!(gradient.values(), [0.0, 0.0, 2.0, 2.0, 3.0]);
+        assert_eq!(gradient.values(), [0.0, 0.0, 2.0, 2.0, 3.0]);
     }
 }

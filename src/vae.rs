@@ -35,7 +35,7 @@ use crate::error::{Error, Result, check_memory};
 use crate::nn::mlp::{first_rows, first_rows_mut};
 use crate::nn::{Init, Mlp};
 use crate::objective::Objective;
-use crate::params::{Layout, Vector};
+use crate::params::{Gradient, Layout, Vector};
 use crate::prior::{self, Prior};
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
@@ -338,7 +338,7 @@ impl<T: Real> Vae<T> {
     /// If the workspace is for values only, or holds another pass.
     pub fn backward(
         &self,
-        d_params: &mut [T],
+        d_params: &mut Gradient<T>,
         ws: &mut Workspace<T>,
         x: &ArrayView2<T>,
         params: &[T],
@@ -352,7 +352,7 @@ impl<T: Real> Vae<T> {
             let (lower, upper) = ws.levels.split_at_mut(l + 1);
             let buf = &mut lower[l];
             let weight = first_rows(if l == 0 { &weights.log_px } else { &weights.log_prior }, b);
-            add_weighted_rows(level.own.of_mut(d_params), first_rows(&buf.d_own, n), weight);
+            add_weighted_rows(d_params.vector(level.own), first_rows(&buf.d_own, n), weight);
             let count = buf.weigh_draws(&mut ws.live, weight);
             let z = if count < n { &buf.live_z } else { &buf.z };
             let (d_eta, z) = (head(&buf.d_eta_p, count), head(z, count));
@@ -418,7 +418,7 @@ impl<T: Real> Vae<T> {
     #[allow(clippy::too_many_arguments)] // the step of the textbook has that many ingredients
     pub fn loss_and_gradient(
         &self,
-        d_params: &mut [T],
+        d_params: &mut Gradient<T>,
         ws: &mut Workspace<T>,
         x: &ArrayView2<T>,
         params: &[T],

@@ -27,6 +27,7 @@ use crate::distribution::{Distribution, RowGradient};
 use crate::nn::{Activation, Init};
 use crate::objective::{Objective, Terms, Weights};
 use crate::optim::{Adam, AdamConfig};
+use crate::params::Gradient;
 use crate::rng::{Address, Purpose};
 use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;
@@ -222,12 +223,12 @@ fn a_model_of_worked_members_learns() {
     let mut adam = Adam::new(AdamConfig::default(), params.len());
     let mut ws = Workspace::new(&vae, 16, samples, Pass::Gradient).unwrap();
     let rows: Vec<usize> = (0..16).collect();
-    let mut d_params = vec![0.0; params.len()];
+    let mut d_params = Gradient::zeros(vae.layout());
     let losses: Vec<f64> = (0..300)
         .map(|step| {
             let address = Address::new(0, Purpose::Train).epoch(step);
             let noise = Noise { address, rows: &rows, first_sample: 0 };
-            d_params.fill(0.0);
+            d_params.clear();
             let score = vae.loss_and_gradient(
                 &mut d_params,
                 &mut ws,
@@ -237,7 +238,7 @@ fn a_model_of_worked_members_learns() {
                 &*objective,
                 1.0,
             );
-            adam.update(&mut params, &mut d_params, 1.0, 1e-2, None);
+            adam.update(&mut params, d_params.values(), 1.0, 1e-2, None);
             score.loss
         })
         .collect();

@@ -3,7 +3,7 @@
 use elbo::check::cases;
 use elbo::gradcheck::REDRAWN;
 use elbo::nn::{Dense, Init};
-use elbo::params::Layout;
+use elbo::params::{Gradient, Layout};
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;
@@ -81,11 +81,11 @@ fn backward_twice_doubles_parameter_gradients() {
     let params: Vec<f64> = (0..layout.len()).map(number).collect();
     let x = Array2::from_shape_fn((3, 7), |(i, j)| number(7 * i + j));
     let d_y = Array2::from_shape_fn((3, 5), |(i, j)| number(5 * i + j + 3));
-    let (mut gradient, mut d_x) = (vec![0.0; layout.len()], Array2::zeros((3, 7)));
+    let (mut gradient, mut d_x) = (Gradient::zeros(&layout), Array2::zeros((3, 7)));
     dense.backward(&mut gradient, Some(&mut d_x.view_mut()), &d_y.view(), &x.view(), &params);
-    let (once, d_x_once) = (gradient.clone(), d_x.clone());
+    let (once, d_x_once) = (gradient.values().to_vec(), d_x.clone());
     dense.backward(&mut gradient, Some(&mut d_x.view_mut()), &d_y.view(), &x.view(), &params);
-    assert!(doubled(&once, &gradient));
+    assert!(doubled(&once, gradient.values()));
     assert_eq!(d_x, d_x_once);
 
     // A whole model, with every kind of parameter: two levels, a learned variance.
@@ -98,12 +98,12 @@ fn backward_twice_doubles_parameter_gradients() {
     let mut ws = Workspace::new(&vae, 3, 2, Pass::Gradient).unwrap();
     let noise =
         Noise { address: Address::new(0, Purpose::Check), rows: &[0, 1, 2], first_sample: 0 };
-    let mut gradient = vec![0.0; params.len()];
-    let mut step = |gradient: &mut Vec<f64>| {
+    let mut gradient = Gradient::zeros(vae.layout());
+    let mut step = |gradient: &mut Gradient<f64>| {
         vae.loss_and_gradient(gradient, &mut ws, &x.view(), &params, noise, &*objective, 1.0);
     };
     step(&mut gradient);
-    let once = gradient.clone();
+    let once = gradient.values().to_vec();
     step(&mut gradient);
-    assert!(doubled(&once, &gradient));
+    assert!(doubled(&once, gradient.values()));
 }

@@ -8,6 +8,7 @@ use crate::family::Spec;
 use crate::gradcheck::{Input, Subject};
 use crate::nn::Activation;
 use crate::objective::{self, Objective};
+use crate::params::Gradient;
 use crate::prior;
 use crate::rng::{Address, Purpose};
 use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
@@ -44,7 +45,7 @@ impl Subject for Model {
 
     fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let (params, noise) = (inputs.concat(), self.noise());
-        let mut d_params = vec![0.0; params.len()];
+        let mut d_params = Gradient::zeros(self.vae.layout());
         let x = &self.x.view();
         self.vae.loss_and_gradient(
             &mut d_params,
@@ -55,6 +56,7 @@ impl Subject for Model {
             &*self.objective,
             BETA,
         );
+        let d_params = d_params.values();
         self.vae.layout().slots().iter().map(|slot| d_params[slot.range()].to_vec()).collect()
     }
 }

@@ -9,7 +9,7 @@ use crate::family::{Member, Spec};
 use crate::gradcheck::{Input, Subject};
 use crate::nn::{Activation, Dense, Mlp};
 use crate::objective::{self, Objective, Terms, Weights};
-use crate::params::Layout;
+use crate::params::{Gradient, Layout};
 use crate::prior::{self, Prior};
 use ndarray::{Array2, ArrayView2};
 
@@ -157,10 +157,10 @@ fn dense_case(rows: usize) -> Case {
             },
             move |i| {
                 let (mut d_x, mut d_params) =
-                    (Array2::zeros((rows, inputs)), vec![0.0; i[1].len()]);
+                    (Array2::zeros((rows, inputs)), Gradient::zeros(&layout));
                 let (d_y, x) = (matrix(&weight, rows), matrix(&i[0], rows));
                 dense.backward(&mut d_params, Some(&mut d_x.view_mut()), &d_y, &x, &i[1]);
-                vec![d_x.into_raw_vec_and_offset().0, d_params]
+                vec![d_x.into_raw_vec_and_offset().0, d_params.values().to_vec()]
             },
         ),
     }
@@ -189,12 +189,12 @@ fn mlp_case(activation: Activation, hidden: &[usize]) -> Case {
             move |i| {
                 let mut buffers = mlp.buffers(rows, true);
                 let (mut d_x, mut d_params) =
-                    (Array2::zeros((rows, inputs)), vec![0.0; i[1].len()]);
+                    (Array2::zeros((rows, inputs)), Gradient::zeros(&layout));
                 let x = matrix(&i[0], rows);
                 mlp.forward(&mut buffers, &x, &i[1]);
                 let (d_x_view, d_y) = (&mut d_x.view_mut(), matrix(&weight, rows));
                 mlp.backward(&mut d_params, Some(d_x_view), &d_y, &mut buffers, &x, &i[1]);
-                vec![d_x.into_raw_vec_and_offset().0, d_params]
+                vec![d_x.into_raw_vec_and_offset().0, d_params.values().to_vec()]
             },
         ),
     }

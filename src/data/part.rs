@@ -263,8 +263,9 @@ impl Part {
             rows.len() * width,
             "gather: the output has another size than the rows"
         );
+        // In additions; rows that lie anywhere come slowly from memory.
         let cost =
-            if matches!(self.binarize, Binarize::Static | Binarize::Dynamic) { 8 } else { 1 };
+            if matches!(self.binarize, Binarize::Static | Binarize::Dynamic) { 16 } else { 4 };
         let out = crate::parallel::RowsMut::new(out, width);
         let failure = Mutex::new(None);
         crate::parallel::rows(out, rows.len(), cost * width, &|first, count, mut out| {

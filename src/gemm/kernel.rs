@@ -432,12 +432,16 @@ pub(super) fn add_to_row<S: Simd, const N: usize>(
 ) {
     let width = c.len();
     let (whole, rest) = S::as_mut_simd_f32s(c);
-    // The usual case without a look at each vector.
-    if let (Accum::Add, Some(c)) = (start, whole.first_chunk_mut::<N>()) {
-        for v in 0..N {
-            c[v] = simd.add_f32s(c[v], sums[v]);
+    // The usual cases without a look at each vector.
+    match (start, whole.first_chunk_mut::<N>()) {
+        (Accum::Replace, Some(c)) => return *c = *sums,
+        (Accum::Add, Some(c)) => {
+            for v in 0..N {
+                c[v] = simd.add_f32s(c[v], sums[v]);
+            }
+            return;
         }
-        return;
+        _ => {}
     }
     for v in 0..N {
         let from = match start {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A panel whose columns lie in one piece is transposed on the way, in squares of eight by eight that
-//! stay in registers.
+//! stay in registers. The lists of `sparse.rs` are filled with the same kind of shuffles.
 
 use super::Operand;
 use super::kernel::{PACKED_ROWS, TERMS, outlined};
@@ -162,9 +162,12 @@ struct Transpose<'p, 'b> {
 
 /// Rows and columns of a square.
 pub(super) const SIDE: usize = 8;
-type Square = [[f32; SIDE]; SIDE];
+pub(super) type Square = [[f32; SIDE]; SIDE];
 
-/// What a processor needs to transpose a square.
+/// As many values as there are in a row of a square.
+pub(super) type Run = [f32; SIDE];
+
+/// What a processor needs to move values between the lanes of a vector.
 #[derive(Clone, Copy)]
 pub(super) struct Shuffles {
     #[cfg(target_arch = "x86_64")]
@@ -188,6 +191,16 @@ impl Shuffles {
         return transposed_x86(self.simd, square);
         #[cfg(not(target_arch = "x86_64"))]
         transposed(square)
+    }
+
+    /// What is not zero in front, in order: the places it came from, the values, and how many. Behind
+    /// these is anything.
+    #[inline(always)]
+    pub(super) fn without_zeros(self, run: Run) -> ([u8; SIDE], Run, usize) {
+        #[cfg(target_arch = "x86_64")]
+        return without_zeros_x86(self.simd, run);
+        #[cfg(not(target_arch = "x86_64"))]
+        without_zeros(run)
     }
 }
 
@@ -269,15 +282,75 @@ fn transposed_x86(simd: pulp::x86::V3, square: Square) -> Square {
     ])
 }
 
-#[cfg(test)]
+/// [`Shuffles::without_zeros`], by the definition.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline(always)]
+fn without_zeros(run: Run) -> ([u8; SIDE], Run, usize) {
+    let (mut places, mut values, mut count) = ([0; SIDE], [0.0; SIDE], 0);
+    for (place, value) in run.into_iter().enumerate() {
+        if value != 0.0 {
+            (places[count], values[count]) = (place as u8, value);
+            count += 1;
+        }
+    }
+    (places, values, count)
+}
+
+/// The same with one shuffle, which a table knows for each of the 256 patterns of zeros.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn without_zeros_x86(simd: pulp::x86::V3, run: Run) -> ([u8; SIDE], Run, usize) {
+    use pulp::bytemuck::cast;
+    use std::arch::x86_64::{__m256, _CMP_NEQ_UQ};
+    let values: __m256 = cast(run);
+    let unequal = simd.avx._mm256_cmp_ps::<_CMP_NEQ_UQ>(values, cast([0f32; SIDE]));
+    let pattern = simd.avx._mm256_movemask_ps(unequal) as u8;
+    let places = PLACES[pattern as usize];
+    let order = cast(places.map(u32::from));
+    let values = cast(simd.avx2._mm256_permutevar8x32_ps(values, order));
+    (places, values, pattern.count_ones() as usize)
+}
+
+/// The places of the bits that are set, in ascending order.
+#[cfg(target_arch = "x86_64")]
+const PLACES: [[u8; SIDE]; 256] = {
+    let mut table = [[0; SIDE]; 256];
+    let mut pattern = 0;
+    while pattern < table.len() {
+        let (mut place, mut count) = (0, 0);
+        while place < SIDE {
+            if pattern >> place & 1 == 1 {
+                table[pattern][count] = place as u8;
+                count += 1;
+            }
+            place += 1;
+        }
+        pattern += 1;
+    }
+    table
+};
+
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
-    #[cfg(target_arch = "x86_64")]
+    use super::*;
+
     #[test]
-    fn shuffles_transpose() {
+    fn shuffles_follow_the_definition() {
         let Some(simd) = pulp::x86::V3::try_new() else {
             return eprintln!("skipped: this processor has no AVX2");
         };
         let square = std::array::from_fn(|j| std::array::from_fn(|k| (10 * j + k) as f32));
-        assert_eq!(super::transposed_x86(simd, square), super::transposed(square));
+        assert_eq!(transposed_x86(simd, square), transposed(square));
+        let values = [1.5, f32::NAN, -1e-45, f32::INFINITY, -3.0, 1e-30, 7.0, 8.0];
+        for pattern in 0..256 {
+            let zero = |j| if j % 2 == 0 { 0.0 } else { -0.0 };
+            let run =
+                std::array::from_fn(|j| if pattern >> j & 1 == 1 { values[j] } else { zero(j) });
+            let ((places, found, count), want) = (without_zeros_x86(simd, run), without_zeros(run));
+            assert_eq!((count, &places[..count]), (want.2, &want.0[..count]));
+            let bits =
+                |values: &Run| values[..count].iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&found), bits(&want.1), "{run:?}");
+        }
     }
 }

@@ -23,7 +23,7 @@
 //! multiply–adds: a term costs about 1.6 times what it costs in a dense tile.
 
 use super::kernel::{ROWS, TERMS, add_product, add_to_row, outlined, row_slices};
-use super::pack::{Buffers, Panel, SIDE, Shuffles, pack_right};
+use super::pack::{Buffers, Panel, Run, SIDE, Shuffles, pack_right};
 use super::{Accum, Operand};
 use crate::simd;
 use ndarray::{ArrayViewMut2, Axis};
@@ -38,62 +38,91 @@ const LOOKED_AT: usize = 8;
 /// Fewer rows are not worth a search for zeros.
 const FEWEST_ROWS: usize = 8;
 
-/// Values that are looked at together in the search for zeros, which often lie in runs.
-const RUN: usize = 8;
-
-/// A value that is not zero, and its place in the block.
-#[derive(Clone, Copy, Default)]
-struct Term {
-    place: u32,
-    value: f32,
+/// What is not zero in a row of the left side, in a block of [`TERMS`].
+struct List {
+    places: [u32; PLACES],
+    values: [f32; PLACES],
+    length: usize,
 }
 
-/// The terms of up to [`ROWS`] rows in a block of [`TERMS`].
-pub(super) struct Lists {
-    terms: Vec<[Term; PLACES]>,
-    lengths: Vec<usize>,
+/// Places of a list: those behind the last term are written too, and lists that are a power of two apart
+/// would push each other out of the cache.
+const PLACES: usize = TERMS + SIDE;
+
+impl List {
+    const EMPTY: List = List { places: [0; PLACES], values: [0.0; PLACES], length: 0 };
+
+    /// Adds what is not zero among the values from `first` on. Without a branch: all of them are written,
+    /// and those that count are kept.
+    #[inline(always)]
+    fn append(&mut self, shuffles: Shuffles, first: usize, run: Run) {
+        let (places, values, count) = shuffles.without_zeros(run);
+        let end = self.length..self.length + SIDE;
+        self.places[end.clone()].copy_from_slice(&places.map(|place| first as u32 + place as u32));
+        self.values[end].copy_from_slice(&values);
+        self.length += count;
+    }
+
+    /// The places and values.
+    #[inline(always)]
+    fn terms(&self) -> (&[u32], &[f32]) {
+        (&self.places[..self.length], &self.values[..self.length])
+    }
 }
 
-/// Places of a list: one is written behind the last term, and lists that are a power of two apart would
-/// push each other out of the cache.
-const PLACES: usize = TERMS + 8;
+/// The lists of up to [`ROWS`] rows.
+pub(super) struct Lists(Vec<List>);
 
 impl Default for Lists {
     fn default() -> Self {
-        Lists { terms: vec![[Term::default(); PLACES]; ROWS], lengths: vec![0; ROWS] }
+        Lists((0..ROWS).map(|_| List::EMPTY).collect())
     }
+}
+
+/// Up to eight values, with zeros behind them.
+#[inline(always)]
+fn run_of(values: &[f32]) -> Run {
+    values.first_chunk().copied().unwrap_or_else(
+        #[inline(always)]
+        || {
+            let mut run = [0.0; SIDE];
+            run[..values.len()].copy_from_slice(values);
+            run
+        },
+    )
+}
+
+/// Whether all values are zeros, and need not be looked at one by one.
+#[inline(always)]
+fn all_zero(run: &Run) -> bool {
+    run.iter().fold(0, |any, value| any | magnitude(*value)) == 0
 }
 
 impl Lists {
     /// Finds the terms of `m` rows of the left side.
     #[inline(always)]
     fn fill(&mut self, left: Operand<'_, f32>, m: usize, terms: usize) {
-        let (lists, lengths) = (&mut self.terms[..m], &mut self.lengths[..m]);
+        let (lists, shuffles) = (&mut self.0[..m], Shuffles::new());
+        lists.iter_mut().for_each(|list| list.length = 0);
         if left.columns == 1 {
-            for ((list, length), row) in
-                lists.iter_mut().zip(lengths).zip(left.data.chunks(left.rows))
-            {
-                let mut place = 0;
-                *length = 0;
-                for run in row[..terms].chunks(RUN) {
-                    if !all_zero(run) {
-                        *length =
-                            (place..).zip(run).fold(*length, |length, at| append(list, length, at));
-                    }
-                    place += run.len();
+            for (list, row) in lists.iter_mut().zip(left.data.chunks(left.rows)) {
+                for (i, values) in row[..terms].chunks(SIDE).enumerate() {
+                    list.append(shuffles, i * SIDE, run_of(values));
                 }
             }
         } else {
-            lengths.fill(0);
-            let groups = lists.chunks_mut(RUN).zip(lengths.chunks_mut(RUN)).enumerate();
-            for (group, (lists, lengths)) in groups {
-                for (place, column) in left.data.chunks(left.columns).take(terms).enumerate() {
-                    let run = &column[group * RUN..][..lists.len()];
-                    if !all_zero(run) {
-                        for ((list, length), value) in lists.iter_mut().zip(&mut *lengths).zip(run)
-                        {
-                            *length = append(list, *length, (place, value));
-                        }
+            for (group, lists) in lists.chunks_mut(SIDE).enumerate() {
+                let mut columns = left.data.chunks(left.columns).take(terms);
+                for first in (0..terms).step_by(SIDE) {
+                    let mut square = [[0.0; SIDE]; SIDE];
+                    for (run, column) in square.iter_mut().zip(&mut columns) {
+                        *run = run_of(&column[group * SIDE..][..lists.len()]);
+                    }
+                    if square.iter().all(all_zero) {
+                        continue;
+                    }
+                    for (list, run) in lists.iter_mut().zip(shuffles.transposed(square)) {
+                        list.append(shuffles, first, run);
                     }
                 }
             }
@@ -102,25 +131,9 @@ impl Lists {
 
     /// The lists of all rows, in order.
     #[inline(always)]
-    fn of(&self, m: usize) -> impl Iterator<Item = &[Term]> {
-        self.terms[..m].iter().zip(&self.lengths).map(|(list, &length)| &list[..length])
+    fn of(&self, m: usize) -> impl Iterator<Item = &List> {
+        self.0[..m].iter()
     }
-}
-
-/// Whether none of up to [`RUN`] values needs to be looked at alone.
-#[inline(always)]
-fn all_zero(run: &[f32]) -> bool {
-    match run.first_chunk::<RUN>() {
-        Some(run) => run.iter().fold(0, |any, value| any | magnitude(*value)) == 0,
-        None => false,
-    }
-}
-
-/// Without a branch: the place behind the list is always written, and kept if the value is not zero.
-#[inline(always)]
-fn append(list: &mut [Term; PLACES], length: usize, (place, &value): (usize, &f32)) -> usize {
-    list[length] = Term { place: place as u32, value };
-    length + (magnitude(value) != 0) as usize
 }
 
 /// The bits of |value|, which are 0 for zeros of both signs.
@@ -262,10 +275,11 @@ impl Part<'_, '_> {
 
 /// `Σ value ⊗ panel[place]` over a list.
 #[inline(always)]
-fn sum<S: Simd, const N: usize>(simd: S, list: &[Term], panel: &[[S::f32s; N]]) -> [S::f32s; N] {
+fn sum<S: Simd, const N: usize>(simd: S, list: &List, panel: &[[S::f32s; N]]) -> [S::f32s; N] {
     let mut sums = [simd.splat_f32s(0.0); N];
-    for term in list {
-        add_product(simd, &mut sums, term.value, panel[term.place as usize]);
+    let (places, values) = list.terms();
+    for (place, value) in places.iter().zip(values) {
+        add_product(simd, &mut sums, *value, panel[*place as usize]);
     }
     sums
 }
@@ -290,12 +304,12 @@ impl<const N: usize> WithSimd for IntoRows<'_, '_, '_, '_, N> {
     }
 }
 
-/// `c += sums`, all of them or as many as c has.
+/// `change(c, sums)`, for all of them or as many as c has.
 #[inline(always)]
-fn add(c: &mut [f32], sums: &[f32; SIDE]) {
+fn change(c: &mut [f32], sums: &[f32; SIDE], change: impl Fn(&mut f32, f32)) {
     match c.first_chunk_mut::<SIDE>() {
-        Some(c) => (0..SIDE).for_each(|j| c[j] += sums[j]),
-        None => c.iter_mut().zip(sums).for_each(|(c, s)| *c += s),
+        Some(c) => (0..SIDE).for_each(|j| change(&mut c[j], sums[j])),
+        None => c.iter_mut().zip(sums).for_each(|(c, s)| change(c, *s)),
     }
 }
 
@@ -330,8 +344,18 @@ impl<const N: usize> WithSimd for IntoColumns<'_, '_, '_, '_, N> {
                 for (c, sums) in rows.iter_mut().zip(&turned) {
                     let c = &mut c[first..][..count];
                     match start {
-                        Accum::Add => add(c, sums),
-                        Accum::Replace => c.copy_from_slice(&sums[..count]),
+                        Accum::Add => change(
+                            c,
+                            sums,
+                            #[inline(always)]
+                            |c, s| *c += s,
+                        ),
+                        Accum::Replace => change(
+                            c,
+                            sums,
+                            #[inline(always)]
+                            |c, s| *c = s,
+                        ),
                         Accum::Row(row) => {
                             for ((c, s), start) in c.iter_mut().zip(sums).zip(&row[first..]) {
                                 *c = start + s;

@@ -15,7 +15,7 @@
 use crate::error::{Error, Result};
 use crate::gemm::{Accum, matmul};
 use crate::parallel::{self, RowsMut};
-use crate::params::{Layout, Matrix, Vector};
+use crate::params::{Gradient, Layout, Matrix, Vector};
 use crate::real::Real;
 use crate::rng::Address;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -129,14 +129,15 @@ impl Dense {
     /// If the shapes do not fit, or `d_y` is not in standard layout.
     pub fn backward<T: Real>(
         &self,
-        d_params: &mut [T],
+        d_params: &mut Gradient<T>,
         d_x: Option<&mut ArrayViewMut2<T>>,
         d_y: &ArrayView2<T>,
         x: &ArrayView2<T>,
         params: &[T],
     ) {
-        matmul(&mut self.weight.of_mut(d_params), &d_y.t(), x, Accum::Add);
-        add_column_sums(self.bias.of_mut(d_params), d_y);
+        let (mut d_weight, start) = d_params.matrix(self.weight);
+        matmul(&mut d_weight, &d_y.t(), x, start);
+        add_column_sums(d_params.vector(self.bias), d_y);
         if let Some(d_x) = d_x {
             matmul(d_x, d_y, &self.weight.of(params), Accum::Replace);
         }

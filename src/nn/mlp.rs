@@ -10,7 +10,7 @@
 
 use super::activation::Activation;
 use super::dense::{Dense, Init};
-use crate::params::Layout;
+use crate::params::{Gradient, Layout};
 use crate::real::Real;
 use crate::rng::Address;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -138,7 +138,7 @@ impl Mlp {
     /// If shapes differ from the forward pass, or the buffers have no room for gradients.
     pub fn backward<T: Real>(
         &self,
-        d_params: &mut [T],
+        d_params: &mut Gradient<T>,
         mut d_x: Option<&mut ArrayViewMut2<T>>,
         d_out: &ArrayView2<T>,
         buffers: &mut MlpBuffers<T>,

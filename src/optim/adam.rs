@@ -84,16 +84,16 @@ impl<T: Real> Adam<T> {
         self.step
     }
 
-    /// One step down `gradient · scale`, with learning rate `lr`; clears the gradient and tells the
-    /// average of the new parameters. The scale is the clipping factor. All of it is one pass,
-    /// because the buffers are larger than a core's cache.
+    /// One step down `gradient · scale`, with learning rate `lr`; tells the average of the new
+    /// parameters. The scale is the clipping factor. All of it is one pass, because the buffers are
+    /// larger than a core's cache.
     ///
     /// # Panics
     /// If the lengths differ from the state's.
     pub fn update(
         &mut self,
         params: &mut [T],
-        gradient: &mut [T],
+        gradient: &[T],
         scale: T,
         lr: f64,
         average: Option<&mut Average>,
@@ -114,17 +114,17 @@ impl<T: Real> Adam<T> {
             None => (RowsMut::none(), None),
         };
         let out = (
-            (RowsMut::new(params, 1), RowsMut::new(gradient, 1)),
-            ((RowsMut::new(&mut self.m, 1), RowsMut::new(&mut self.v, 1)), sum),
+            (RowsMut::new(params, 1), sum),
+            (RowsMut::new(&mut self.m, 1), RowsMut::new(&mut self.v, 1)),
         );
-        parallel::rows(out, n, 8, &|_, _, ((p, g), ((m, v), sum))| {
-            let (p, g, m, v) = (p.into_slice(), g.into_slice(), m.into_slice(), v.into_slice());
+        parallel::rows(out, n, 8, &|first, count, ((p, sum), (m, v))| {
+            let (p, m, v) = (p.into_slice(), m.into_slice(), v.into_slice());
+            let g = &gradient[first..first + count];
             simd::dispatch(
                 #[inline(always)]
                 || {
-                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                        let d = *g * scale;
-                        *g = T::zero();
+                    for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let d = g * scale;
                         *m = normal_or_zero(b1 * *m + c1 * d);
                         *v = normal_or_zero(b2 * *v + c2 * d * d);
                         *p = keep * *p - step_size * *m / (v.sqrt() + epsilon);
@@ -160,9 +160,7 @@ mod tests {
         let mut params = [0.3f64];
         let (mut p, mut m, mut v) = (0.3f64, 0.0, 0.0);
         for (t, g) in gradients.into_iter().enumerate() {
-            let mut gradient = [2.0 * g];
-            adam.update(&mut params, &mut gradient, 0.5, lr, None);
-            assert_eq!(gradient, [0.0]);
+            adam.update(&mut params, &[2.0 * g], 0.5, lr, None);
             p -= lr * 0.1 * p;
             m = 0.9 * m + 0.1 * g;
             v = 0.999 * v + 0.001 * g * g;
@@ -177,10 +175,10 @@ mod tests {
     #[test]
     fn moments_do_not_become_subnormal() {
         let (mut adam, mut params) = (Adam::new(AdamConfig::default(), 3), [0f32; 3]);
-        adam.update(&mut params, &mut [1.0, 1e-22, f32::NAN], 1.0, 1e-3, None);
+        adam.update(&mut params, &[1.0, 1e-22, f32::NAN], 1.0, 1e-3, None);
         assert_eq!(adam.v[1], 0.0);
         for _ in 0..900 {
-            adam.update(&mut params, &mut [0.0; 3], 1.0, 1e-3, None);
+            adam.update(&mut params, &[0.0; 3], 1.0, 1e-3, None);
         }
         assert_eq!(adam.m[..2], [0.0; 2]);
         assert!(adam.v[0].is_normal() && adam.m[2].is_nan());
@@ -191,7 +189,7 @@ mod tests {
     fn first_step_is_the_learning_rate() {
         for g in [1e-3f64, 1.0, 1e3] {
             let (mut adam, mut params) = (Adam::new(AdamConfig::default(), 1), [0.0]);
-            adam.update(&mut params, &mut [g], 1.0, 1e-3, None);
+            adam.update(&mut params, &[g], 1.0, 1e-3, None);
             assert!((params[0] + 1e-3).abs() < 1e-7, "{}", params[0]);
         }
     }

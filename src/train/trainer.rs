@@ -8,6 +8,7 @@ use crate::evaluate::Evaluator;
 use crate::objective::{self, Objective};
 use crate::optim::{Adam, Average, all_finite, clip, global_norm};
 use crate::parallel;
+use crate::params::Gradient;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
@@ -60,7 +61,7 @@ pub struct Trainer<T> {
     objective: Box<dyn Objective<T>>,
     held_out: Box<dyn Objective<T>>,
     pub(crate) params: Vec<T>,
-    gradient: Vec<T>,
+    gradient: Gradient<T>,
     pub(crate) adam: Adam<T>,
     pub(crate) average: Option<Average>,
     pub(crate) progress: Progress,
@@ -129,7 +130,7 @@ impl<T: Real> Trainer<T> {
             x: vec![T::zero(); rows * vae.config().width],
             held_out: objective.held_out(),
             objective,
-            gradient: vec![T::zero(); len],
+            gradient: Gradient::zeros(vae.layout()),
             adam: Adam::new(config.adam, len),
             average: config.average.map(|decay| Average::new(decay, len)),
             averaged: if config.average.is_some() { params.clone() } else { Vec::new() },
@@ -275,6 +276,7 @@ impl<T: Real> Trainer<T> {
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
         let noise = Noise { address, rows, first_sample: 0 };
+        self.gradient.clear();
         let score = parallel::enter(|| {
             self.vae.loss_and_gradient(
                 &mut self.gradient,
@@ -287,14 +289,14 @@ impl<T: Real> Trainer<T> {
             )
         });
         let step = self.adam.steps() + 1;
-        let gradient = || (!all_finite(&self.gradient)).then_some("gradient");
-        if let Some(term) = score.broken_term().or_else(gradient) {
-            self.gradient.fill(T::zero());
+        let gradient = self.gradient.values();
+        let broken = || (!all_finite(gradient)).then_some("gradient");
+        if let Some(term) = score.broken_term().or_else(broken) {
             return Err(Error::NonFinite { step, term });
         }
-        let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(&self.gradient), max));
+        let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(gradient), max));
         let (scale, average) = (T::from_f64(scale), self.average.as_mut());
-        self.adam.update(&mut self.params, &mut self.gradient, scale, lr, average);
+        self.adam.update(&mut self.params, gradient, scale, lr, average);
         let score = score.in_units(self.parts.train.log_volume());
         let report = StepReport { step, score, rows: rows.len() };
         self.progress.batch += 1;

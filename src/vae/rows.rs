@@ -8,7 +8,7 @@ use crate::real::Real;
 use ndarray::Array2;
 
 /// Rough cost of one normal draw, in additions, for the decision to use a second thread.
-const NOISE_COST: usize = 16;
+const NOISE_COST: usize = 48;
 
 /// `eps_bk ← N(0, I)` from the address of sample k of dataset row b at level l; `[B·K, Z]`.
 pub(super) fn fill_noise<T: Real>(
@@ -112,6 +112,7 @@ mod tests {
     use super::*;
     use crate::family::Spec;
     use crate::objective::{Objective, Terms, Weights};
+    use crate::params::Gradient;
     use crate::rng::{Address, Purpose};
     use crate::vae::{LevelConfig, Pass, Vae, VaeConfig, Workspace};
     use ndarray::array;
@@ -181,7 +182,7 @@ mod tests {
             for beta in [1.0, 0.0] {
                 let gradient = |weight: f64| {
                     let mut ws = Workspace::new(&vae, 3, 4, Pass::Gradient).unwrap();
-                    let mut d = vec![0.0; params.len()];
+                    let mut d = Gradient::zeros(vae.layout());
                     let objective = EverySecond(weight);
                     vae.loss_and_gradient(
                         &mut d,
@@ -192,7 +193,7 @@ mod tests {
                         &objective,
                         beta,
                     );
-                    d
+                    d.values().to_vec()
                 };
                 let (without, with) = (gradient(0.0), gradient(1e-200));
                 let largest = with.iter().fold(0.0, |max: f64, d| max.max(d.abs()));

@@ -34,6 +34,7 @@ use elbo::family::Spec;
 use elbo::nn::{Activation, Init};
 use elbo::objective;
 use elbo::optim::{Adam, AdamConfig};
+use elbo::params::Gradient;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};

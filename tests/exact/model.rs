@@ -95,20 +95,21 @@ impl Model {
         let objective = objective::build(&Spec::new(objective)).unwrap();
         let mut ws = Workspace::new(&self.vae, BATCH, samples, Pass::Gradient).unwrap();
         let mut adam = Adam::new(AdamConfig::default(), self.params.len());
-        let mut gradient = vec![0.0; self.params.len()];
+        let mut d_params = Gradient::zeros(self.vae.layout());
         let rows: Vec<usize> = (0..BATCH).collect();
         for step in 0..STEPS {
             let x = chain.draw(BATCH, data(step));
             let noise = Noise { address: noise(step), rows: &rows, first_sample: 0 };
             let (x, params) = (&x.view(), &self.params);
-            gradient.fill(0.0);
-            self.vae.loss_and_gradient(&mut gradient, &mut ws, x, params, noise, &*objective, 1.0);
+            d_params.clear();
+            self.vae.loss_and_gradient(&mut d_params, &mut ws, x, params, noise, &*objective, 1.0);
+            let mut gradient = d_params.values().to_vec();
             for slot in self.vae.layout().slots().iter().filter(|s| s.name.starts_with("decoder")) {
                 gradient[slot.range()].fill(0.0);
             }
             // Down to zero in a line, so that the noise of the last steps averages out.
             let rate = 0.1 * (1.0 - step as f64 / STEPS as f64);
-            adam.update(&mut self.params, &mut gradient, 1.0, rate, None);
+            adam.update(&mut self.params, &gradient, 1.0, rate, None);
         }
     }
 }

@@ -31,7 +31,7 @@ use elbo::family::{Member, Spec};
 use elbo::math;
 use elbo::nn::{Activation, Dense};
 use elbo::objective::{self, Terms, Weights};
-use elbo::params::Layout;
+use elbo::params::{Gradient, Layout};
 use elbo::prior;
 use elbo::real::Real;
 use elbo::rng::{Address, Purpose};

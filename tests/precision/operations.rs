@@ -182,10 +182,10 @@ impl Operation for DensePair {
         let dense = Dense::new(&mut layout, "dense", self.inputs, self.outputs);
         let (x, d_y) = (matrix(x, self.rows), matrix(d_y, self.rows));
         let mut y = Array2::zeros((self.rows, self.outputs));
-        let (mut d_x, mut d_params) = (Array2::zeros(x.dim()), zeros(params.len()));
+        let (mut d_x, mut d_params) = (Array2::zeros(x.dim()), Gradient::zeros(&layout));
         dense.forward(&mut y.view_mut(), &x, params);
         dense.backward(&mut d_params, Some(&mut d_x.view_mut()), &d_y, &x, params);
-        vec![("y", flat(y)), ("d_x", flat(d_x)), ("d_parameters", d_params)]
+        vec![("y", flat(y)), ("d_x", flat(d_x)), ("d_parameters", d_params.values().to_vec())]
     }
 }
 
@@ -214,10 +214,10 @@ impl Operation for Model {
         let mut ws = Workspace::new(&vae, Self::ROWS, Self::SAMPLES, Pass::Gradient).unwrap();
         let noise =
             Noise { address: Address::new(1, Purpose::Check), rows: &[4, 9, 2], first_sample: 0 };
-        let (x, mut d) = (matrix(x, Self::ROWS), zeros(params.len()));
+        let (x, mut d) = (matrix(x, Self::ROWS), Gradient::zeros(vae.layout()));
         let score =
             vae.loss_and_gradient(&mut d, &mut ws, &x, params, noise, &*objective, T::one());
-        vec![("loss", vec![T::from_f64(score.loss)]), ("gradient", d)]
+        vec![("loss", vec![T::from_f64(score.loss)]), ("gradient", d.values().to_vec())]
     }
 }
 
