@@ -7,7 +7,9 @@
 //! Names and shapes are PyTorch's (`encoder.0.layers.0.weight [out, in]`), so a model file reads
 //! elsewhere without translation.
 
-use crate::gemm::Accum;
+use crate::gemm::{Accum, matmul};
+use crate::math::map_sum;
+use crate::optim::all_finite;
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
@@ -165,14 +167,22 @@ impl Vector {
 
 /// The gradient of all parameters, in which derivatives add up.
 ///
-/// What nothing was added to since it was cleared counts as zero without having been written: the first
-/// addition writes, where it would have to read zeros and add to them. The buffer is larger than a
-/// core's cache, and a step then passes over it twice less.
+/// It is larger than a core's cache, so it is passed over as rarely as can be. What nothing was added to
+/// since it was cleared counts as zero without having been written: the first addition writes, where
+/// it would have to read zeros and add to them. And that a product is finite follows from its
+/// factors, if they are smaller: by Cauchy and Schwarz (Σ_k a_ik b_kj)² ≤ Σ a² · Σ b².
 #[derive(Clone, Debug)]
 pub struct Gradient<T> {
     values: Vec<T>,
-    /// The places that were added to, in ascending order. All else counts as zero.
-    written: Vec<Range<usize>>,
+    /// What was added to, in ascending order of the places. All else counts as zero.
+    written: Vec<Written>,
+}
+
+#[derive(Clone, Debug)]
+struct Written {
+    place: Range<usize>,
+    /// What no element exceeds; infinite or NaN if only a look can tell.
+    bound: f64,
 }
 
 impl<T: Real> Gradient<T> {
@@ -187,22 +197,29 @@ impl<T: Real> Gradient<T> {
         self.written.clear();
     }
 
-    /// Whether `place` is still to be written, which it counts as from now on.
-    fn is_first(&mut self, place: Range<usize>) -> bool {
-        let found = self.written.binary_search_by_key(&place.start, |written| written.start);
-        if let Err(i) = found {
-            self.written.insert(i, place);
+    /// Notes that `place` is written, by the index in the notes; and whether it was not before.
+    fn note(&mut self, place: Range<usize>) -> (usize, bool) {
+        match self.written.binary_search_by_key(&place.start, |written| written.place.start) {
+            Ok(i) => (i, false),
+            Err(i) => {
+                self.written.insert(i, Written { place, bound: 0.0 });
+                (i, true)
+            }
         }
-        found.is_err()
     }
 
-    /// The derivatives with respect to a matrix, to add to: by a product that starts from what is said.
+    /// `d_W += a·b`, for the derivatives with respect to the matrix W; `a: [rows, k]`, `b: [k, cols]`.
     ///
     /// # Panics
-    /// If the matrix is of another layout, with more elements.
-    pub fn matrix(&mut self, at: Matrix) -> (ArrayViewMut2<'_, T>, Accum<'static, T>) {
-        let start = if self.is_first(at.range()) { Accum::Replace } else { Accum::Add };
-        (at.of_mut(&mut self.values), start)
+    /// If the shapes do not fit, or the matrix is of another layout, with more elements.
+    pub fn add_product(&mut self, at: Matrix, a: &ArrayView2<T>, b: &ArrayView2<T>) {
+        let (note, first) = self.note(at.range());
+        let start = if first { Accum::Replace } else { Accum::Add };
+        matmul(&mut at.of_mut(&mut self.values), a, b, start);
+        self.written[note].bound += match (a.as_slice_memory_order(), b.as_slice_memory_order()) {
+            (Some(a), Some(b)) if 2 * (a.len() + b.len()) < at.rows * at.cols => norm(a) * norm(b),
+            _ => f64::INFINITY,
+        };
     }
 
     /// The derivatives with respect to a vector, to add to.
@@ -211,16 +228,28 @@ impl<T: Real> Gradient<T> {
     /// If the vector is of another layout, with more elements.
     pub fn vector(&mut self, at: Vector) -> &mut [T] {
         // An empty one lies where the next tensor starts.
-        if at.len > 0 && self.is_first(at.range()) {
-            at.of_mut(&mut self.values).fill(T::zero());
+        if at.len > 0 {
+            let (note, first) = self.note(at.range());
+            self.written[note].bound = f64::INFINITY;
+            if first {
+                at.of_mut(&mut self.values).fill(T::zero());
+            }
         }
         at.of_mut(&mut self.values)
+    }
+
+    /// Whether no derivative is infinite or NaN.
+    pub fn is_finite(&self) -> bool {
+        // Half: the bound and the sums that it bounds are rounded.
+        let most = T::MAX.to_f64() / 2.0;
+        let looks_finite = |place: &Range<usize>| all_finite(&self.values[place.clone()]);
+        self.written.iter().all(|w| w.bound < most || looks_finite(&w.place))
     }
 
     /// All derivatives, flat.
     pub fn values(&mut self) -> &[T] {
         let mut end = 0;
-        for place in &self.written {
+        for Written { place, .. } in &self.written {
             self.values[end..place.start].fill(T::zero());
             end = place.end;
         }
@@ -229,9 +258,21 @@ impl<T: Real> Gradient<T> {
     }
 }
 
+/// √ Σ a². Not finite if an element is not.
+fn norm<T: Real>(a: &[T]) -> f64 {
+    let squares = map_sum(
+        [],
+        [a],
+        #[inline(always)]
+        |[a]| ([], a * a),
+    );
+    squares.to_f64().sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
 
     /// What was there before `clear` is gone, wherever it was, and adding twice adds twice.
     #[test]
@@ -242,24 +283,56 @@ mod tests {
         let none = layout.scalars("none", [].into_iter());
         let last = layout.vector("last", 1);
         let mut gradient = Gradient::<f64>::zeros(&layout);
-        for at in [first, last] {
-            gradient.vector(at).fill(f64::NAN);
-        }
-        gradient.matrix(matrix).0.fill(f64::NAN);
-        gradient.clear();
+        let spoil = |gradient: &mut Gradient<f64>, matrices: &[Matrix]| {
+            [first, last].into_iter().for_each(|at| gradient.vector(at).fill(f64::NAN));
+            for at in matrices {
+                at.of_mut(&mut gradient.values).fill(f64::NAN);
+            }
+            gradient.clear();
+        };
+        spoil(&mut gradient, &[matrix]);
         assert_eq!(gradient.values(), [0.0; 5]);
-        for at in [first, last] {
-            gradient.vector(at).fill(f64::NAN);
-        }
-        gradient.clear();
+        spoil(&mut gradient, &[matrix]);
         assert!(gradient.vector(none).is_empty());
-        assert_eq!(gradient.matrix(matrix).1, Accum::Replace);
-        gradient.matrix(matrix).0.fill(2.0);
+        let (a, b) = (Array2::from_elem((1, 1), 0.5), Array2::from_elem((1, 2), 3.0));
         for _ in 0..2 {
             gradient.vector(last)[0] += 1.5;
-            assert_eq!(gradient.matrix(matrix).1, Accum::Add);
+            gradient.add_product(matrix, &a.view(), &b.view());
         }
-        assert_eq!(gradient.values(), [0.0, 0.0, 2.0, 2.0, 3.0]);
-        assert_eq!(gradient.values(), [0.0, 0.0, 2.0, 2.0, 3.0]);
+        assert_eq!(gradient.values(), [0.0, 0.0, 3.0, 3.0, 3.0]);
+        assert_eq!(gradient.values(), [0.0, 0.0, 3.0, 3.0, 3.0]);
+    }
+
+    /// Wherever something that is not finite comes from, and only as long as it is there.
+    #[test]
+    fn what_is_not_finite_is_seen() {
+        let mut layout = Layout::default();
+        let (matrix, vector) = (layout.matrix("matrix", 3, 40), layout.vector("vector", 2));
+        let mut gradient = Gradient::<f32>::zeros(&layout);
+        let one = Array2::from_elem((3, 1), 1.0f32);
+        let product = |gradient: &mut Gradient<f32>, usual, value| {
+            let mut row = Array2::from_elem((1, 40), usual);
+            row[[0, 33]] = value;
+            gradient.add_product(matrix, &one.view(), &row.view());
+        };
+        // The largest of these have squares that overflow: only a look tells.
+        for (usual, bounded) in [(1.0, true), (1e-30, true), (1e18, true), (1e38, false)] {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                gradient.clear();
+                product(&mut gradient, usual, bad);
+                assert!(!gradient.is_finite());
+                product(&mut gradient, usual, usual);
+                assert!(!gradient.is_finite(), "what was added before is still there");
+                gradient.clear();
+                product(&mut gradient, usual, usual);
+                assert_eq!(gradient.written[0].bound.is_finite(), bounded);
+                assert!(gradient.is_finite());
+                gradient.vector(vector)[1] += bad;
+                assert!(!gradient.is_finite());
+            }
+        }
+        gradient.clear();
+        (0..4).for_each(|_| product(&mut gradient, 1e38, 1e38));
+        assert!(!gradient.is_finite(), "a sum that overflows");
     }
 }

@@ -37,6 +37,8 @@ pub trait Real:
     const EPSILON: Self;
     /// The smallest number with all its digits; those below it are subnormal.
     const MIN_POSITIVE: Self;
+    /// The largest number.
+    const MAX: Self;
     /// Minus infinity.
     const NEG_INFINITY: Self;
 
@@ -88,6 +90,7 @@ macro_rules! shared_methods {
     ($t:ty) => {
         const EPSILON: Self = <$t>::EPSILON;
         const MIN_POSITIVE: Self = <$t>::MIN_POSITIVE;
+        const MAX: Self = <$t>::MAX;
         const NEG_INFINITY: Self = <$t>::NEG_INFINITY;
         #[inline(always)]
         fn from_f64(x: f64) -> Self {

@@ -135,8 +135,7 @@ impl Dense {
         x: &ArrayView2<T>,
         params: &[T],
     ) {
-        let (mut d_weight, start) = d_params.matrix(self.weight);
-        matmul(&mut d_weight, &d_y.t(), x, start);
+        d_params.add_product(self.weight, &d_y.t(), x);
         add_column_sums(d_params.vector(self.bias), d_y);
         if let Some(d_x) = d_x {
             matmul(d_x, d_y, &self.weight.of(params), Accum::Replace);

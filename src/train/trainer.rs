@@ -289,11 +289,11 @@ impl<T: Real> Trainer<T> {
             )
         });
         let step = self.adam.steps() + 1;
-        let gradient = self.gradient.values();
-        let broken = || (!all_finite(gradient)).then_some("gradient");
+        let broken = || (!self.gradient.is_finite()).then_some("gradient");
         if let Some(term) = score.broken_term().or_else(broken) {
             return Err(Error::NonFinite { step, term });
         }
+        let gradient = self.gradient.values();
         let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(gradient), max));
         let (scale, average) = (T::from_f64(scale), self.average.as_mut());
         self.adam.update(&mut self.params, gradient, scale, lr, average);
