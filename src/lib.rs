@@ -54,6 +54,7 @@
 //! All are on by default. Without them (`default-features = false`) the crate needs `ndarray`,
 //! `matrixmultiply`, `rand`, `rand_distr` and what these bring.
 
+mod aligned;
 pub mod check;
 pub mod data;
 pub mod distribution;

@@ -7,6 +7,7 @@
 //! Names and shapes are PyTorch's (`encoder.0.layers.0.weight [out, in]`), so a model file reads
 //! elsewhere without translation.
 
+use crate::aligned::{Aligned, LINE};
 use crate::gemm::{Accum, matmul};
 use crate::math::map_sum;
 use crate::optim::all_finite;
@@ -51,6 +52,13 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Moves the end to the next line of the cache, if the buffer starts with one.
+    fn align(&mut self) {
+        // In f32; twice as far in f64. What cannot be added is caught by whoever allocates.
+        let line = LINE / size_of::<f32>();
+        self.len = self.len.checked_next_multiple_of(line).unwrap_or(usize::MAX);
+    }
+
     /// Adds a slot behind the others.
     fn push(&mut self, name: String, shape: Vec<usize>) -> Range<usize> {
         let slot = Slot { name, shape, offset: self.len };
@@ -62,18 +70,21 @@ impl Layout {
 
     /// Adds a weight matrix `[rows, cols]`.
     pub fn matrix(&mut self, name: impl Into<String>, rows: usize, cols: usize) -> Matrix {
+        self.align();
         let offset = self.push(name.into(), vec![rows, cols]).start;
         Matrix { offset, rows, cols }
     }
 
     /// Adds a vector `[len]`.
     pub fn vector(&mut self, name: impl Into<String>, len: usize) -> Vector {
+        self.align();
         let offset = self.push(name.into(), vec![len]).start;
         Vector { offset, len }
     }
 
     /// Adds scalars (`[1]` each, named `{prefix}.{name}`) that lie side by side and are used together.
     pub fn scalars<'a>(&mut self, prefix: &str, names: impl Iterator<Item = &'a str>) -> Vector {
+        self.align();
         let offset = self.len;
         for name in names {
             self.push(format!("{prefix}.{name}"), vec![1]);
@@ -86,9 +97,30 @@ impl Layout {
         &self.slots
     }
 
-    /// Number of elements of a buffer of this layout.
+    /// Number of elements of a buffer of this layout: of the parameters, and of the gaps between tensors,
+    /// which all start with a line of the cache.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.slots.iter().map(Slot::len).sum()
+    }
+
+    /// A buffer of this layout, from parameters that lie close together, tensor behind tensor.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn spread<T: Real>(&self, parameters: &[T]) -> Vec<T> {
+        assert_eq!(parameters.len(), self.parameters(), "another number of parameters");
+        let (mut buffer, mut rest) = (vec![T::zero(); self.len], parameters);
+        for slot in &self.slots {
+            let (values, behind) = rest.split_at(slot.len());
+            buffer[slot.range()].copy_from_slice(values);
+            rest = behind;
+        }
+        buffer
     }
 
     /// Whether there are no parameters.
@@ -173,7 +205,7 @@ impl Vector {
 /// factors, if they are smaller: by Cauchy and Schwarz (Σ_k a_ik b_kj)² ≤ Σ a² · Σ b².
 #[derive(Clone, Debug)]
 pub struct Gradient<T> {
-    values: Vec<T>,
+    values: Aligned<T>,
     /// What was added to, in ascending order of the places. All else counts as zero.
     written: Vec<Written>,
 }
@@ -189,7 +221,7 @@ impl<T: Real> Gradient<T> {
     /// All zeros, for parameters of this layout.
     pub fn zeros(layout: &Layout) -> Self {
         let written = Vec::with_capacity(layout.slots.len());
-        Gradient { values: vec![T::zero(); layout.len], written }
+        Gradient { values: Aligned::zeros(layout.len), written }
     }
 
     /// Makes all of it count as zero.
@@ -291,7 +323,7 @@ mod tests {
             gradient.clear();
         };
         spoil(&mut gradient, &[matrix]);
-        assert_eq!(gradient.values(), [0.0; 5]);
+        assert!(gradient.values().iter().all(|d| *d == 0.0));
         spoil(&mut gradient, &[matrix]);
         assert!(gradient.vector(none).is_empty());
         let (a, b) = (Array2::from_elem((1, 1), 0.5), Array2::from_elem((1, 2), 3.0));
@@ -299,8 +331,11 @@ mod tests {
             gradient.vector(last)[0] += 1.5;
             gradient.add_product(matrix, &a.view(), &b.view());
         }
-        assert_eq!(gradient.values(), [0.0, 0.0, 3.0, 3.0, 3.0]);
-        assert_eq!(gradient.values(), [0.0, 0.0, 3.0, 3.0, 3.0]);
+        for _ in 0..2 {
+            let values = gradient.values();
+            assert_eq!(matrix.of(values), ndarray::array![[3.0, 3.0]]);
+            assert_eq!(values, layout.spread(&[0.0, 0.0, 3.0, 3.0, 3.0]));
+        }
     }
 
     /// Wherever something that is not finite comes from, and only as long as it is there.

@@ -56,7 +56,9 @@ impl<T: Real> Model<T> {
         self.header.check_rows(width)?;
         let (found, wanted) = (self.params.len(), self.vae.layout().len());
         if found != wanted {
-            let message = format!("{found} weights are not the {wanted} of this structure");
+            let message = format!(
+                "{found} values are not a buffer of this structure's layout, which has {wanted}"
+            );
             return Err(Error::setting("params", message));
         }
         Ok(Session {

@@ -36,7 +36,7 @@ impl Model {
 
 impl Subject for Model {
     fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
-        let (params, noise) = (inputs.concat(), self.noise());
+        let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
         let score =
             self.vae.loss(&mut self.ws, &self.x.view(), &params, noise, &*self.objective, BETA);
         self.vae.kinks(&self.ws, &*self.objective, BETA, &mut |side| kinks.push(side));
@@ -44,7 +44,7 @@ impl Subject for Model {
     }
 
     fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let (params, noise) = (inputs.concat(), self.noise());
+        let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
         let mut d_params = Gradient::zeros(self.vae.layout());
         let x = &self.x.view();
         self.vae.loss_and_gradient(

@@ -284,7 +284,7 @@ fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
         thousands(count(parts.validation.as_ref())),
         thousands(count(parts.test.as_ref())),
         parts.train.data().width(),
-        thousands(trainer.vae().layout().len()),
+        thousands(trainer.vae().layout().parameters()),
         folder.0.display()
     ));
     if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {

@@ -11,6 +11,7 @@
 use super::Operand;
 use super::kernel::{PACKED_ROWS, TERMS, outlined};
 use super::sparse::Lists;
+use crate::aligned::Aligned;
 use pulp::{Simd, WithSimd};
 
 /// The most rows of a tile, and vectors of a panel with their lanes.
@@ -19,31 +20,9 @@ const LARGEST_PANEL: usize = 8 * 16;
 
 /// What a thread packs into.
 pub(super) struct Buffers {
-    pub(super) left: Aligned,
-    pub(super) right: Aligned,
+    pub(super) left: Aligned<f32>,
+    pub(super) right: Aligned<f32>,
     pub(super) lists: Lists,
-}
-
-/// Bytes of a line of the cache, and of the longest vector.
-const LINE: usize = 64;
-
-/// Values from the start of a line on. A vector that lies across two lines is loaded twice.
-pub(super) struct Aligned {
-    values: Vec<f32>,
-    first: usize,
-}
-
-impl Aligned {
-    fn zeros(length: usize) -> Self {
-        let values = vec![0.0; length + LINE / size_of::<f32>()];
-        let first = values.as_ptr().align_offset(LINE);
-        Aligned { values, first }
-    }
-
-    /// The first `length` values.
-    pub(super) fn head(&mut self, length: usize) -> &mut [f32] {
-        &mut self.values[self.first..][..length]
-    }
 }
 
 impl Default for Buffers {
@@ -61,12 +40,12 @@ impl Default for Buffers {
 #[inline(always)]
 pub(super) fn pack_left<'p, S: Simd, const R: usize>(
     simd: S,
-    buffer: &'p mut Aligned,
+    buffer: &'p mut Aligned<f32>,
     a: Operand<'_, f32>,
     m: usize,
     terms: usize,
 ) -> &'p [f32] {
-    let to = buffer.head(m.div_ceil(R) * terms * R);
+    let to = &mut buffer[..m.div_ceil(R) * terms * R];
     outlined(simd, Tiles::<R> { to: &mut *to, a, m, terms });
     to
 }
@@ -109,11 +88,11 @@ pub(super) struct Panel<'a> {
 #[inline(always)]
 pub(super) fn pack_right<'p, S: Simd>(
     simd: S,
-    buffer: &'p mut Aligned,
+    buffer: &'p mut Aligned<f32>,
     panel: Panel<'_>,
     stride: usize,
 ) -> &'p [f32] {
-    let to = buffer.head(panel.terms * stride);
+    let to = &mut buffer[..panel.terms * stride];
     if panel.b.columns != 1 {
         outlined(simd, Transpose { to: &mut *to, stride, panel });
     } else if panel.width == stride {

@@ -14,6 +14,7 @@
 //! ```
 
 use super::average::Average;
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::parallel::{self, RowsMut};
 use crate::real::Real;
@@ -67,8 +68,8 @@ impl AdamConfig {
 pub struct Adam<T> {
     config: AdamConfig,
     /// First and second moments, flat.
-    pub(crate) m: Vec<T>,
-    pub(crate) v: Vec<T>,
+    pub(crate) m: Aligned<T>,
+    pub(crate) v: Aligned<T>,
     /// Steps taken.
     pub(crate) step: u64,
 }
@@ -76,7 +77,7 @@ pub struct Adam<T> {
 impl<T: Real> Adam<T> {
     /// The state before the first step, for `len` parameters.
     pub fn new(config: AdamConfig, len: usize) -> Self {
-        Adam { config, m: vec![T::zero(); len], v: vec![T::zero(); len], step: 0 }
+        Adam { config, m: Aligned::zeros(len), v: Aligned::zeros(len), step: 0 }
     }
 
     /// Steps taken so far.

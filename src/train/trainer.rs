@@ -1,6 +1,7 @@
 //! The state of a run, and its steps.
 
 use super::{Ending, EpochRecord, Observer, StepReport, TrainConfig};
+use crate::aligned::Aligned;
 use crate::data::Parts;
 use crate::distribution::Support;
 use crate::error::{Error, Result, check_memory};
@@ -60,7 +61,7 @@ pub struct Trainer<T> {
     parts: Parts,
     objective: Box<dyn Objective<T>>,
     held_out: Box<dyn Objective<T>>,
-    pub(crate) params: Vec<T>,
+    pub(crate) params: Aligned<T>,
     gradient: Gradient<T>,
     pub(crate) adam: Adam<T>,
     pub(crate) average: Option<Average>,
@@ -118,7 +119,7 @@ impl<T: Real> Trainer<T> {
         let count = vae.layout().len().saturating_mul(4);
         check_memory::<T>(count, "hidden", "make the layers narrower")?;
         let mean = config.start_at_mean.then(|| parts.train.column_means()).transpose()?;
-        let params = vae.init(config.init, config.seed, mean.as_deref());
+        let params = Aligned::from(&vae.init(config.init, config.seed, mean.as_deref())[..]);
         let Ok(count) = u32::try_from(parts.train.rows().len()) else {
             return Err(Error::setting("data", "there are more than 2³² training rows"));
         };
@@ -133,7 +134,7 @@ impl<T: Real> Trainer<T> {
             gradient: Gradient::zeros(vae.layout()),
             adam: Adam::new(config.adam, len),
             average: config.average.map(|decay| Average::new(decay, len)),
-            averaged: if config.average.is_some() { params.clone() } else { Vec::new() },
+            averaged: if config.average.is_some() { params.to_vec() } else { Vec::new() },
             params,
             progress: Progress::default(),
             best: None,
@@ -388,7 +389,7 @@ impl<T: Real> Trainer<T> {
         let part =
             if purpose == Purpose::Validate { &self.parts.validation } else { &self.parts.test };
         let Some(part) = part else { return Ok(None) };
-        let judged = if self.average.is_some() { &self.averaged } else { &self.params };
+        let judged = if self.average.is_some() { &self.averaged[..] } else { &self.params[..] };
         let address = Address::new(self.config.seed, purpose);
         let score = self.evaluator.score(
             &self.vae,

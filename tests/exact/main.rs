@@ -197,7 +197,8 @@ fn estimates_of_all_inputs_meet_quadrature_and_sum_to_one() {
 fn tiny_bernoulli() -> Model {
     let config = VaeConfig { activation: Activation::Tanh, ..VaeConfig::new(4, &[3], 1) };
     let vae = Vae::new(config).unwrap();
-    let params = normals(1, vae.layout().len(), 5).into_raw_vec_and_offset().0;
+    let params = normals(1, vae.layout().parameters(), 5).into_raw_vec_and_offset().0;
+    let params = vae.layout().spread(&params);
     Model { vae, params }
 }
 

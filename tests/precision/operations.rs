@@ -180,6 +180,7 @@ impl Operation for DensePair {
         let [x, params, d_y] = inputs else { panic!("x, parameters and d_y") };
         let mut layout = Layout::default();
         let dense = Dense::new(&mut layout, "dense", self.inputs, self.outputs);
+        let params = &layout.spread(params);
         let (x, d_y) = (matrix(x, self.rows), matrix(d_y, self.rows));
         let mut y = Array2::zeros((self.rows, self.outputs));
         let (mut d_x, mut d_params) = (Array2::zeros(x.dim()), Gradient::zeros(&layout));
