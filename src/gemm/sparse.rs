@@ -143,13 +143,13 @@ fn magnitude(value: f32) -> u32 {
 }
 
 /// Whether a product of `a`, with rows that lie in one piece, and a right side of n columns seems to be
-/// faster without zeros. To find them costs as much as some thirty columns; with that, a share of 2/5 − 26/n
-/// of other values is a gain.
+/// faster without zeros. To find them costs as much as some ten columns; with that, a share of 2/5 − 9/n of
+/// other values is a gain.
 fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize, n: usize) -> bool {
-    if a.columns != 1 || rows < FEWEST_ROWS || n <= 65 {
+    if a.columns != 1 || rows < FEWEST_ROWS || 5 * 9 >= 2 * n {
         return false;
     }
-    let limit = LOOKED_AT * width * (2 * n - 130) / (5 * n);
+    let limit = LOOKED_AT * width * (2 * n - 5 * 9) / (5 * n);
     let mut found = 0;
     // Mostly the first two or three rows decide.
     (0..LOOKED_AT).all(|i| {
