@@ -5,8 +5,9 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elbo::distribution::bernoulli::Bernoulli;
 use elbo::distribution::{Distribution, RowGradient};
+use elbo::gradient::all_finite;
 use elbo::nn::Activation;
-use elbo::optim::{Adam, AdamConfig, all_finite};
+use elbo::optim::{Adam, AdamConfig};
 use elbo::rng::{Address, Purpose};
 use std::hint::black_box;
 

@@ -9,9 +9,10 @@ use elbo::data::{Binarize, Parts, Roles, Source};
 use elbo::distribution::batch::{self, Gradients};
 use elbo::distribution::bernoulli::Bernoulli;
 use elbo::distribution::normal::{Normal, Variance};
+use elbo::gradient::Gradient;
 use elbo::nn::{Activation, Dense, Init};
 use elbo::optim::{Adam, AdamConfig};
-use elbo::params::{Gradient, Layout};
+use elbo::params::Layout;
 use elbo::rng::{Address, Purpose};
 use ndarray::Array2;
 

@@ -63,6 +63,7 @@ pub mod evaluate;
 pub mod family;
 pub mod gemm;
 pub mod gradcheck;
+pub mod gradient;
 pub mod math;
 #[cfg(feature = "model-file")]
 pub mod model_file;

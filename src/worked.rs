@@ -24,10 +24,10 @@ mod objective {
 
 use crate::check::{Case, distribution_cases, model_case, objective_cases};
 use crate::distribution::{Distribution, RowGradient};
+use crate::gradient::Gradient;
 use crate::nn::{Activation, Init};
 use crate::objective::{Objective, Terms, Weights};
 use crate::optim::{Adam, AdamConfig};
-use crate::params::Gradient;
 use crate::rng::{Address, Purpose};
 use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;

@@ -2,8 +2,9 @@
 
 use elbo::check::cases;
 use elbo::gradcheck::REDRAWN;
+use elbo::gradient::Gradient;
 use elbo::nn::{Dense, Init};
-use elbo::params::{Gradient, Layout};
+use elbo::params::Layout;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;

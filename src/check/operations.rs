@@ -7,9 +7,10 @@ use crate::distribution::batch::{self, Gradients};
 use crate::distribution::{self, Distribution, Support};
 use crate::family::{Member, Spec};
 use crate::gradcheck::{Input, Subject};
+use crate::gradient::Gradient;
 use crate::nn::{Activation, Dense, Mlp};
 use crate::objective::{self, Objective, Terms, Weights};
-use crate::params::{Gradient, Layout};
+use crate::params::Layout;
 use crate::prior::{self, Prior};
 use ndarray::{Array2, ArrayView2};
 

@@ -14,8 +14,9 @@
 
 use crate::error::{Error, Result};
 use crate::gemm::{Accum, matmul};
+use crate::gradient::Gradient;
 use crate::parallel::{self, RowsMut};
-use crate::params::{Gradient, Layout, Matrix, Vector};
+use crate::params::{Layout, Matrix, Vector};
 use crate::real::Real;
 use crate::rng::Address;
 use ndarray::{ArrayView2, ArrayViewMut2};

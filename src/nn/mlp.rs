@@ -10,7 +10,8 @@
 
 use super::activation::Activation;
 use super::dense::{Dense, Init};
-use crate::params::{Gradient, Layout};
+use crate::gradient::Gradient;
+use crate::params::Layout;
 use crate::real::Real;
 use crate::rng::Address;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};

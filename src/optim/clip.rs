@@ -9,7 +9,6 @@
 use crate::math::map_sum;
 use crate::parallel;
 use crate::real::Real;
-use crate::simd;
 
 /// Elements that one partial sum covers. Fixed, so that the result does not depend on threads.
 const PART: usize = 1 << 14;
@@ -39,48 +38,9 @@ pub fn clip(norm: f64, max_norm: f64) -> f64 {
     if norm > max_norm { max_norm / norm } else { 1.0 }
 }
 
-/// Whether no element is infinite or NaN.
-pub fn all_finite<T: Real>(values: &[T]) -> bool {
-    if values.len() <= PART {
-        // 0·x is 0, or NaN for what is not finite: sums side by side, where a search would branch.
-        return simd::dispatch(
-            #[inline(always)]
-            || {
-                let (blocks, rest) = values.as_chunks::<32>();
-                let mut sums = [T::zero(); 32];
-                for block in blocks {
-                    for (sum, &v) in sums.iter_mut().zip(block) {
-                        *sum += v * T::zero();
-                    }
-                }
-                rest.iter().for_each(|&v| sums[0] += v * T::zero());
-                sums.iter().all(|sum| *sum == T::zero())
-            },
-        );
-    }
-    let (a, b) = values.split_at(values.len() / 2);
-    let (a, b) = parallel::join(|| all_finite(a), || all_finite(b));
-    a && b
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_bad_element_is_found_wherever_it_is() {
-        for n in [1, 17, PART, 3 * PART + 5] {
-            let mut values = vec![1e38f32; n];
-            assert!(all_finite(&values));
-            for i in [0, n / 2, n - 1] {
-                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                    let good = std::mem::replace(&mut values[i], bad);
-                    assert!(!all_finite(&values), "{bad} at {i} of {n}");
-                    values[i] = good;
-                }
-            }
-        }
-    }
 
     #[test]
     fn norm_and_factor() {

@@ -8,5 +8,5 @@ pub mod schedule;
 
 pub use adam::{Adam, AdamConfig};
 pub use average::Average;
-pub use clip::{all_finite, clip, global_norm};
+pub use clip::{clip, global_norm};
 pub use schedule::{Schedule, Warmup};

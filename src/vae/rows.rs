@@ -111,8 +111,8 @@ pub(super) fn add_draws<T: Real>(sum: &mut [T], draws: &[T], width: usize, sampl
 mod tests {
     use super::*;
     use crate::family::Spec;
+    use crate::gradient::Gradient;
     use crate::objective::{Objective, Terms, Weights};
-    use crate::params::Gradient;
     use crate::rng::{Address, Purpose};
     use crate::vae::{LevelConfig, Pass, Vae, VaeConfig, Workspace};
     use ndarray::array;

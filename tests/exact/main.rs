@@ -31,10 +31,10 @@
 
 use elbo::evaluate::{LogPx, log_px_of};
 use elbo::family::Spec;
+use elbo::gradient::Gradient;
 use elbo::nn::{Activation, Init};
 use elbo::objective;
 use elbo::optim::{Adam, AdamConfig};
-use elbo::params::Gradient;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};

@@ -28,10 +28,11 @@
 
 use elbo::distribution::{self, Distribution, RowGradient, Support};
 use elbo::family::{Member, Spec};
+use elbo::gradient::Gradient;
 use elbo::math;
 use elbo::nn::{Activation, Dense};
 use elbo::objective::{self, Terms, Weights};
-use elbo::params::{Gradient, Layout};
+use elbo::params::Layout;
 use elbo::prior;
 use elbo::real::Real;
 use elbo::rng::{Address, Purpose};
