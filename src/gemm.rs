@@ -169,7 +169,9 @@ fn split<T: Real>(
         return T::product(c.view_mut(), a, b, k, start);
     }
     let (left, right) = (parts / 2, parts - parts / 2);
-    let by_columns = n >= NARROW * parts && (a.columns == 1 || n > m) || m < 2;
+    // A few rows cost less than the copy of a panel whose columns lie in one piece.
+    let narrow = if m <= NARROW / 2 && b.columns != 1 { NARROW / 2 } else { NARROW };
+    let by_columns = n >= narrow * parts && (a.columns == 1 || n > m) || m < 2;
     if by_columns {
         // Between two vectors, of whatever level.
         let mid = (n * left / parts).next_multiple_of(16).min(n - 1);
