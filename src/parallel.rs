@@ -17,7 +17,21 @@ pub fn join<A: Send, B: Send>(
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
     #[cfg(feature = "parallel")]
-    return rayon::join(a, b);
+    {
+        // Who is done first waits here and not in rayon, whose wait asks the system at every look and
+        // soon falls asleep.
+        let pending = AtomicBool::new(true);
+        let a = || {
+            let a = a();
+            stand_by(&pending);
+            a
+        };
+        let b = || {
+            let _dismissed = Dismiss(&pending);
+            b()
+        };
+        rayon::join(a, b)
+    }
     #[cfg(not(feature = "parallel"))]
     (a(), b())
 }
@@ -57,14 +71,20 @@ impl Drop for Dismiss<'_> {
 /// Puts `threads` threads on the watch, this one included.
 #[cfg(feature = "parallel")]
 fn watch(on: &AtomicBool, threads: usize) {
-    /// Looks without success after which a thread goes off duty: about a millisecond.
-    const PATIENCE: u32 = 1 << 13;
-    /// After so many the system may give the core to somebody else, should there be somebody.
-    const POLITENESS: u32 = 1 << 8;
     if threads > 1 {
         join(|| watch(on, threads / 2), || watch(on, threads - threads / 2));
         return;
     }
+    stand_by(on);
+}
+
+/// Does what work there is until `on` is false, or for a while there was none.
+#[cfg(feature = "parallel")]
+fn stand_by(on: &AtomicBool) {
+    /// Looks without success after which a thread goes off duty: about a millisecond.
+    const PATIENCE: u32 = 1 << 13;
+    /// After so many the system may give the core to somebody else, should there be somebody.
+    const POLITENESS: u32 = 1 << 8;
     let mut idle = 0;
     while on.load(Ordering::Acquire) && idle < PATIENCE {
         if let Some(rayon::Yield::Executed) = rayon::yield_now() {
