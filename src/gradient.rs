@@ -106,7 +106,8 @@ impl<T: Real> Gradient<T> {
     }
 }
 
-/// √ Σ a², summed in T. Not finite if an element is not.
+/// √ Σ a², not finite if an element is not. Summed in T and on this thread, since it is for a bound of few
+/// values; `optim::global_norm` is the exact one.
 fn norm<T: Real>(a: &[T]) -> f64 {
     let squares = map_sum(
         [],

@@ -246,6 +246,20 @@ fn split<S: Split>(
 mod tests {
     use super::*;
 
+    /// Results come back in order, and a panic of either side arrives, in and outside of [`enter`].
+    #[test]
+    fn both_sides_are_waited_for() {
+        let nested = || join(|| join(|| 1, || 2), || join(|| 3, || 4));
+        assert_eq!((nested(), enter(nested)), (((1, 2), (3, 4)), ((1, 2), (3, 4))));
+        for side in [0, 1] {
+            let work = move |i| assert!(i != side, "side {i}");
+            let inside = std::panic::catch_unwind(|| enter(|| join(|| work(0), || work(1))));
+            let outside = std::panic::catch_unwind(|| join(|| work(0), || work(1)));
+            assert!(inside.is_err() && outside.is_err());
+        }
+        assert_eq!(enter(nested), ((1, 2), (3, 4)), "nobody is left waiting");
+    }
+
     #[test]
     fn every_row_is_visited_once_with_its_own_index() {
         for n in [1, 2, 7, 100] {

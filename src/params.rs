@@ -94,15 +94,15 @@ impl Layout {
         &self.slots
     }
 
-    /// Number of elements of a buffer of this layout: of the parameters, and of the gaps between tensors,
-    /// which all start with a line of the cache.
+    /// Number of elements of a buffer of this layout: of the parameters, and of the gaps before tensors, all
+    /// of which but a group of scalars start with a line of the cache if the buffer does.
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.slots.iter().map(Slot::len).sum()
+        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.len()))
     }
 
     /// A buffer of this layout, from parameters that lie close together, tensor behind tensor.
@@ -193,5 +193,38 @@ impl Vector {
     /// If `buffer` is shorter than the layout.
     pub fn of_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> &'a mut [T] {
         &mut buffer[self.range()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights and biases start with a line; scalars lie side by side; only parameters are counted.
+    #[test]
+    fn tensors_start_with_a_line() {
+        let mut layout = Layout::default();
+        layout.matrix("weight", 3, 7);
+        layout.vector("bias", 3);
+        let scalars = layout.scalars("own", ["a", "b"].into_iter());
+        layout.vector("last", 5);
+        assert_eq!(layout.parameters(), 21 + 3 + 2 + 5);
+        for slot in layout.slots().iter().filter(|slot| slot.name != "own.b") {
+            assert!((slot.offset * size_of::<f32>()).is_multiple_of(LINE), "{slot:?}");
+        }
+        let parameters: Vec<f32> = (1..=31).map(|i| i as f32).collect();
+        let buffer = layout.spread(&parameters);
+        assert_eq!(scalars.of(&buffer), [25.0, 26.0]);
+        let values: Vec<f32> = buffer.into_iter().filter(|v| *v != 0.0).collect();
+        assert_eq!(values, parameters);
+    }
+
+    /// Sizes that no machine holds are told by the length, not by an overflow.
+    #[test]
+    fn absurd_sizes_saturate() {
+        let mut layout = Layout::default();
+        layout.matrix("large", usize::MAX, 2);
+        layout.vector("behind", 3);
+        assert_eq!((layout.len(), layout.parameters()), (usize::MAX, usize::MAX));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct InfoArgs {
 pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     let model = open_model(&args.model)?;
     let (header, slots) = (&model.header, model.vae.layout().slots());
-    let m = &header.model;
+    let (m, parameters) = (&header.model, model.vae.layout().parameters());
     let levels: Vec<_> =
         m.levels.iter().map(|l| format!("{:?} → {}", l.hidden, l.latent)).collect();
     let mut rows = vec![
@@ -49,7 +49,7 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
         ("likelihood", m.likelihood.clone()),
         ("posterior", m.posterior.clone()),
         ("prior", m.prior.clone()),
-        ("parameters", thousands(model.vae.layout().parameters())),
+        ("parameters", thousands(parameters)),
     ];
     if m.levels.len() > 1 {
         let after = rows.iter().position(|(name, _)| *name == "posterior").unwrap_or(rows.len());
@@ -91,7 +91,7 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
         text += &format!("{:<32}  {:?}\n", slot.name, slot.shape);
     }
     let tensors: Vec<_> = slots.iter().map(|s| json!({"name": s.name, "shape": s.shape})).collect();
-    let json = json!({"header": header, "parameters": model.vae.layout().parameters(), "tensors": tensors});
+    let json = json!({"header": header, "parameters": parameters, "tensors": tensors});
     common.result(&json, &text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -141,10 +141,9 @@ struct Transpose<'p, 'b> {
 
 /// Rows and columns of a square.
 pub(super) const SIDE: usize = 8;
-pub(super) type Square = [[f32; SIDE]; SIDE];
-
-/// As many values as there are in a row of a square.
+/// A row of a square.
 pub(super) type Run = [f32; SIDE];
+type Square = [Run; SIDE];
 
 /// What a processor needs to move values between the lanes of a vector.
 #[derive(Clone, Copy)]
