@@ -20,9 +20,9 @@ pub enum Error {
     },
     /// A value that the likelihood cannot have, or that is not finite.
     Value {
-        /// Row of the data, counted from 0.
+        /// Row of the data, counted from 0 (the message counts from 1).
         row: usize,
-        /// Column of the data, counted from 0.
+        /// Column of the data, counted from 0 (the message counts from 1).
         column: usize,
         /// The column's name, if it has one.
         name: Option<String>,
@@ -126,6 +126,7 @@ impl fmt::Display for Error {
             Error::Setting { name, message } => write!(f, "{name}: {message}"),
             Error::Value { row, column, name, value, message } => {
                 let name = name.as_ref().map_or(String::new(), |n| format!(" (`{n}`)"));
+                let (row, column) = (row.saturating_add(1), column.saturating_add(1));
                 write!(
                     f,
                     "row {row}, column {column}{name}: the value {value} is not allowed: {message}"

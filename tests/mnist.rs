@@ -21,7 +21,7 @@ fn is_read_as_it_is() {
     let labels = source.train.labels().unwrap();
     assert!((0..10).map(|row| labels.index(row)).eq([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]));
     let parts = Parts::new(
-        Source { train: source.train, test: None, note: None },
+        Source { train: source.train, test: None, notes: Vec::new() },
         Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 },
     );
     let means = parts.unwrap().train.column_means().unwrap();

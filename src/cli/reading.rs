@@ -85,7 +85,7 @@ impl DataArgs {
             expected: Some(model.header.expected()),
         };
         let source = Source::open_with(name, &options)?;
-        common.remark(source.note.as_deref());
+        source.notes.iter().for_each(|note| common.remark(Some(note)));
         let (found, width) = (source.train.width(), model.vae.config().width);
         if found != width {
             let message = format!("rows of {found} values do not fit the model's {width}");

@@ -143,7 +143,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
     let source = Source::open_with(&run.data, &run.options()?)?;
-    common.remark(source.note.as_deref());
+    source.notes.iter().for_each(|note| common.remark(Some(note)));
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.

@@ -65,7 +65,7 @@ fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     if let Some(labels) = labels {
         train = train.with_labels(labels)?;
     }
-    Ok(Source { train, test: None, note: table.note() })
+    Ok(Source { train, test: None, notes: table.note().into_iter().collect() })
 }
 
 /// A file, and what of it is read.

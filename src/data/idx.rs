@@ -47,7 +47,7 @@ pub(super) fn reader() -> Reader {
             let path = input.path().to_owned();
             let idx = read(input)?;
             let train = shaped(&path, idx.values, &idx.dims)?;
-            Ok(Source { train, test: None, note: None })
+            Ok(Source { train, test: None, notes: Vec::new() })
         },
     }
 }

@@ -67,7 +67,7 @@ fn read(folder: &Path, options: &ReadOptions) -> Result<Source> {
         let labels = files.iter().filter_map(|file| file.label.as_deref());
         train = train.with_labels(Labels::new(labels))?;
     }
-    Ok(Source { train, test: None, note })
+    Ok(Source { train, test: None, notes: note.into_iter().collect() })
 }
 
 /// A picture's file.

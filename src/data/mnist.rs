@@ -62,7 +62,7 @@ fn read(dir: &Path) -> Result<Source> {
     Ok(Source {
         train: part(&train_path, train_images, train_labels)?,
         test: Some(part(&test_path, test_images, test_labels)?),
-        note: None,
+        notes: Vec::new(),
     })
 }
 

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn bad_values_are_named_by_row_and_column() {
         let nan = Dataset::new(Values::F32(vec![0.0, 1.0, 2.0, f32::NAN]), 2).unwrap_err();
-        assert!(nan.to_string().starts_with("row 1, column 1"), "{nan}");
+        assert!(nan.to_string().starts_with("row 2, column 2"), "{nan}");
         assert!(Dataset::new(Values::F64(vec![f64::INFINITY]), 1).is_err());
         assert!(Dataset::new(Values::U8(vec![1, 2, 3]), 2).is_err());
         assert!(Dataset::new(Values::U8(vec![]), 2).is_err());

@@ -51,7 +51,7 @@ pub(super) fn reader() -> Reader {
             let train = shaped(&path, npy.values, &npy.shape)?;
             let note = "bytes are read as 0 … 1: every value is divided by 255";
             let note = train.values().are_bytes().then(|| note.to_owned());
-            Ok(Source { train, test: None, note })
+            Ok(Source { train, test: None, notes: note.into_iter().collect() })
         },
     }
 }

@@ -15,8 +15,8 @@ pub struct Source {
     pub train: Dataset,
     /// The rows to judge by, where the data itself says which.
     pub test: Option<Dataset>,
-    /// What the reader has to tell the user, if anything.
-    pub note: Option<String>,
+    /// What the reader decided or left out and the user should know, a line each.
+    pub notes: Vec<String>,
 }
 
 /// What a user can say about how data is to be read. Each reader knows some of these

@@ -154,9 +154,9 @@ fn what_a_caller_can_do_wrong_is_an_error() {
     let error = |r: Result<()>| r.unwrap_err().to_string();
     assert!(error(session.encode(&mut z, &[0.0; 4])).contains("4 values are not whole rows of 3"));
     assert!(error(session.encode(&mut z, &[0.0; 6])).contains("2 values are not 2 rows of 2"));
-    assert!(error(session.encode(&mut z, &[0.0, f64::NAN, 0.0])).starts_with("row 0, column 1"));
+    assert!(error(session.encode(&mut z, &[0.0, f64::NAN, 0.0])).starts_with("row 1, column 2"));
     let outside = error(session.encode(&mut [0.0; 4], &[0.0, 0.0, 0.0, 0.0, 0.0, 7.0]));
-    assert!(outside.starts_with("row 1, column 2: the value 7"), "{outside}");
+    assert!(outside.starts_with("row 2, column 3: the value 7"), "{outside}");
     assert!(error(session.decode(&mut [0.0; 3], &[f64::INFINITY, 0.0])).contains("finite"));
     assert!(error(session.decode(&mut [0.0; 2], &z)).contains("not 1 rows of 3"));
     let cold = Sampling { temperature: -1.0, ..sampling() };

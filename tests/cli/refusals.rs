@@ -81,7 +81,7 @@ fn tables() {
         (
             "good.csv --label class --likelihood bernoulli",
             FAILURE,
-            "row 0, column 1 (`b`): the value 2",
+            "row 1, column 2 (`b`): the value 2",
         ),
         (
             "good.csv --label class --likelihood bernoulli --standardize yes",
@@ -150,10 +150,10 @@ fn commands_on_a_model() {
         (
             "encode digits --data high.npy -o a.csv",
             FAILURE,
-            "high.npy: row 1, column 5: the value 2",
+            "high.npy: row 2, column 6: the value 2",
         ),
-        ("reconstruct -q digits --data high.npy -o a.csv", FAILURE, "high.npy: row 1, column 5"),
-        ("evaluate -q digits --data high.npy", FAILURE, "high.npy: row 1, column 5: the value 2"),
+        ("reconstruct -q digits --data high.npy -o a.csv", FAILURE, "high.npy: row 2, column 6"),
+        ("evaluate -q digits --data high.npy", FAILURE, "high.npy: row 2, column 6: the value 2"),
         ("evaluate run --data table.npy --part test", USAGE, "--part: these are not the rows"),
         ("sample run --temperature 1e300 -o a.csv", USAGE, "--temperature: "),
         ("evaluate run --data table.npy --part train", USAGE, "--part: these are not the rows"),
@@ -165,7 +165,7 @@ fn commands_on_a_model() {
             FAILURE,
             "wide.npy: rows of 5 values are not the model's 2",
         ),
-        ("decode run nan.npy -o a.csv", FAILURE, "nan.npy: row 0, column 1: the value NaN"),
+        ("decode run nan.npy -o a.csv", FAILURE, "nan.npy: row 1, column 2: the value NaN"),
         ("decode run bytes.npy -o a.csv", FAILURE, "bytes.npy: rows of 2 bytes are not"),
         ("decode run z.csv -o a.png", USAGE, "the model's rows are not images"),
         ("decode run digits -o a.csv", FAILURE, "are not the model's 2 latents"),

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 fn trainer(model: &VaeConfig, average: bool) -> Trainer<f32> {
     let values = (0..5 * model.width).map(|i| if i % 3 == 0 { 255 } else { 0 }).collect();
     let train = Dataset::new(Values::U8(values), model.width).expect("five rows");
-    let source = Source { train, test: None, note: None };
+    let source = Source { train, test: None, notes: Vec::new() };
     let roles =
         Roles { validation: 0.2, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
     let config = TrainConfig {

@@ -60,7 +60,7 @@ pub fn source(name: &str, bytes: &[u8], options: &ReadOptions, growth: Growth) -
         Ok(source) => {
             dataset(&source.train);
             source.test.iter().for_each(dataset);
-            source.note.iter().for_each(|note| one_line(note));
+            source.notes.iter().for_each(|note| one_line(note));
             Some(source)
         }
         Err(error) => {

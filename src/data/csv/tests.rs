@@ -166,9 +166,9 @@ fn names_that_occur_twice_matter_where_they_are_used() {
 #[test]
 fn a_column_without_a_name_is_worth_a_note() {
     let source = parsed(",x\n0,5\n1,6\n", &ReadOptions::default()).unwrap();
-    assert!(source.note.unwrap().contains("column 1 has no name"));
-    assert_eq!(parsed(",x\n0,5\n1,6\n", &columns(&["x"])).unwrap().note, None);
-    assert_eq!(parsed("0,5\n1,6\n", &ReadOptions::default()).unwrap().note, None);
+    assert!(source.notes[0].contains("column 1 has no name"));
+    assert_eq!(parsed(",x\n0,5\n1,6\n", &columns(&["x"])).unwrap().notes, [""; 0]);
+    assert_eq!(parsed("0,5\n1,6\n", &ReadOptions::default()).unwrap().notes, [""; 0]);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_models_labels_may_be_absent_and_are_never_values() {
     assert_eq!(all::<f64>(&with.train), [2.0, 1.0]);
     assert_eq!(with.train.labels().unwrap().name(0), "a");
     let without = parsed("y,x\n1,2\n", &model).unwrap();
-    assert!(without.train.labels().is_none() && without.note.is_none());
+    assert!(without.train.labels().is_none() && without.notes.is_empty());
     // Another column with labels does not make values of the model's.
     let other = ReadOptions { label: Some("k".to_owned()), ..expected(None, Some("class")) };
     let data = parsed("y,class,k\n1,a,b\n", &other).unwrap().train;

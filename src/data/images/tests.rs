@@ -70,7 +70,7 @@ fn read_as(
     let source = open(&folder(files), options).unwrap();
     let ImageShape { height, width, channels } = source.train.image().unwrap();
     let Values::U8(bytes) = source.train.values() else { panic!("pictures are bytes") };
-    (bytes.clone(), [height, width, channels], source.note)
+    (bytes.clone(), [height, width, channels], source.notes.into_iter().next())
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use super::*;
 
 fn source(rows: usize) -> Source {
     let values = Values::U8((0..rows * 4).map(|i| (i % 256) as u8).collect());
-    Source { train: Dataset::new(values, 4).unwrap(), test: None, note: None }
+    Source { train: Dataset::new(values, 4).unwrap(), test: None, notes: Vec::new() }
 }
 
 fn roles(binarize: Binarize) -> Roles {
@@ -73,7 +73,7 @@ fn held_out_coins_do_not_depend_on_epoch_or_seed() {
 #[test]
 fn values_outside_the_unit_interval_cannot_be_binarised() {
     let values = Values::F32(vec![0.0, 0.5, 1.0, 1.5]);
-    let source = Source { train: Dataset::new(values, 2).unwrap(), test: None, note: None };
+    let source = Source { train: Dataset::new(values, 2).unwrap(), test: None, notes: Vec::new() };
     let error =
         Parts::new(source, Roles { validation: 0.0, test: 0.0, ..roles(Binarize::Threshold) })
             .err()
@@ -86,7 +86,7 @@ fn what_a_bernoulli_cannot_have_is_found() {
     let bernoulli = crate::distribution::build::<f32>(&"bernoulli".parse().unwrap()).unwrap();
     let support = |values: Vec<f32>| {
         let data = Dataset::new(Values::F32(values), 2).unwrap();
-        let source = Source { train: data, test: None, note: None };
+        let source = Source { train: data, test: None, notes: Vec::new() };
         let roles = Roles { validation: 0.0, test: 0.0, ..roles(Binarize::None) };
         Parts::new(source, roles).unwrap().train.support(&*bernoulli)
     };
@@ -101,7 +101,8 @@ fn standardised_training_rows_have_mean_0_and_spread_1() {
     let values = (0..300).map(|i| ((i * i) % 17) as f64 * [1.0, 1e6, 1e-6][i % 3] + 5.0).collect();
     let data = Dataset::new(Values::F64(values), 3).unwrap();
     let mut parts =
-        Parts::new(Source { train: data, test: None, note: None }, roles(Binarize::None)).unwrap();
+        Parts::new(Source { train: data, test: None, notes: Vec::new() }, roles(Binarize::None))
+            .unwrap();
     parts.standardize().unwrap();
     let part = &parts.train;
     let mut out = vec![0f64; part.rows().len() * 3];

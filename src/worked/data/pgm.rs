@@ -62,7 +62,7 @@ fn read(input: &Input) -> Result<Source> {
     }
     let [width, height] = first.expect("an input is never empty");
     let train = shaped(input.path(), Values::U8(pixels), &[count, height, width])?;
-    Ok(Source { train, test: None, note: None })
+    Ok(Source { train, test: None, notes: Vec::new() })
 }
 
 /// Width, height and largest value, and the bytes behind them.
