@@ -87,7 +87,7 @@ fn digits(n: usize) -> Array2<f32> {
     let train = Parts::new(source, roles).expect("valid roles").train;
     let mut x = Array2::zeros((n, 784));
     let rows = train.rows().to_vec();
-    train.gather(x.as_slice_mut().expect("standard layout"), &rows, 0).expect("embedded data");
+    train.gather(x.as_slice_mut().expect("standard layout"), &rows, None).expect("embedded data");
     x
 }
 

@@ -59,7 +59,7 @@ fn main() -> elbo::Result<()> {
     for epoch in 0..5 {
         let mut sum = 0.0;
         for rows in data.rows().chunks_exact(B) {
-            data.gather(flat(&mut x), rows, epoch)?;
+            data.gather(flat(&mut x), rows, Some(epoch))?;
             for (i, row) in rows.iter().enumerate() {
                 let address = Address::new(0, Purpose::Train).epoch(epoch).row(*row as u64);
                 address.fill_normal(&mut flat(&mut eps)[i * Z..(i + 1) * Z]);

@@ -22,11 +22,11 @@
 use crate::data::{Part, Scaler};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
+use crate::evaluate::{DRAWS, Evaluator};
 use crate::model_file::Model;
 use crate::parallel;
 use crate::real::Real;
-use crate::rng::{Address, Purpose};
-use crate::vae::{Noise, Pass, Sampling, Score, Workspace};
+use crate::vae::{Pass, Sampling, Score, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A model, and the buffers to run it on some rows at a time.
@@ -41,8 +41,8 @@ pub struct Session<'m, T> {
     /// Rows of data and of latents in the model's units.
     x: Vec<T>,
     z: Vec<T>,
-    /// Whose noise a score uses: that of row 0, for every row.
-    noise_rows: Vec<usize>,
+    /// What rows are scored with; made when the first are.
+    evaluator: Option<Evaluator<T>>,
 }
 
 impl<T: Real> Model<T> {
@@ -67,7 +67,7 @@ impl<T: Real> Model<T> {
             ws: Workspace::new(&self.vae, rows, 1, Pass::Value)?,
             x: vec![T::zero(); rows * width],
             z: vec![T::zero(); rows * latent],
-            noise_rows: vec![0; rows],
+            evaluator: None,
         })
     }
 }
@@ -244,28 +244,31 @@ impl<T: Real> Session<'_, T> {
         Ok(())
     }
 
-    /// `scores ← −ELBO, reconstruction and KL of each row`, in nats and in the data's own units. The
-    /// noise is the same for every row and every call: equal rows have equal scores wherever they
-    /// stand, up to rounding.
+    /// `scores ← −ELBO, reconstruction and KL of each row`, in nats and in the data's own units, averaged
+    /// over [`DRAWS`] draws: what `elbo evaluate --per-row` gives. The noise of a row depends on what it
+    /// holds: equal rows have equal scores, to the last bit, wherever they stand. The first call allocates.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// As [`Self::encode`], and if the machine has not the memory.
     pub fn score<S: Real>(&mut self, scores: &mut [Score], x: &[S]) -> Result<()> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("scores", scores.len(), 1, rows)?;
         let log_volume = self.scaler.as_ref().map_or(0.0, Scaler::log_volume);
-        for (first, count) in self.passes(rows) {
+        if self.evaluator.is_none() {
+            let most = self.ws.max_rows();
+            self.evaluator = Some(Evaluator::for_scores(&self.model.vae, most, DRAWS)?);
+        }
+        let most = self.evaluator.as_ref().map_or(1, Evaluator::max_rows);
+        for first in (0..rows).step_by(most) {
+            let count = most.min(rows - first);
             self.load(&x[first * width..], first, count)?;
-            let Session { model, ws, x: buffer, noise_rows, .. } = self;
-            let x = view(buffer, count, width);
-            let address = Address::new(0, Purpose::Test);
-            let noise = Noise { address, rows: &noise_rows[..count], first_sample: 0 };
-            let closed_form = model.vae.has_closed_form_kl();
-            entered(count, || model.vae.forward(ws, &x, &model.params, noise, closed_form));
-            for (b, score) in scores[first..first + count].iter_mut().enumerate() {
-                *score = ws.score_of_row(b).in_units(log_volume);
-            }
+            let Session { model: Model { vae, params, header }, x, evaluator, .. } = self;
+            let evaluator = evaluator.as_mut().expect("made above");
+            evaluator.load(&x[..count * width]);
+            parallel::enter(|| evaluator.score_loaded(vae, params, count, DRAWS, header.noise()));
+            let found = evaluator.scores(count, log_volume);
+            scores[first..].iter_mut().zip(found).for_each(|(score, row)| *score = row.score);
         }
         Ok(())
     }
@@ -314,7 +317,7 @@ impl<T: Real> Session<'_, T> {
             let message = "the part's units are not the model's: give it the header's scaler";
             return Err(Error::setting("standardize", message));
         }
-        part.gather(&mut self.x[..rows.len() * width], rows, 0)?;
+        part.gather(&mut self.x[..rows.len() * width], rows, None)?;
         let likelihood = self.model.vae.likelihood();
         for (row, seen) in rows.iter().zip(self.x.chunks_exact(width)) {
             for (column, &u) in seen.iter().enumerate() {

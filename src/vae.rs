@@ -72,15 +72,35 @@ pub struct Vae<T> {
     prior: Box<dyn Prior<T>>,
 }
 
-/// Which noise a pass draws: that of sample `first_sample + k` of dataset row `rows[b]`.
+/// Which noise a pass draws: for row b of the batch that of row `rows[b]` at the address, sample by
+/// sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Noise<'a> {
-    /// Seed, purpose and epoch; level, row and sample are filled in.
-    pub address: Address,
-    /// The dataset rows of the batch, `[B]`.
-    pub rows: &'a [usize],
-    /// The first sample's number.
-    pub first_sample: usize,
+    address: Address,
+    rows: &'a [u64],
+    first_sample: usize,
+    scales: &'a [f64],
+}
+
+impl<'a> Noise<'a> {
+    /// Seed, purpose and epoch are the address's; level, row and sample are filled in. `rows: [B]` are
+    /// numbers of dataset rows, or [`number_of`] what is judged.
+    ///
+    /// [`number_of`]: crate::rng::number_of
+    pub fn new(address: Address, rows: &'a [u64]) -> Self {
+        Noise { address, rows, first_sample: 0, scales: &[1.0] }
+    }
+
+    /// The same from another sample on.
+    pub fn from_sample(self, first_sample: usize) -> Self {
+        Noise { first_sample, ..self }
+    }
+
+    /// The same with a standard deviation of `scales[s mod len]` for sample s, at every level. log q stays
+    /// that of the posterior itself.
+    pub fn scaled(self, scales: &'a [f64]) -> Self {
+        Noise { scales, ..self }
+    }
 }
 
 /// What a pass found, in nats per row of the batch.

@@ -222,12 +222,12 @@ fn a_model_of_worked_members_learns() {
     let mut params = vae.init(Init::Uniform, 0, None);
     let mut adam = Adam::new(AdamConfig::default(), params.len());
     let mut ws = Workspace::new(&vae, 16, samples, Pass::Gradient).unwrap();
-    let rows: Vec<usize> = (0..16).collect();
+    let rows: Vec<u64> = (0..16).collect();
     let mut d_params = Gradient::zeros(vae.layout());
     let losses: Vec<f64> = (0..300)
         .map(|step| {
             let address = Address::new(0, Purpose::Train).epoch(step);
-            let noise = Noise { address, rows: &rows, first_sample: 0 };
+            let noise = Noise::new(address, &rows);
             d_params.clear();
             let score = vae.loss_and_gradient(
                 &mut d_params,

@@ -97,8 +97,7 @@ fn backward_twice_doubles_parameter_gradients() {
     let objective = elbo::objective::build::<f64>(&"iwae".parse().unwrap()).unwrap();
     let params = vae.init(Init::Uniform, 0, None);
     let mut ws = Workspace::new(&vae, 3, 2, Pass::Gradient).unwrap();
-    let noise =
-        Noise { address: Address::new(0, Purpose::Check), rows: &[0, 1, 2], first_sample: 0 };
+    let noise = Noise::new(Address::new(0, Purpose::Check), &[0, 1, 2]);
     let mut gradient = Gradient::zeros(vae.layout());
     let mut step = |gradient: &mut Gradient<f64>| {
         vae.loss_and_gradient(gradient, &mut ws, &x.view(), &params, noise, &*objective, 1.0);

@@ -26,11 +26,7 @@ const BETA: f64 = 0.7;
 
 impl Model {
     fn noise(&self) -> Noise<'static> {
-        Noise {
-            address: Address::new(5, Purpose::Check),
-            rows: &[4, 9][..self.x.nrows()],
-            first_sample: 0,
-        }
+        Noise::new(Address::new(5, Purpose::Check), &[4, 9][..self.x.nrows()])
     }
 }
 

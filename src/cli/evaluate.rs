@@ -4,15 +4,17 @@ use crate::Common;
 use crate::output::{Format, Output};
 use crate::progress::bar;
 use crate::reading::{DataArgs, Unsaid};
-use crate::terminal::{open_model, thousands, two_columns};
+use crate::terminal::{counted, open_model, thousands, two_columns};
 use clap::Args;
 use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
-use elbo::evaluate::{Evaluator, LogPx, log_px};
-use elbo::model_file::Model;
+use elbo::evaluate::{
+    DRAWS, Evaluator, LogPx, Proposal, RowScore, Summary, log_px, standard_error_of_mean,
+};
+use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
-use elbo::rng::{Address, Purpose};
+use elbo::rng::Address;
 use elbo::vae::Score;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -23,19 +25,31 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   elbo evaluate runs/digits                                the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 5000    and log p(x) by importance sampling
+  elbo evaluate runs/mnist --samples 5000 --proposal wide  the same where the posterior is too narrow
   elbo evaluate runs/wine --data new.csv --per-row scores.csv    the highest neg_elbo are the oddest rows
 
 Of the data that the model was trained on, the test rows are judged; of other data, all rows.
-Densities are those of the data's own units. The noise is fixed: the same rows have the same scores.
-neg_log_px_se is the Monte-Carlo error of the mean over rows, not the spread of the rows.")]
+Densities are those of the data's own units. The noise of a row depends on what it holds and on --seed: equal
+rows have equal scores, in any file and at any place in it. neg_elbo_se and neg_log_px_se are Monte-Carlo errors
+of the mean over rows, not the spread of the rows. log p(x) has an error bar only where the importance weights
+deserve one (their tail's shape, k_hat, is at most 0.5).")]
 pub(crate) struct EvaluateArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    /// Draws of the latent for the −ELBO of each row; the time is in proportion to them
+    #[arg(long, value_name = "D", default_value_t = DRAWS)]
+    draws: usize,
     /// Estimate log p(x) with so many importance samples of each row
     #[arg(long, value_name = "S")]
     samples: Option<usize>,
+    /// What the importance samples are drawn from: posterior, or wide:reach=R (parts of it 2, 4, … R times as wide)
+    #[arg(long, value_name = "SPEC", default_value = "posterior", requires = "samples")]
+    proposal: String,
+    /// Seed of the noise [default: the training's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Judge the first ROWS rows only
     #[arg(long, value_name = "ROWS")]
     limit: Option<usize>,
@@ -45,11 +59,16 @@ pub(crate) struct EvaluateArgs {
 }
 
 pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode> {
-    for (name, value) in [("--samples", args.samples), ("--limit", args.limit)] {
-        if value == Some(0) {
-            return Err(Error::setting(name, "must be at least 1"));
-        }
+    let counts =
+        [("--draws", Some(args.draws)), ("--samples", args.samples), ("--limit", args.limit)];
+    if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == Some(0)) {
+        return Err(Error::setting(name, "must be at least 1"));
     }
+    if args.draws > u32::MAX as usize {
+        let message = "more than 2³² − 1 draws have no noise of their own";
+        return Err(Error::setting("--draws", message));
+    }
+    let proposal: Proposal = args.proposal.parse()?;
     let table =
         args.per_row.as_ref().map(|path| Output::new(path, None, "--per-row")).transpose()?;
     if table.as_ref().is_some_and(|t| t.format == Format::Png) {
@@ -63,131 +82,162 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         Support::CrossEntropy(reason) => Some(reason),
         _ => None,
     };
-    let training = model.header.training.as_ref();
-    let seed = training.map_or(0, |t| t.seed);
-    let address = Address::new(seed, Purpose::Test);
+    let noise = model.header.noise();
+    let noise = Address { seed: args.seed.unwrap_or(noise.seed), ..noise };
 
-    let draws = training.map_or(1, |t| t.samples);
-    let mut evaluator = Evaluator::new(&model.vae, draws)?;
-    let mut score = |objective: &str| -> Result<Score> {
-        let objective = objective::build::<f32>(&objective.parse()?)?.held_out();
-        evaluator.score(&model.vae, &model.params, &part, &*objective, address)
-    };
-    let elbo = score("elbo")?;
-    let own = match training.filter(|t| !t.objective.starts_with("elbo")) {
-        Some(t) => Some((t.objective.as_str(), score(&t.objective)?)),
-        None => None,
-    };
+    let mut evaluator = Evaluator::for_scores(&model.vae, part.rows().len(), args.draws)?;
+    let scores = evaluator.score_rows(&model.vae, &model.params, &part, args.draws, noise)?;
+    let elbo = mean_score(&scores);
     if let Some(term) = elbo.broken_term() {
         return Err(Error::file(&args.model, format!("the {term} of these rows is not finite")));
     }
+    let trained_on = model.header.training.as_ref().map(|t| bound(&model, &part, t, noise));
+    let trained_on = trained_on.transpose()?;
 
     let estimates = match (args.samples, reason) {
-        (Some(samples), None) => Some(importance_sample(&model, &part, samples, address, common)?),
+        (Some(samples), None) => {
+            Some(importance_sample(&model, &part, samples, &proposal, noise, common)?)
+        }
         (Some(_), Some(reason)) => {
             common.remark(Some(&format!("no log p(x): {reason}")));
             None
         }
         _ => None,
     };
-    let dims = model.vae.config().width as f64;
     if let Some(table) = &table {
-        let scores = evaluator.score_rows(&model.vae, &model.params, &part, address)?;
         write_scores(table, &part, &scores, estimates.as_deref())?;
     }
-    let estimate = estimates.as_deref().map(mean_estimate);
-    let best = estimate.map_or(elbo.loss, |(value, _)| value);
-    let bits = reason.is_none().then(|| best / (dims * std::f64::consts::LN_2));
-    let why_null = reason.or(match args.samples {
-        None => Some("log p(x) needs --samples"),
-        Some(1) => Some("one sample tells nothing about its own error"),
-        Some(_) => None,
-    });
+    let error = standard_error_of_mean(scores.iter().map(|s| (s.number, s.standard_error)));
+    let estimate = estimates.as_deref().map(Summary::of);
 
     let mut json = json!({
         "rows": part.rows().len(),
         "neg_elbo": elbo.loss,
+        "neg_elbo_se": error, // null where there is only one draw
         "reconstruction": elbo.reconstruction,
         "kl": elbo.kl,
-        "neg_log_px": estimate.map(|e| e.0),
-        "neg_log_px_se": estimate.map(|e| e.1),
-        "bits_per_dim": bits,
+        "draws": args.draws,
+        "loss": trained_on,
+        "neg_log_px": estimate.map(|e| e.neg_log_px),
+        "neg_log_px_se": estimate.and_then(|e| e.error.ok()).map(|(se, _)| se),
+        "neg_log_px_interval": estimate.and_then(|e| e.error.ok()).map(|(_, interval)| interval),
+        "no_error_bar": estimate.and_then(|e| e.error.err()).map(|doubt| doubt.to_string()),
         "samples": estimate.and(args.samples),
+        "proposal": estimate.map(|_| proposal.to_string()),
+        "effective_samples": estimate.map(|e| json!({
+            "median": e.effective[0], "worst": e.effective[1]
+        })),
+        "largest_weight": estimate.map(|e| e.largest),
+        "k_hat": estimate.and_then(|e| e.tail),
     });
-    let mut rows = vec![
+    let give_or_take = match args.draws {
+        1 => String::new(),
+        _ => format!(" ± {error:.4}"),
+    };
+    let draws = counted(args.draws, "draw");
+    let mut lines = vec![
         ("rows", thousands(part.rows().len())),
-        ("−ELBO", format!("{:.4} nats", elbo.loss)),
+        ("−ELBO", format!("{:.4}{give_or_take} nats ({draws} a row)", elbo.loss)),
         ("  reconstruction", format!("{:.4}", elbo.reconstruction)),
         ("  KL", format!("{:.4}", elbo.kl)),
     ];
-    if let Some((name, score)) = own {
-        json["loss"] = json!(score.loss);
-        rows.push((
-            "−bound trained on",
-            format!("{:.4} nats ({name}, {draws} samples)", score.loss),
-        ));
+    if let (Some(loss), Some(training)) = (trained_on, &model.header.training) {
+        let draws = counted(training.samples, "draw");
+        lines.push(("−bound trained on", format!("{loss:.4} ({}, {draws})", training.objective)));
     }
-    if let Some((value, error)) = estimate {
-        let samples = args.samples.unwrap_or(0);
-        rows.push((
-            "−log p(x)",
-            format!("{value:.4} ± {error:.4} nats ({samples} samples; Monte-Carlo error)"),
-        ));
+    if let (Some(estimate), Some(samples)) = (&estimate, args.samples) {
+        lines.extend(report(estimate, samples, &proposal));
     }
+    let best = estimate.map_or(elbo.loss, |e| e.neg_log_px);
+    let bits = best / (model.vae.config().width as f64 * std::f64::consts::LN_2);
+    let bits = reason.is_none().then_some(bits);
+    json["bits_per_dim"] = json!(bits);
     let differential = model.vae.likelihood().is_density();
     match (bits, reason) {
         (Some(bits), _) => {
             json["differential"] = json!(differential);
-            let bound = if estimate.is_some() { "" } else { " at most" };
             let kind =
                 if differential { " (differential: depends on the data's units)" } else { "" };
-            rows.push(("bits per dimension", format!("{bits:.4}{bound}{kind}")));
+            lines.push(("bits per dimension", format!("{bits:.4} at most{kind}")));
         }
         (None, Some(reason)) if args.samples.is_none() => {
-            rows.push(("no likelihood", reason.to_owned()))
+            lines.push(("no likelihood", reason.to_owned()))
         }
-        (None, Some(_)) => {} // said already
-        (None, None) => {}
+        (None, _) => {} // said already
     }
-    if let Some(why) = why_null {
+    if let Some(why) = reason.or(args.samples.is_none().then_some("log p(x) needs --samples")) {
         json["reason"] = Value::from(why);
     }
     if let Some(path) = &args.per_row {
-        rows.push(("each row in", path.display().to_string()));
+        lines.push(("each row in", path.display().to_string()));
     }
     match &table {
-        Some(table) => table.result(&json, &two_columns(&rows), common)?,
-        None => common.result(&json, &two_columns(&rows))?,
+        Some(table) => table.result(&json, &two_columns(&lines), common)?,
+        None => common.result(&json, &two_columns(&lines))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is known of log p(x), in lines of the table.
+fn report(estimate: &Summary, samples: usize, proposal: &Proposal) -> [(&'static str, String); 4] {
+    let from = counted(samples, "sample");
+    let error = match estimate.error {
+        Ok((_, [low, high])) => ("  95 % interval", format!("{low:.4} … {high:.4}")),
+        Err(doubt) => {
+            let narrow = *proposal == Proposal::posterior();
+            let remedy =
+                if narrow { "--proposal wide or more --samples" } else { "more --samples" };
+            ("  no error bar", format!("{doubt}: try {remedy}"))
+        }
+    };
+    let [median, worst] = estimate.effective.map(|e| thousands(e as usize));
+    let share = 100.0 * estimate.largest;
+    let tail = estimate.tail.map_or(String::new(), |k| format!("; k̂ up to {k:.2}"));
+    [
+        ("−log p(x)", format!("{:.4} nats ({from} of {proposal})", estimate.neg_log_px)),
+        error,
+        ("  effective samples", format!("{median} (median row), {worst} (worst)")),
+        ("  largest weight", format!("{share:.1} % of its row's sum{tail}")),
+    ]
+}
+
+/// The bound that the model was trained on, as its training logged it.
+fn bound(model: &Model<f32>, part: &Part, t: &TrainingHeader, noise: Address) -> Result<f64> {
+    let objective = objective::build::<f32>(&t.objective.parse()?)?.held_out();
+    let mut evaluator = Evaluator::new(&model.vae, t.samples)?;
+    Ok(evaluator.score(&model.vae, &model.params, part, &*objective, noise)?.loss)
+}
+
+/// The mean over rows.
+fn mean_score(scores: &[RowScore]) -> Score {
+    let mut total = Score::default();
+    scores.iter().for_each(|s| total.add(&s.score, 1.0));
+    total.mean(scores.len() as f64)
 }
 
 /// A line for each row of the part.
 fn write_scores(
     table: &Output,
     part: &Part,
-    scores: &[Score],
+    scores: &[RowScore],
     estimates: Option<&[LogPx]>,
 ) -> Result<()> {
-    let mut names = vec!["neg_elbo", "reconstruction", "kl"];
+    let mut names = vec!["neg_elbo", "reconstruction", "kl", "neg_elbo_se"];
     if estimates.is_some() {
-        names.extend(["neg_log_px", "neg_log_px_se"]);
+        let more = ["neg_log_px", "neg_log_px_se", "effective_samples", "largest_weight", "k_hat"];
+        names.extend(more);
     }
     let mut values = Vec::with_capacity(scores.len() * names.len());
-    for (i, score) in scores.iter().enumerate() {
-        values.extend([score.loss, score.reconstruction, score.kl]);
-        values.extend(estimates.iter().flat_map(|e| [-e[i].estimate, e[i].standard_error]));
+    for (i, RowScore { score, standard_error, .. }) in scores.iter().enumerate() {
+        values.extend([score.loss, score.reconstruction, score.kl, *standard_error]);
+        if let Some(e) = estimates.map(|e| &e[i]) {
+            let error = if e.has_error() { e.standard_error } else { f64::NAN };
+            let tail = e.tail.map_or(f64::NAN, |t| t.k);
+            values.extend([-e.estimate, error, e.effective, e.largest, tail]);
+        }
     }
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
     table.write_columns(part, part.rows(), &names, &values)
-}
-
-/// −log p(x) averaged over rows, and the Monte-Carlo standard error of that average.
-fn mean_estimate(estimates: &[LogPx]) -> (f64, f64) {
-    let n = estimates.len() as f64;
-    let mean = |f: fn(&LogPx) -> f64| estimates.iter().map(f).sum::<f64>() / n;
-    // Rows have independent noise, so the variances add up.
-    (-mean(|e| e.estimate), (mean(|e| e.standard_error.powi(2)) / n).sqrt())
 }
 
 /// log p(x) of each row.
@@ -195,14 +245,17 @@ fn importance_sample(
     model: &Model<f32>,
     part: &Part,
     samples: usize,
-    address: Address,
+    proposal: &Proposal,
+    noise: Address,
     common: &Common,
 ) -> Result<Vec<LogPx>> {
     let bar = bar(common, part.rows().len() as u64, "rows");
-    let estimates = log_px(&model.vae, &model.params, part, samples, address, &mut |done| {
+    let mut progress = |done| {
         bar.set_position(done as u64);
         true
-    });
+    };
+    let Model { vae, params, .. } = model;
+    let estimates = log_px(vae, params, part, samples, proposal, noise, &mut progress);
     bar.finish_and_clear();
     estimates
 }

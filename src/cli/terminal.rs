@@ -83,3 +83,8 @@ pub(crate) fn thousands(n: usize) -> String {
         digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or("")).collect();
     groups.join(",")
 }
+
+/// `1 draw`, `100 draws`
+pub(crate) fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
+}

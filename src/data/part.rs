@@ -4,7 +4,7 @@ use super::{Columns, Dataset, Scaler, Source};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
-use crate::rng::{Address, Purpose};
+use crate::rng::{Address, Purpose, number_of};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -112,6 +112,11 @@ pub struct Parts {
 /// judged on the same images.
 const HELD_OUT_SEED: u64 = 0;
 
+/// Their coins.
+fn held_out_coins() -> Address {
+    Address::new(HELD_OUT_SEED, Purpose::BinarizeHeldOut)
+}
+
 impl Parts {
     /// Divides `source`.
     ///
@@ -140,18 +145,16 @@ impl Parts {
         let part = |data: &Arc<Dataset>, rows: Vec<usize>, coins| {
             Part::new(data.clone(), rows, roles.binarize, coins)
         };
-        let held_out = |data: &Arc<Dataset>, rows: Vec<usize>, coins| match rows.is_empty() {
+        let held_out = |data: &Arc<Dataset>, rows: Vec<usize>| match rows.is_empty() {
             true => Ok(None),
-            false => part(data, rows, coins).map(Some),
+            false => part(data, rows, held_out_coins()).map(Some),
         };
-        // Rows of another file have coins of their own: their numbers are the same, they are not.
-        let coins = Address::new(HELD_OUT_SEED, Purpose::BinarizeHeldOut);
         Ok(Parts {
             test: match &own_test {
-                Some(test) => held_out(test, (0..test.rows()).collect(), coins.level(1))?,
-                None => held_out(&train, test_rows, coins)?,
+                Some(test) => held_out(test, (0..test.rows()).collect())?,
+                None => held_out(&train, test_rows)?,
             },
-            validation: held_out(&train, validation_rows, coins)?,
+            validation: held_out(&train, validation_rows)?,
             train: part(&train, rows, Address::new(roles.seed, Purpose::BinarizeTrain))?,
         })
     }
@@ -195,8 +198,7 @@ impl Part {
     /// If a value to be binarised is outside [0, 1].
     pub fn whole(data: Dataset, binarize: Binarize) -> Result<Self> {
         let rows = (0..data.rows()).collect();
-        let coins = Address::new(HELD_OUT_SEED, Purpose::BinarizeHeldOut).level(1);
-        Part::new(Arc::new(data), rows, binarize, coins)
+        Part::new(Arc::new(data), rows, binarize, held_out_coins())
     }
 
     /// The dataset rows of this part.
@@ -249,14 +251,16 @@ impl Part {
     }
 
     /// `out_b ← row rows[b] of the dataset`, scaled and binarised; `out: [B·D]`. `draw` numbers the
-    /// times that a training row is drawn (its epoch) and matters to dynamic binarisation only.
+    /// times that a row is drawn to train on (its epoch), which matters to dynamic binarisation only;
+    /// `None` is for rows to judge or to use. Coins that are thrown once depend on what the row holds, not
+    /// on where it stands.
     ///
     /// # Errors
     /// If the rows lie in a file that cannot be read any more.
     ///
     /// # Panics
     /// If `out` has not one place per row, or there is no such row.
-    pub fn gather<T: Real>(&self, out: &mut [T], rows: &[usize], draw: u32) -> Result<()> {
+    pub fn gather<T: Real>(&self, out: &mut [T], rows: &[usize], draw: Option<u32>) -> Result<()> {
         let width = self.data.width();
         assert_eq!(
             out.len(),
@@ -280,7 +284,7 @@ impl Part {
     }
 
     /// One row, scaled and binarised.
-    fn read<T: Real>(&self, out: &mut [T], row: usize, draw: u32) -> Result<()> {
+    fn read<T: Real>(&self, out: &mut [T], row: usize, draw: Option<u32>) -> Result<()> {
         self.data.read(out, row, self.scaler())?;
         let bit = |heads: bool| if heads { T::one() } else { T::zero() };
         match self.binarize {
@@ -289,9 +293,12 @@ impl Part {
             Binarize::Static | Binarize::Dynamic => {
                 let fresh = self.binarize == Binarize::Dynamic
                     && self.coins.purpose == Purpose::BinarizeTrain;
-                // Draw 0 is the one throw of the static coins; epochs count from there.
-                let epoch = if fresh { draw + 1 } else { 0 };
-                let mut rng = self.coins.epoch(epoch).row(row as u64).rng();
+                // Epoch 0 is the one throw of the static coins; draws count from there.
+                let coins = match draw.filter(|_| fresh) {
+                    Some(draw) => self.coins.epoch(draw + 1).row(row as u64),
+                    None => self.coins.row(number_of(out)),
+                };
+                let mut rng = coins.rng();
                 // u is in [0, 1): a white pixel is always 1, a black one never.
                 out.iter_mut().for_each(|x| *x = bit(T::from_f64(rng.random::<f32>() as f64) < *x));
             }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
 use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::rng::{Address, Purpose};
 use crate::train::{TrainConfig, WeightsKind};
 use crate::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
@@ -224,6 +225,11 @@ impl Header {
             label: self.training.as_ref().and_then(|t| t.data.label.clone()),
             image: self.image(),
         }
+    }
+
+    /// Where the noise of evaluations lives: at the seed of the training.
+    pub fn noise(&self) -> Address {
+        Address::new(self.training.as_ref().map_or(0, |t| t.seed), Purpose::Test)
     }
 
     /// The image shape of a row.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model_file::{Header, ScalerHeader};
 use crate::nn::Init;
+use crate::rng::{Address, Purpose};
 use crate::vae::{LevelConfig, Vae, VaeConfig};
 
 fn model(likelihood: &str) -> Model<f64> {

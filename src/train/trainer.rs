@@ -71,8 +71,9 @@ pub struct Trainer<T> {
     /// step is taken. Half as wide as row numbers: there may be millions of rows in a file.
     order: Vec<u32>,
     order_epoch: Option<u32>,
-    /// The dataset rows of the current batch.
+    /// The dataset rows of the current batch, and the same as the numbers that address their noise.
     batch: Vec<usize>,
+    noise_rows: Vec<u64>,
     ws: Workspace<T>,
     x: Vec<T>,
     evaluator: Evaluator<T>,
@@ -141,6 +142,7 @@ impl<T: Real> Trainer<T> {
             order: (0..count).collect(),
             order_epoch: None,
             batch: vec![0; rows],
+            noise_rows: vec![0; rows],
             cross_entropy,
             vae,
             config,
@@ -266,17 +268,21 @@ impl<T: Real> Trainer<T> {
         let first = (batch as usize).saturating_mul(self.config.batch_size);
         let last = self.order.len().min(first.saturating_add(self.config.batch_size));
         let rows = &mut self.batch[..last - first];
-        for (row, place) in rows.iter_mut().zip(&self.order[first..last]) {
+        let numbers = &mut self.noise_rows[..last - first];
+        for ((row, number), place) in
+            rows.iter_mut().zip(&mut *numbers).zip(&self.order[first..last])
+        {
             *row = self.parts.train.rows()[*place as usize];
+            *number = *row as u64;
         }
-        let rows = &*rows;
+        let (rows, numbers) = (&*rows, &*numbers);
         let width = self.vae.config().width;
         let x = &mut self.x[..rows.len() * width];
-        self.parts.train.gather(x, rows, epoch)?;
+        self.parts.train.gather(x, rows, Some(epoch))?;
         let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
-        let noise = Noise { address, rows, first_sample: 0 };
+        let noise = Noise::new(address, numbers);
         self.gradient.clear();
         let score = parallel::enter(|| {
             self.vae.loss_and_gradient(

@@ -32,6 +32,11 @@ impl<T: Real> Vae<T> {
         self.levels.last().expect("a model has a level").latent
     }
 
+    /// Latents of all levels together.
+    pub fn latents(&self) -> usize {
+        self.levels.iter().map(|level| level.latent).sum()
+    }
+
     /// `z ← the posterior mean of the topmost latent`, each level's mean feeding the next.
     /// `z: [B, Z_L]`, `x: [B, D]`.
     ///

@@ -10,7 +10,7 @@ use ndarray::Array2;
 /// Rough cost of one normal draw, in additions, for the decision to use a second thread.
 const NOISE_COST: usize = 48;
 
-/// `eps_bk ← N(0, I)` from the address of sample k of dataset row b at level l; `[B·K, Z]`.
+/// `eps_bk ← N(0, scale² I)` from the address of sample k of row b at level l; `[B·K, Z]`.
 pub(super) fn fill_noise<T: Real>(
     eps: &mut [T],
     latent: usize,
@@ -22,8 +22,13 @@ pub(super) fn fill_noise<T: Real>(
     parallel::rows(RowsMut::new(eps, latent), n, NOISE_COST * latent, &|first, count, mut eps| {
         for i in 0..count {
             let (b, k) = ((first + i) / samples, (first + i) % samples);
-            let sample = (noise.first_sample + k) as u32;
-            address.row(noise.rows[b] as u64).sample(sample).fill_normal(eps.row(i));
+            let sample = noise.first_sample + k;
+            let eps = eps.row(i);
+            address.row(noise.rows[b]).sample(sample as u32).fill_normal(eps);
+            let scale = noise.scales[sample % noise.scales.len()];
+            if scale != 1.0 {
+                eps.iter_mut().for_each(|e| *e *= T::from_f64(scale));
+            }
         }
     });
 }
@@ -174,11 +179,7 @@ mod tests {
             Address::new(1, Purpose::Check).fill_normal(&mut params);
             params.iter_mut().for_each(|p| *p *= 0.4);
             let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + j) % 2) as f64);
-            let noise = Noise {
-                address: Address::new(2, Purpose::Check),
-                rows: &[0, 1, 2],
-                first_sample: 0,
-            };
+            let noise = Noise::new(Address::new(2, Purpose::Check), &[0, 1, 2]);
             for beta in [1.0, 0.0] {
                 let gradient = |weight: f64| {
                     let mut ws = Workspace::new(&vae, 3, 4, Pass::Gradient).unwrap();

@@ -213,20 +213,39 @@ impl<T: Real> Workspace<T> {
         self.samples
     }
 
-    /// The ELBO's score of row `b` of the last pass, at β = 1, averaged over the samples.
+    /// The ELBO's score of draw `k` of row `b` of the last pass, at β = 1.
     ///
     /// # Panics
-    /// If the pass had fewer rows.
-    pub fn score_of_row(&self, b: usize) -> Score {
+    /// If the pass had fewer rows or draws.
+    pub fn score_of_draw(&self, b: usize, k: usize) -> Score {
         let terms = self.terms(T::one());
-        let sum = |a: &ArrayView2<T>| a.row(b).iter().map(|v| v.to_f64()).sum::<f64>();
-        let draws = self.samples as f64;
-        let reconstruction = -sum(&terms.log_px) / draws;
+        let reconstruction = -terms.log_px[[b, k]].to_f64();
         let kl = match &terms.kl {
-            Some(kl) => sum(kl),
-            None => (sum(&terms.log_q) - sum(&terms.log_prior)) / draws,
+            Some(kl) => kl.row(b).iter().map(|v| v.to_f64()).sum::<f64>(),
+            None => terms.log_q[[b, k]].to_f64() - terms.log_prior[[b, k]].to_f64(),
         };
         Score { loss: reconstruction + kl, reconstruction, kl }
+    }
+
+    /// log w of draw `k` of row `b` of the last pass, which had no closed-form KL.
+    ///
+    /// # Panics
+    /// If the pass had fewer rows or draws.
+    pub fn log_weight(&self, b: usize, k: usize) -> f64 {
+        -self.score_of_draw(b, k).loss
+    }
+
+    /// ‖ε‖² of draw `k` of row `b` of the last pass, over all levels.
+    ///
+    /// # Panics
+    /// If the pass had fewer rows or draws.
+    pub fn squared_noise(&self, b: usize, k: usize) -> f64 {
+        assert!(b < self.rows && k < self.samples, "no draw {k} of row {b}");
+        let n = b * self.samples + k;
+        let square = |level: &LevelBuffers<T>| -> f64 {
+            level.eps.row(n).iter().map(|e| e.to_f64().powi(2)).sum()
+        };
+        self.levels.iter().map(square).sum()
     }
 
     /// The pieces of log w that the last pass left, for its rows.

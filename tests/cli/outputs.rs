@@ -38,12 +38,21 @@ fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-const EVALUATED: [&str; 8] = [
+const EVALUATED: [&str; 17] = [
     "bits_per_dim",
+    "draws",
+    "effective_samples",
+    "k_hat",
     "kl",
+    "largest_weight",
+    "loss",
     "neg_elbo",
+    "neg_elbo_se",
     "neg_log_px",
+    "neg_log_px_interval",
     "neg_log_px_se",
+    "no_error_bar",
+    "proposal",
     "reconstruction",
     "rows",
     "samples",
@@ -60,16 +69,24 @@ fn and(more: &[&'static str]) -> Vec<&'static str> {
 fn evaluate_repeats_what_training_logged() {
     let lab = Lab::new();
     let variants = [
-        ("grey", PLAIN.to_owned(), "/neg_elbo"),
-        ("best", format!("{PLAIN} --validation 0.2 --average 0.9 --binarize static"), "/neg_elbo"),
-        ("iwae", format!("{PLAIN} --objective iwae --samples 3 --binarize dynamic"), "/loss"),
-        ("levels", format!("{} --latent 6/3", PLAIN.replace("--latent 4", "")), "/neg_elbo"),
+        ("grey", PLAIN.to_owned()),
+        ("best", format!("{PLAIN} --validation 0.2 --average 0.9 --binarize static")),
+        ("iwae", format!("{PLAIN} --objective iwae --samples 3 --binarize dynamic")),
+        ("levels", format!("{} --latent 6/3", PLAIN.replace("--latent 4", ""))),
     ];
-    for (run, settings, loss) in variants {
+    for (run, settings) in variants {
         let logged = lab.json(&format!("train {settings} --epochs 2 --out {run}"));
         let judged = lab.json(&format!("evaluate {run}"));
-        let (logged, judged) = (number(&logged, "/heldout/loss"), number(&judged, loss));
-        assert!((logged - judged).abs() <= 1e-6 * logged.abs(), "{run}: {logged} and {judged}");
+        let (logged, loss) = (number(&logged, "/heldout/loss"), number(&judged, "/loss"));
+        assert!((logged - loss).abs() <= 1e-6 * logged.abs(), "{run}: {logged} and {loss}");
+        if run != "iwae" {
+            // One draw a row is the training's; more are near it.
+            let once = number(&lab.json(&format!("evaluate {run} --draws 1")), "/neg_elbo");
+            assert!((logged - once).abs() <= 1e-6 * logged.abs(), "{run}: {logged} and {once}");
+            let (mean, error) = (number(&judged, "/neg_elbo"), number(&judged, "/neg_elbo_se"));
+            // The 128 draws have a twelfth of one draw's error.
+            assert!((mean - logged).abs() < 4.0 * 128f64.sqrt() * error, "{run}: {judged}");
+        }
     }
 }
 
@@ -79,7 +96,7 @@ fn evaluate_says_why_there_is_no_likelihood() {
     lab.run(&format!("train {PLAIN} --epochs 1 --out run"));
     let judged = lab.json("evaluate run --samples 20");
     assert_eq!(keys(&judged), and(&["reason"]));
-    for absent in ["bits_per_dim", "neg_log_px", "neg_log_px_se", "samples"] {
+    for absent in ["bits_per_dim", "neg_log_px", "neg_log_px_se", "samples", "k_hat"] {
         assert_eq!(judged[absent], Value::Null, "{absent}");
     }
     assert!(judged["reason"].as_str().expect("a sentence").contains("grey"));
@@ -98,8 +115,12 @@ fn evaluate_estimates_the_likelihood_of_binary_data() {
     let judged = lab.json("evaluate run --samples 50");
     assert_eq!(keys(&judged), and(&["differential"]));
     assert_eq!((&judged["samples"], &judged["differential"]), (&json!(50), &json!(false)));
-    let (value, error) = (number(&judged, "/neg_log_px"), number(&judged, "/neg_log_px_se"));
+    assert_eq!(judged["proposal"], "posterior");
+    let value = number(&judged, "/neg_log_px");
+    let error = number(&judged, "/neg_elbo_se");
     assert!(error > 0.0 && value < number(&judged, "/neg_elbo") + 4.0 * error, "{judged}");
+    let effective = number(&judged, "/effective_samples/median");
+    assert!((1.0..=50.0).contains(&effective) && number(&judged, "/largest_weight") >= 0.02);
     let bits = value / (784.0 * std::f64::consts::LN_2);
     assert!((number(&judged, "/bits_per_dim") - bits).abs() < 1e-12);
     // The noise is addressed: asked again, it answers the same.

@@ -29,7 +29,7 @@
 //! The matrices here are the test's own; of the crate they use nothing but the noise. Statistical
 //! claims are held to four standard errors. All seeds are fixed: a test that passes, passes always.
 
-use elbo::evaluate::{LogPx, log_px_of};
+use elbo::evaluate::{LogPx, Proposal, log_px_of};
 use elbo::family::Spec;
 use elbo::gradient::Gradient;
 use elbo::nn::{Activation, Init};
@@ -40,6 +40,7 @@ use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
 
 mod chain;
+mod intervals;
 mod model;
 mod statistics;
 

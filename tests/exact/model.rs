@@ -43,7 +43,7 @@ impl Model {
     ) -> Workspace<f64> {
         let mut ws = Workspace::new(&self.vae, x.nrows(), samples, Pass::Value).unwrap();
         let rows = rows_of(x);
-        let noise = Noise { address: noise(0), rows: &rows, first_sample: 0 };
+        let noise = Noise::new(noise(0), &rows);
         self.vae.forward(&mut ws, &x.view(), &self.params, noise, closed_form);
         ws
     }
@@ -66,7 +66,8 @@ impl Model {
     /// The importance-sampled log p(x) of every row.
     pub(crate) fn estimate(&self, x: &Array2<f64>, samples: usize) -> Vec<LogPx> {
         let mut ws = Workspace::new(&self.vae, x.nrows(), 50, Pass::Value).unwrap();
-        log_px_of(&self.vae, &mut ws, &x.view(), &self.params, samples, noise(0), &rows_of(x))
+        let proposal = Proposal::posterior();
+        log_px_of(&self.vae, &mut ws, &x.view(), &self.params, samples, &proposal, noise(0))
     }
 
     /// L_K averaged over the rows, in `repeats` repeats with noise of their own.
@@ -74,7 +75,7 @@ impl Model {
         let mut ws = Workspace::new(&self.vae, x.nrows(), samples, Pass::Value).unwrap();
         let (rows, iwae) = (rows_of(x), objective::build(&Spec::new("iwae")).unwrap());
         let bound = |repeat| {
-            let noise = Noise { address: noise(repeat), rows: &rows, first_sample: 0 };
+            let noise = Noise::new(noise(repeat), &rows);
             -self.vae.loss(&mut ws, &x.view(), &self.params, noise, &*iwae, 1.0).loss
         };
         (0..repeats).map(bound).collect()
@@ -96,10 +97,10 @@ impl Model {
         let mut ws = Workspace::new(&self.vae, BATCH, samples, Pass::Gradient).unwrap();
         let mut adam = Adam::new(AdamConfig::default(), self.params.len());
         let mut d_params = Gradient::zeros(self.vae.layout());
-        let rows: Vec<usize> = (0..BATCH).collect();
+        let rows: Vec<u64> = (0..BATCH as u64).collect();
         for step in 0..STEPS {
             let x = chain.draw(BATCH, data(step));
-            let noise = Noise { address: noise(step), rows: &rows, first_sample: 0 };
+            let noise = Noise::new(noise(step), &rows);
             let (x, params) = (&x.view(), &self.params);
             d_params.clear();
             self.vae.loss_and_gradient(&mut d_params, &mut ws, x, params, noise, &*objective, 1.0);
@@ -114,9 +115,9 @@ impl Model {
     }
 }
 
-/// The dataset rows that address the noise of a batch.
-pub(crate) fn rows_of(x: &Array2<f64>) -> Vec<usize> {
-    (0..x.nrows()).collect()
+/// The numbers that address the noise of a batch.
+pub(crate) fn rows_of(x: &Array2<f64>) -> Vec<u64> {
+    (0..x.nrows() as u64).collect()
 }
 
 /// Where the posterior's draws come from.

@@ -213,8 +213,7 @@ impl Operation for Model {
         let vae = Vae::<T>::new(self.config.clone()).unwrap();
         let objective = objective::build::<T>(&self.objective).unwrap();
         let mut ws = Workspace::new(&vae, Self::ROWS, Self::SAMPLES, Pass::Gradient).unwrap();
-        let noise =
-            Noise { address: Address::new(1, Purpose::Check), rows: &[4, 9, 2], first_sample: 0 };
+        let noise = Noise::new(Address::new(1, Purpose::Check), &[4, 9, 2]);
         let (x, mut d) = (matrix(x, Self::ROWS), Gradient::zeros(vae.layout()));
         let score =
             vae.loss_and_gradient(&mut d, &mut ws, &x, params, noise, &*objective, T::one());

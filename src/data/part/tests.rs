@@ -30,7 +30,7 @@ fn coins_are_thrown_once_or_every_time() {
     let throw = |binarize, draw| {
         let part = Parts::new(source(100), roles(binarize)).unwrap().train;
         let mut out = vec![0f32; part.rows().len() * 4];
-        part.gather(&mut out, part.rows(), draw).unwrap();
+        part.gather(&mut out, part.rows(), Some(draw)).unwrap();
         assert!(out.iter().all(|x| *x == 0.0 || *x == 1.0));
         out
     };
@@ -48,7 +48,7 @@ fn dynamic_coins_have_the_right_odds() {
     let (draws, mut heads) = (2000, 0.0);
     let mut out = [0f64; 4];
     for draw in 0..draws {
-        part.gather(&mut out, &[16], draw).unwrap(); // pixels 64 … 67 of 255
+        part.gather(&mut out, &[16], Some(draw)).unwrap(); // pixels 64 … 67 of 255
         heads += out[0];
     }
     let p = 64.0 / 255.0;
@@ -64,7 +64,7 @@ fn held_out_coins_do_not_depend_on_epoch_or_seed() {
         let part =
             Parts::new(all, Roles { seed, ..roles(Binarize::Dynamic) }).unwrap().test.unwrap();
         let mut out = vec![0f32; 200];
-        part.gather(&mut out, part.rows(), draw).unwrap();
+        part.gather(&mut out, part.rows(), Some(draw)).unwrap();
         out
     };
     assert_eq!(throw(1, 0), throw(2, 5));
@@ -106,7 +106,7 @@ fn standardised_training_rows_have_mean_0_and_spread_1() {
     parts.standardize().unwrap();
     let part = &parts.train;
     let mut out = vec![0f64; part.rows().len() * 3];
-    part.gather(&mut out, part.rows(), 0).unwrap();
+    part.gather(&mut out, part.rows(), None).unwrap();
     for j in 0..3 {
         let column = out.iter().skip(j).step_by(3);
         let n = part.rows().len() as f64;
