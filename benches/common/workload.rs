@@ -26,7 +26,7 @@ impl Workload<'_> {
             let mut values = vec![0.0; 30 * 51_200];
             Address::new(0, Purpose::Check).fill_normal(&mut values);
             let train = Dataset::new(Values::F32(values), 30).expect("finite values");
-            Source { train, test: None, note: None }
+            Source { train, test: None, notes: Vec::new() }
         } else {
             Source::open("digits:count=20480").expect("embedded data")
         };
