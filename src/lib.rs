@@ -64,6 +64,7 @@ pub mod family;
 pub mod gemm;
 pub mod gradcheck;
 pub mod gradient;
+pub mod latents;
 pub mod math;
 #[cfg(feature = "model-file")]
 pub mod model_file;
