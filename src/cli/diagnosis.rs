@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 /// Rows that are enough to tell what a latent carries.
 const ROWS: usize = 10_000;
 
-/// A fall by less than this, in nats per row, is not worth more epochs.
-const WORTH: f64 = 0.1;
+/// What as many epochs again must bring, at the pace of the last ones, to be worth a word; nats per row.
+const WORTH: f64 = 0.2;
 
 /// What was found.
 pub(crate) struct Diagnosis {
@@ -55,14 +55,18 @@ impl Diagnosis {
         if let Some((idle, all)) = self.idle.filter(|(idle, _)| *idle > 0) {
             lines.push(format!(
                 "{idle} of {all} latents carry nothing (a KL below {IDLE} nats): a smaller --latent \
-                 loses nothing by itself, a smaller --beta or --free-bits can give them something"
+                 would lose nothing, a smaller --beta may give them something"
             ));
         }
         if let Some((fall, epochs)) = self.falling {
             let which = if self.validated { "validation" } else { "training" };
+            let when = match epochs {
+                1 => "in the last epoch".to_owned(),
+                _ => format!("in the last {epochs} epochs"),
+            };
             lines.push(format!(
-                "the {which} loss was still falling at the end (by {fall:.2} nats in {epochs} \
-                 epochs): more --epochs would be better still"
+                "the {which} loss was still falling, by {fall:.2} nats {when}: more --epochs would be \
+                 better"
             ));
         }
         if self.rows < self.parameters {
@@ -111,7 +115,8 @@ fn falling(losses: &[f64]) -> Option<(f64, usize)> {
         (_, [.., before, last]) => (before - last, losses.is_sorted_by(|a, b| a > b)),
         _ => return None,
     };
-    (sure && fall > WORTH).then_some((fall, quarter.max(1)))
+    let span = quarter.max(1);
+    (sure && fall * losses.len() as f64 > WORTH * span as f64).then_some((fall, span))
 }
 
 /// The mean of some numbers, and its standard error.

@@ -57,7 +57,8 @@ impl Folder {
 
     /// Where a run trains.
     pub(crate) fn workplace(&self) -> Folder {
-        if self.model().exists() { self.next() } else { self.clone() }
+        let next = self.next();
+        if self.model().exists() || next.checkpoint().exists() { next } else { self.clone() }
     }
 
     /// Where the unfinished run is, if there is one, else the finished one: what `--resume` goes on with.

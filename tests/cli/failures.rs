@@ -1,6 +1,8 @@
 //! Everything that can be wrong: one line that says so, the right exit code, and nothing written.
 
 use crate::lab::{Lab, PLAIN, idx, npy, npy_f32, table};
+use safetensors::tensor::SafeTensors;
+use std::collections::HashMap;
 
 /// Wrong usage, and everything else that fails.
 pub(crate) const USAGE: i32 = 2;
@@ -268,6 +270,27 @@ fn truncated_models() {
     assert_refused(&lab, &[("evaluate nan.safetensors", FAILURE, "holds NaN")]);
     lab.write("long.safetensors", [&whole[..], b"more"].concat());
     assert_refused(&lab, &[("info long.safetensors", FAILURE, "this is not a model")]);
+}
+
+/// The same tensors under other metadata.
+fn with_metadata(bytes: &[u8], metadata: Option<HashMap<String, String>>) -> Vec<u8> {
+    let file = SafeTensors::deserialize(bytes).expect("a model file");
+    safetensors::serialize(file.iter(), metadata).expect("tensors as before")
+}
+
+/// As Python's `save_file(tensors, path)` leaves them, and with the `metadata=` that the message asks
+/// for.
+#[test]
+fn weights_that_lost_their_metadata() {
+    let lab = Lab::new();
+    lab.run("train --data digits:count=50 --hidden 8 --latent 2 --epochs 1 --out run");
+    let bytes = lab.bytes("run/model.safetensors");
+    lab.write("lost.safetensors", with_metadata(&bytes, None));
+    let says = "without the metadata `elbo`, which says what model they are: pass it on when you save them";
+    assert_refused(&lab, &[("info lost.safetensors", FAILURE, says)]);
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a model file");
+    lab.write("kept.safetensors", with_metadata(&bytes, metadata.metadata().clone()));
+    assert_eq!(lab.json("info kept.safetensors"), lab.json("info run"));
 }
 
 #[test]

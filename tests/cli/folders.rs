@@ -230,3 +230,34 @@ fn a_model_remembers_its_data() {
     std::fs::copy(lab.path("run/model.safetensors"), lab.path("alone")).expect("a copy");
     assert_refused(&lab, &[("encode alone -o z.csv", USAGE, "trained on a file; name it")]);
 }
+
+/// What a run's end says of it.
+#[test]
+fn a_run_says_what_its_result_lacks() {
+    let lab = Lab::new();
+    // Noise of two values: whatever 16 latents carry, it is not all of them.
+    let noise = |i: i32| format!("{},{}\n", (i * 7919) % 101, (i * 104_729) % 103);
+    lab.write("noise.csv", (0..400).map(noise).collect::<String>());
+    let train = "train --data noise.csv --header no --likelihood normal:variance=0.1 --latent 16";
+    let run = |settings: &str, name: &str| {
+        let output = lab.run(&format!("{train} {settings} --json --out {name}"));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (said(&output), json["diagnosis"].clone())
+    };
+    let (text, found) =
+        run("--hidden 4 --epochs 200 --batch-size 32 --lr 0.01 --schedule cosine", "long");
+    let idle = found["idle_latents"].as_u64().expect("a count");
+    assert!((10..16).contains(&idle), "{found}");
+    assert!(text.contains(&format!("note: {idle} of 16 latents carry nothing")), "{text}");
+    assert_eq!((&found["latents"], &found["training_rows"]), (&16.into(), &360.into()));
+    assert!(!text.contains("still falling") && found["still_falling"] == false, "{text}");
+    assert!(!text.contains("fewer than"), "360 rows for {}", found["parameters"]);
+
+    let (text, found) = run("--hidden 64,64 --epochs 3", "short");
+    assert!(text.contains("note: the training loss was still falling, by "), "{text}");
+    assert!(text.contains("note: the 360 training rows are fewer than the "), "{text}");
+    assert!(text.contains("--validation 0.1 keeps the weights") && found["still_falling"] == true);
+    let (text, _) = run("--hidden 64,64 --epochs 3 --validation 0.2", "validated");
+    assert!(text.contains("the validation loss was still falling"), "{text}");
+    assert!(!text.contains("--validation 0.1"), "{text}");
+}
