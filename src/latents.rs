@@ -16,8 +16,9 @@ use crate::real::Real;
 use crate::vae::{Pass, Vae, Workspace};
 use ndarray::{Array2, ArrayView2, s};
 
-/// Rows that go through the encoder at a time.
+/// Rows that go through the encoder at a time, and the most values that these may have.
 const ROWS: usize = 256;
+const VALUES: usize = 1 << 24;
 
 /// A latent that carries less than this tells nothing, in nats.
 pub const IDLE: f64 = 0.01;
@@ -37,7 +38,7 @@ pub fn kl_per_latent<T: Real>(
         return Ok(None);
     }
     let (width, latent) = (vae.config().width, vae.latent());
-    let most = ROWS.min(rows.len());
+    let most = ROWS.min(rows.len()).min(VALUES / width).max(1);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
     let (mut x, mut z) = (vec![T::zero(); most * width], Array2::zeros((most, latent)));
     let mut sums = vec![0.0; latent];

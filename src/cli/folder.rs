@@ -29,6 +29,9 @@ const METRICS: &str = "metrics.jsonl";
 pub(crate) const SAMPLES: &str = "samples.png";
 pub(crate) const RECONSTRUCTIONS: &str = "reconstructions.png";
 
+/// A run's files; the model first, because without it nothing passes for a finished run.
+const FILES: [&str; 6] = [MODEL, CHECKPOINT, METRICS, CONFIG, SAMPLES, RECONSTRUCTIONS];
+
 /// A run's folder, and the names in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -92,15 +95,25 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the runs that the folder holds, finished or not; the model first, so that what is left
-    /// after a kill does not pass for a finished run.
+    /// Removes the runs that the folder holds, finished or not.
     pub(crate) fn clear(&self) -> Result<()> {
         for folder in [self, &self.next()] {
-            [MODEL, CHECKPOINT, METRICS, CONFIG, SAMPLES, RECONSTRUCTIONS]
-                .iter()
-                .try_for_each(|name| remove(&folder.file(name)))?;
+            FILES.iter().try_for_each(|name| remove(&folder.file(name)))?;
         }
         let _ = std::fs::remove_dir(self.next().0); // as above
+        Ok(())
+    }
+
+    /// Removes what processes that were killed were writing ([`elbo::model_file::write_whole`]).
+    pub(crate) fn sweep(&self) -> Result<()> {
+        for folder in [self, &self.next()] {
+            let entries = std::fs::read_dir(&folder.0).into_iter().flatten().flatten();
+            for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+                if FILES.iter().any(|file| is_temporary(&name, file)) {
+                    remove(&folder.file(&name))?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -124,6 +137,13 @@ impl Folder {
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(lock)),
         }
     }
+}
+
+/// Whether `name` is `file.PROCESS.tmp`.
+fn is_temporary(name: &str, file: &str) -> bool {
+    let process = name.strip_prefix(file).and_then(|rest| rest.strip_prefix('.'));
+    let process = process.and_then(|rest| rest.strip_suffix(".tmp"));
+    process.is_some_and(|process| process.parse::<u32>().is_ok())
 }
 
 /// What is locked: the folder itself, so that nothing is left in it.

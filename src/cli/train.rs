@@ -37,7 +37,7 @@ pub(crate) struct TrainArgs {
     /// The run's folder [default: runs/NAME-OF-THE-DATA, with a number if other data of that name have it]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in the folder, with its own settings; --epochs may be raised
+    /// Go on with the run in the folder (the newer one, if one is unfinished), with its own settings; --epochs may be raised
     #[arg(long, conflicts_with = "config")]
     resume: bool,
     /// Stop in good order after so many epochs in all, as if interrupted
@@ -152,6 +152,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     let claim = |data: &str| -> Result<(Folder, Option<File>)> {
         let folder = args.out.clone().map_or_else(|| default_folder(data), Folder);
         let lock = folder.lock()?;
+        folder.sweep()?;
         folder.settle()?;
         Ok((folder, lock))
     };

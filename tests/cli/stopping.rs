@@ -96,7 +96,16 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
             assert!(output.stdout.is_empty(), "an unfinished run has no result");
             assert!(lab.exists("my run/checkpoint.safetensors"));
             assert!(!lab.exists("my run/model.safetensors"));
+            // It can be used as it stands, wherever that is.
+            let info = lab.elbo("info").arg("my run").output().expect("the program starts");
+            let note = String::from_utf8_lossy(&info.stderr).into_owned();
+            assert!(info.status.success() && note.contains("the run is unfinished"), "{note}");
             let (place, command) = hint(&output);
+            if let Some(rest) = place.strip_prefix("stopped in epoch ") {
+                let words: Vec<_> = rest.split([' ', ',']).collect();
+                let says = format!("after {} steps of epoch {} of {EPOCHS}", words[3], words[0]);
+                assert!(note.contains(&says), "{place}: {note}");
+            }
             places.push(place);
             go_on = command;
             args = vec!["train", "--out", "my run", "--resume"];
