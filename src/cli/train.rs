@@ -444,7 +444,7 @@ fn report(
     let steps = seconds(&epochs[job.before..]);
     let mut rows = vec![
         ("epochs", trainer.progress().epoch.to_string()),
-        ("time", format!("{wall:.1} s{since}, of which {steps:.1} s in training steps")),
+        ("time", format!("{wall:.1} s{since}, of which {steps:.2} s in training steps")),
     ];
     if let Some((kind, _)) = finished.as_ref().filter(|(kind, _)| kind.best) {
         rows.push(("weights", format!("of epoch {}, the best on the validation rows", kind.epoch)));

@@ -227,6 +227,11 @@ fn standard_input_is_data_like_any_other() {
     lab.write("wine.csv", wine([1.0; 3]));
     lab.run(&format!("train --data wine.csv {TRAIN} --epochs 2 --out file"));
     assert_eq!(lab.bytes("runs/stdin/model.safetensors"), lab.bytes("file/model.safetensors"));
+    // It cannot be read again.
+    let output = lab.elbo("encode runs/stdin -o z.csv").output().expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--data: the model was trained on standard input; name the data"));
+    lab.run("encode runs/stdin --data wine.csv -o z.csv");
 }
 
 #[test]
