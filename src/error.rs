@@ -45,7 +45,9 @@ pub enum Error {
         /// The system's own reason.
         source: std::io::Error,
     },
-    /// A term of the loss became infinite or not a number while training.
+    /// A term of the loss became infinite or not a number while training. What helps depends on the
+    /// run's settings, which whoever made them knows: a lower learning rate, a clipped gradient,
+    /// standardised columns.
     NonFinite {
         /// The optimiser step (counted from 1) at which it happened.
         step: u64,
@@ -144,12 +146,7 @@ impl fmt::Display for Error {
                 };
                 write!(f, "{}: {source}{remedy}", path.display())
             }
-            Error::NonFinite { step, term } => write!(
-                f,
-                "the {term} is not finite at step {step}: lower the learning rate (--lr), clip the \
-                 gradient (--clip), or look for extreme values in the data (--standardize auto \
-                 shows columns in units of their spread)"
-            ),
+            Error::NonFinite { step, term } => write!(f, "the {term} is not finite at step {step}"),
         }
     }
 }

@@ -18,7 +18,9 @@ pub use header::{
 use crate::error::{Error, Result, one_line};
 use crate::real::Real;
 use crate::tensor_file::{Tensor, find_tensor, parse, read_tensor, serialize};
+use crate::train::checkpoint::Checkpoint;
 use crate::vae::{Vae, VaeConfig};
+use safetensors::tensor::SafeTensors;
 use std::path::Path;
 
 pub use crate::tensor_file::write_whole;
@@ -56,26 +58,14 @@ impl<T: Real> Model<T> {
     }
 
     fn read(bytes: &[u8]) -> std::result::Result<Self, String> {
-        let (file, json) = parse(bytes, KEY, "a model")?;
+        let (file, json) =
+            parse(bytes, KEY, "a model").map_err(|message| match without_header(bytes) {
+                true => LOST_HEADER.to_owned(),
+                false => message,
+            })?;
         let header = Header::from_json(&json)?;
-        let config = VaeConfig::try_from(&header.model)
-            .map_err(|e| format!("its header is damaged: {e}"))?;
-        let damaged = |e: Error| format!("its header is damaged: {e}");
-        header.check_rows(config.width).map_err(damaged)?;
-        if let Some(training) = &header.training {
-            training.check().map_err(damaged)?;
-        }
-        // A layer takes memory even before it has weights. It has four tensors; a file that lacks a
-        // few is told below which.
-        let layers = config.levels.iter().map(|level| level.hidden.len() + 1).sum::<usize>();
-        if 4 * layers > 2 * file.len() {
-            return Err(format!(
-                "its header asks for {} tensors or more, it has {}",
-                4 * layers,
-                file.len()
-            ));
-        }
-        let vae = Vae::<T>::lay_out(config).map_err(damaged)?;
+        // A file that lacks a few tensors is told below which.
+        let vae = lay_out::<T>(&header, 2 * file.len(), || format!("it has {}", file.len()))?;
         // Every slot is compared with the file before the buffer for all of them is allocated.
         for slot in vae.layout().slots() {
             let tensor = find_tensor(&file, &slot.name)?;
@@ -100,6 +90,35 @@ impl<T: Real> Model<T> {
         Ok(Model { vae, params, header })
     }
 
+    /// The model that a run would leave if it ended where this checkpoint was written: the best
+    /// weights on validation rows, else the moving average, else the last, as [`Trainer::weights`]
+    /// chooses. `header` describes the run; which weights these are is filled in.
+    ///
+    /// # Errors
+    /// If the header is not that of the checkpoint's run, or one of them is damaged.
+    ///
+    /// [`Trainer::weights`]: crate::train::Trainer::weights
+    pub fn from_checkpoint(checkpoint: &Checkpoint, header: Header) -> Result<Self> {
+        Model::from_state(checkpoint, header)
+            .map_err(|message| Error::file(checkpoint.path(), one_line(&message)))
+    }
+
+    fn from_state(
+        checkpoint: &Checkpoint,
+        mut header: Header,
+    ) -> std::result::Result<Self, String> {
+        let len = checkpoint.len()?;
+        let vae = lay_out::<T>(&header, len, || format!("its weights are {len} values"))?;
+        let wanted = vae.layout().len();
+        if len != wanted {
+            return Err(format!("its weights are {len} values, its header asks for {wanted}"));
+        }
+        let decay = header.training.as_ref().and_then(|training| training.average);
+        let (params, kind) = checkpoint.weights(decay)?;
+        header.weights = Some(kind.into());
+        Ok(Model { vae, params, header })
+    }
+
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let slots = self.vae.layout().slots();
@@ -115,6 +134,38 @@ impl<T: Real> Model<T> {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write_whole(path.as_ref(), &self.to_bytes())
     }
+}
+
+/// The structure that a header describes. A layer takes memory even before it has weights: it has
+/// four tensors, and there must be no more than `room` in all. `has` says how much is there.
+fn lay_out<T: Real>(
+    header: &Header,
+    room: usize,
+    has: impl Fn() -> String,
+) -> std::result::Result<Vae<T>, String> {
+    let damaged = |e: Error| format!("its header is damaged: {e}");
+    let config = VaeConfig::try_from(&header.model).map_err(damaged)?;
+    header.check_rows(config.width).map_err(damaged)?;
+    if let Some(training) = &header.training {
+        training.check().map_err(damaged)?;
+    }
+    let layers = config.levels.iter().map(|level| level.hidden.len() + 1).sum::<usize>();
+    if 4 * layers > room {
+        return Err(format!("its header asks for {} tensors or more, {}", 4 * layers, has()));
+    }
+    Vae::lay_out(config).map_err(damaged)
+}
+
+/// What to say of a model's tensors in a file that another program has written again.
+const LOST_HEADER: &str = "these are a model's tensors without the metadata `elbo`, which says what \
+    model they are: pass it on when you save them, in Python with save_file(tensors, \
+    \"new.safetensors\", metadata=safe_open(\"old.safetensors\", \"np\").metadata())";
+
+/// Whether the file has tensors of a model, as far as names can tell, and none of its metadata.
+fn without_header(bytes: &[u8]) -> bool {
+    SafeTensors::deserialize(bytes).is_ok_and(|file| {
+        ["encoder.0.head.weight", "decoder.0.head.weight"].iter().all(|n| file.tensor(n).is_ok())
+    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use crate::Common;
 use crate::generate::{check_count, session_for};
+use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid};
-use crate::terminal::open_model;
 use clap::Args;
 use elbo::error::{Result, check_memory};
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
         return Err(Output::no_picture("--output"));
     }
     check_count(args.count.unwrap_or(1))?;
-    let model = open_model(&args.model)?;
-    let part = args.data.open(&model, Unsaid::Everything, common)?;
+    let model = open_model(&args.model, common)?;
+    let part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
     let rows = &part.rows()[..args.count.unwrap_or(usize::MAX).min(part.rows().len())];
     let latent = model.vae.latent();
     let numbers = rows.len().saturating_mul(latent).saturating_mul(2);

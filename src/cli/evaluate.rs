@@ -1,10 +1,11 @@
 //! `elbo evaluate`
 
 use crate::Common;
+use crate::opening::open_model;
 use crate::output::{Format, Output};
 use crate::progress::bar;
 use crate::reading::{DataArgs, Unsaid};
-use crate::terminal::{counted, open_model, thousands, two_columns};
+use crate::terminal::{counted, thousands, two_columns};
 use clap::Args;
 use elbo::data::Part;
 use elbo::distribution::Support;
@@ -74,8 +75,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if table.as_ref().is_some_and(|t| t.format == Format::Png) {
         return Err(Output::no_picture("--per-row"));
     }
-    let model = open_model(&args.model)?;
-    let mut part = args.data.open(&model, Unsaid::HeldOut, common)?;
+    let model = open_model(&args.model, common)?;
+    let mut part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
     let support = part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
     let reason = match support {

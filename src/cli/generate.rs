@@ -1,9 +1,9 @@
 //! `elbo sample`, `elbo decode`, `elbo reconstruct` and `elbo interpolate`
 
 use crate::Common;
+use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid, in_data};
-use crate::terminal::open_model;
 use clap::Args;
 use elbo::data::{Expected, Part, ReadOptions, Source};
 use elbo::error::{Error, Result, check_memory};
@@ -126,7 +126,7 @@ const PAIRS_ACROSS: usize = 10;
 pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
     check_count(args.count)?;
-    let model = open_model(&args.model)?;
+    let model = open_model(&args.model, common)?;
     output.check(&model)?;
     let sampling = Sampling {
         address: Address::new(args.seed, Purpose::Sample),
@@ -141,7 +141,7 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
 
 pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
-    let model = open_model(&args.model)?;
+    let model = open_model(&args.model, common)?;
     output.check(&model)?;
     let latent = model.vae.latent();
     let names = (1..=latent).map(|j| format!("z{j}")).collect();
@@ -176,9 +176,9 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
 pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
     check_count(args.count)?;
-    let model = open_model(&args.model)?;
+    let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let part = args.data.open(&model, Unsaid::HeldOut, common)?;
+    let part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
     let n = args.count.min(part.rows().len());
     if output.format == Format::Png {
         write_pairs(&output, &model, &part, n).map_err(|e| args.data.blame(e))?;
@@ -198,9 +198,9 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     if args.steps < 2 {
         return Err(Error::setting("--steps", "must be at least 2, the two ends"));
     }
-    let model = open_model(&args.model)?;
+    let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let part = args.data.open(&model, Unsaid::Everything, common)?;
+    let part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
     let ends = [("--from", args.from), ("--to", args.to)];
     for (name, row) in ends {
         if part.rows().binary_search(&row).is_err() {

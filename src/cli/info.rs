@@ -1,7 +1,8 @@
 //! `elbo info`
 
 use crate::Common;
-use crate::terminal::{open_model, thousands, two_columns};
+use crate::opening::open_model;
+use crate::terminal::{thousands, two_columns};
 use clap::Args;
 use elbo::error::Result;
 use serde_json::json;
@@ -16,7 +17,7 @@ pub(crate) struct InfoArgs {
 }
 
 pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
-    let model = open_model(&args.model)?;
+    let model = open_model(&args.model, common)?;
     let (header, slots) = (&model.header, model.vae.layout().slots());
     let (m, parameters) = (&header.model, model.vae.layout().parameters());
     let levels: Vec<_> =

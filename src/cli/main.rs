@@ -3,11 +3,15 @@
 
 mod check;
 mod config;
+mod diagnosis;
 mod encode;
 mod evaluate;
 mod folder;
 mod generate;
 mod info;
+mod metrics;
+mod naming;
+mod opening;
 mod output;
 mod progress;
 mod reading;

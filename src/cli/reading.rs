@@ -1,16 +1,20 @@
 //! Which rows a command works on.
 
 use crate::Common;
-use crate::run::{size, whether};
+use crate::naming::is_there;
+use crate::opening::settings_of;
+use crate::run::{Run, size, whether};
 use clap::{Args, ValueEnum};
 use elbo::data::{Binarize, Part, Parts, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::model_file::Model;
+use std::cell::OnceCell;
+use std::path::Path;
 
 /// The rows that a command on a model works on.
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// The data that the model was trained on, or other rows of its width; `-` for standard input [default: embedded data]
+    /// The data that the model was trained on, or other rows of its width; `-` for standard input [default: the data of the run, read as they were then]
     #[arg(long, short, value_name = "NAME|PATH")]
     data: Option<String>,
     /// Which rows of the training's data [default: those that the command's help says]
@@ -22,12 +26,15 @@ pub(crate) struct DataArgs {
     /// The CSV columns that the model learned, where they cannot be found by name
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
-    /// Whether a CSV file's first line holds names: auto, yes or no
-    #[arg(long, value_name = "WHETHER", default_value = "auto")]
-    header: String,
+    /// Whether a CSV file's first line holds names: auto, yes or no [default: auto]
+    #[arg(long, value_name = "WHETHER")]
+    header: Option<String>,
     /// Scale the images of a folder to this size [default: the model's]
     #[arg(long, value_name = "SIZE")]
     resize: Option<String>,
+    /// The name of the data that were opened, for messages.
+    #[arg(skip)]
+    opened: OnceCell<String>,
 }
 
 /// A bad value, with the name of the data that it is in.
@@ -59,32 +66,37 @@ pub(crate) enum Unsaid {
 impl DataArgs {
     /// An error with the name of the data, if it is about a value in them.
     pub(crate) fn blame(&self, error: Error) -> Error {
-        in_data(error, self.data.as_deref().unwrap_or("embedded data"))
+        in_data(error, self.opened.get().map_or("the data", String::as_str))
     }
 
-    /// Opens the data and takes the rows.
+    /// Opens the data and takes the rows. `path` is where the model came from.
     ///
     /// # Errors
     /// If there is no data, it does not fit the model, or it has no such rows.
     pub(crate) fn open(
         &self,
+        path: &Path,
         model: &Model<f32>,
         default: Unsaid,
         common: &Common,
     ) -> Result<Part> {
         let training = model.header.training.as_ref();
-        let embedded = training.and_then(|t| t.data.embedded.as_deref());
-        let Some(name) = self.data.as_deref().or(embedded) else {
-            return Err(Error::setting("--data", "the model was trained on a file; name it"));
-        };
+        let run = self.remembered(path);
+        let name = &self.named(run.as_ref(), model)?[..];
+        self.opened.get_or_init(|| name.to_owned());
         let options = ReadOptions {
-            label: self.label.clone(),
-            columns: self.columns.clone(),
-            header: whether("header", &self.header)?,
-            resize: self.resize.as_deref().map(size).transpose()?,
             expected: Some(model.header.expected()),
+            ..self.said_or_remembered(run.as_ref())?
         };
-        let source = Source::open_with(name, &options)?;
+        let source = Source::open_with(name, &options).map_err(|e| match self.data {
+            None if !is_there(name) => {
+                let message = format!(
+                    "the model was trained on {name}, which is no longer there: name where it is now"
+                );
+                Error::setting("--data", message)
+            }
+            _ => e,
+        })?;
         source.notes.iter().for_each(|note| common.remark(Some(note)));
         let (found, width) = (source.train.width(), model.vae.config().width);
         if found != width {
@@ -105,6 +117,42 @@ impl DataArgs {
             part.set_scaler(scaler)?;
         }
         Ok(part)
+    }
+
+    /// The settings of the model's run, if they are about the data that are to be read: these were not
+    /// named, or the file has its name of then. Of other data they say nothing.
+    fn remembered(&self, path: &Path) -> Option<Run> {
+        let file = |data: &str| Path::new(data).file_name().map(ToOwned::to_owned);
+        let named = self.data.as_deref();
+        settings_of(path).filter(|run| named.is_none_or(|data| file(data) == file(&run.data)))
+    }
+
+    /// The data to open: what the user named, else the run's, else what is embedded.
+    fn named(&self, run: Option<&Run>, model: &Model<f32>) -> Result<String> {
+        let embedded = model.header.training.as_ref().and_then(|t| t.data.embedded.clone());
+        let remembered = run.map(|run| run.data.clone());
+        match self.data.clone().or(remembered).or(embedded) {
+            Some(name) if name == "-" && self.data.is_none() => {
+                let message = "the model was trained on standard input; name the data";
+                Err(Error::setting("--data", message))
+            }
+            Some(name) => Ok(name),
+            None => Err(Error::setting("--data", "the model was trained on a file; name it")),
+        }
+    }
+
+    /// How to read the data: as the flags say, and where they are silent as the run read them.
+    fn said_or_remembered(&self, run: Option<&Run>) -> Result<ReadOptions> {
+        let remembered = run.map(Run::options).transpose()?.unwrap_or_default();
+        let header = self.header.as_deref().map(|text| whether("header", text)).transpose()?;
+        let resize = self.resize.as_deref().map(size).transpose()?;
+        Ok(ReadOptions {
+            label: self.label.clone().or(remembered.label),
+            columns: self.columns.clone().or(remembered.columns),
+            header: header.unwrap_or(remembered.header),
+            resize: resize.or(remembered.resize),
+            expected: None,
+        })
     }
 
     fn choose(

@@ -10,6 +10,7 @@ use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// Everything that decides what a run computes. The names are those of the flags and of the keys in
 /// `config.toml`.
@@ -181,6 +182,11 @@ impl Run {
         serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())
     }
 
+    /// The settings that a run's `config.toml` holds, if there is one and this program wrote it.
+    pub(crate) fn of(config: &Path) -> Option<Run> {
+        toml::from_str(&std::fs::read_to_string(config).ok()?).ok()
+    }
+
     /// The flags by which these settings differ from `other`.
     pub(crate) fn differences(&self, other: &Run) -> Vec<String> {
         let (mine, others) = (self.to_map(), other.to_map());
@@ -332,13 +338,21 @@ impl Run {
         })
     }
 
+    /// Whether units are of use: for a likelihood with a location and a scale, of values as they are.
+    ///
+    /// # Errors
+    /// If the likelihood or the binarisation is unknown.
+    pub(crate) fn has_units(&self, likelihood: &Spec) -> Result<bool> {
+        let p = elbo::distribution::build::<f32>(likelihood)?;
+        Ok(p.is_location_scale() && self.roles()?.binarize == Binarize::None)
+    }
+
     /// Whether the columns of `data` are to be standardised for this likelihood.
     ///
     /// # Errors
     /// Names the flag that is wrong.
     pub(crate) fn standardizes(&self, data: &Dataset, likelihood: &Spec) -> Result<bool> {
-        let p = elbo::distribution::build::<f32>(likelihood)?;
-        let sensible = p.is_location_scale() && self.roles()?.binarize == Binarize::None;
+        let sensible = self.has_units(likelihood)?;
         match whether("standardize", &self.standardize)? {
             None => Ok(sensible && !data.values().are_bytes()),
             Some(true) if !sensible => {

@@ -2,13 +2,11 @@
 
 use crate::Common;
 use elbo::error::{Error, Result};
-use elbo::model_file::Model;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 
 /// An error, on one line.
-pub(crate) fn error(error: &Error) {
+pub(crate) fn error(error: impl Display) {
     let _ = writeln!(std::io::stderr(), "error: {error}");
 }
 
@@ -49,25 +47,6 @@ pub(crate) fn print(bytes: &[u8]) -> Result<()> {
         Err(e) => Err(Error::io("standard output", e)),
         Ok(()) => Ok(()),
     }
-}
-
-/// The model at `path`: a file, or a run's folder with a `model.safetensors` in it.
-pub(crate) fn open_model(path: &Path) -> Result<Model<f32>> {
-    let inside = path.join("model.safetensors");
-    if path.is_dir() && !inside.exists() && path.join("checkpoint.safetensors").exists() {
-        let message = format!(
-            "the run is unfinished: go on with elbo train --out {} --resume",
-            path.display()
-        );
-        return Err(Error::file(path, message));
-    }
-    if path.is_dir() && !inside.exists() {
-        return Err(Error::file(
-            path,
-            "this folder holds no model.safetensors; name a model file or a run's folder",
-        ));
-    }
-    Model::open(if path.is_dir() { inside } else { PathBuf::from(path) })
 }
 
 /// A table of two columns, the first as wide as its widest entry.

@@ -1,42 +1,49 @@
 //! `elbo train`
 
 use crate::Common;
+use crate::diagnosis::{Diagnosis, remedies};
 use crate::folder::{
-    Description, Folder, Stored, append_line, check_data, default_folder, keep_metrics,
-    open_checkpoint, quoted, refuse_to_replace, remove,
+    Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, check_data, open_checkpoint, quoted,
+    refuse_to_replace, remove,
 };
 use crate::generate::{write_reconstructions, write_samples};
+use crate::metrics::{self, Epoch};
+use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
 use crate::run::Run;
-use crate::terminal::{thousands, two_columns};
+use crate::terminal::{self, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Member;
 use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
-use elbo::train::{Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer};
-use elbo::vae::{Vae, VaeConfig};
+use elbo::train::{
+    Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer, WeightsKind,
+};
+use elbo::vae::{Score, Vae, VaeConfig};
 use serde_json::json;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// Train a model
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct TrainArgs {
-    /// The run's folder [default: runs/NAME-OF-THE-DATA]
+    /// The run's folder [default: runs/NAME-OF-THE-DATA, with a number if other data of that name have it]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in the folder, with its own settings; --epochs may be raised
+    /// Go on with the run in the folder (the newer one, if one is unfinished), with its own settings; --epochs may be raised
     #[arg(long, conflicts_with = "config")]
     resume: bool,
     /// Stop in good order after so many epochs in all, as if interrupted
     #[arg(long, value_name = "EPOCHS")]
     stop_after: Option<u32>,
-    /// Start anew even if the folder holds an unfinished run
+    /// Remove what runs the folder holds, finished or not, and start anew at once
     #[arg(long, conflicts_with = "resume")]
     force: bool,
     #[command(flatten)]
@@ -53,7 +60,8 @@ const EXAMPLES: &str = "Examples:
   elbo train --out runs/digits --resume                     go on where it stopped
 
 The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
-images, samples.png and reconstructions.png.";
+images, samples.png and reconstructions.png. A finished run that it holds already stays whole until the
+new one, which trains in next/ there, has finished.";
 
 /// The end of the help: the members of every family, from the families' own lists, and examples.
 pub(crate) fn after_help() -> String {
@@ -79,13 +87,19 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// A run that is ready to go.
 struct Job {
     folder: Folder,
+    /// Where in the folder it trains.
+    workplace: Folder,
+    /// Held until the process ends.
+    _lock: Option<File>,
     run: Run,
     header: Header,
     trainer: Trainer<f32>,
     /// What the checkpoints say of the run.
     state: String,
-    /// Seconds and rows per second of the epochs that are done.
-    records: Vec<(f64, f64)>,
+    /// The epochs that are done, and how many of them were before this process.
+    epochs: Vec<Epoch>,
+    before: usize,
+    start: Instant,
 }
 
 pub(crate) fn train(
@@ -94,7 +108,7 @@ pub(crate) fn train(
     common: &Common,
 ) -> Result<ExitCode> {
     let mut job = prepare(&args, matches, common)?;
-    announce(common, &job.trainer, &job.folder);
+    announce(common, &job);
     // The handler lives as long as the process; a second Ctrl-C ends it at once.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
@@ -103,43 +117,57 @@ pub(crate) fn train(
     });
     let per_epoch = job.trainer.steps_per_epoch();
     let mut watcher = Watcher {
-        folder: &job.folder,
+        workplace: &job.workplace,
         state: &job.state,
         stop_after: args.stop_after.unwrap_or(u32::MAX),
         progress: Training::new(common, job.run.epochs, per_epoch, job.trainer.steps()),
-        records: std::mem::take(&mut job.records),
+        epochs: std::mem::take(&mut job.epochs),
     };
     let ending = match job.trainer.progress().epoch >= watcher.stop_after {
         true => Ok(Ending::Stopped), // resumed where it was to stop
         false => job.trainer.run(&mut watcher),
     };
     watcher.progress.finish();
-    job.records = watcher.records;
-    match ending? {
+    job.epochs = watcher.epochs;
+    let concluded = ending.and_then(|ending| match ending {
         Ending::Stopped if INTERRUPTED.load(Ordering::Relaxed) => interrupted(&job, common),
+        Ending::Stopped if job.trainer.progress().epoch < job.run.epochs => {
+            stopped(&mut job, common)
+        }
         Ending::OutOfPatience => {
             common.note("the validation loss has stopped improving");
-            finish(job, common)
+            finish(&mut job, common)
         }
-        _ => finish(job, common),
+        _ => finish(&mut job, common),
+    });
+    match concluded {
+        Err(error @ Error::NonFinite { step, .. }) => diverged(&job, &error, step),
+        concluded => concluded,
     }
 }
 
 /// Settings, data, model and folder: everything that can be wrong is told here, before any work.
 fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Result<Job> {
-    let folder_of = |data: &str| Folder(args.out.clone().unwrap_or_else(|| default_folder(data)));
-    let resumed = match args.resume {
-        true => Some(open_checkpoint(&folder_of(&args.run.data))?),
-        false => None,
+    let start = Instant::now();
+    let claim = |data: &str| -> Result<(Folder, Option<File>)> {
+        let folder = args.out.clone().map_or_else(|| default_folder(data), Folder);
+        let lock = folder.lock()?;
+        folder.sweep()?;
+        folder.settle()?;
+        Ok((folder, lock))
     };
+    let claimed = args.resume.then(|| claim(&args.run.data)).transpose()?;
+    let resumed = claimed.as_ref().map(|(folder, _)| open_checkpoint(folder)).transpose()?;
     let run = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
-    let folder = folder_of(if args.resume { &args.run.data } else { &run.data });
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
     }
-    if resumed.is_none() && !args.force {
-        refuse_to_replace(&folder)?;
-    }
+    let (folder, lock) = claimed.map_or_else(|| claim(&run.data), Ok)?;
+    let may_start = || match resumed.is_some() || args.force {
+        true => Ok(()),
+        false => refuse_to_replace(&folder),
+    };
+    may_start()?;
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
     let source = Source::open_with(&run.data, &run.options()?)?;
@@ -163,25 +191,39 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     if let Some(reason) = trainer.cross_entropy() {
         common.remark(Some(&format!("the loss is a cross-entropy, not a likelihood: {reason}")));
     }
+    if args.out.is_none() {
+        common.remark(why_numbered(&run.data, &folder).as_deref());
+    }
 
     std::fs::create_dir_all(&folder.0).map_err(|e| Error::io(&folder.0, e))?;
-    let state = Description { run: &run, header: &header }.to_json();
-    if resumed.is_none() {
-        if folder.file("model.safetensors").exists() {
-            common
-                .remark(Some(&format!("this replaces the finished run in {}", folder.0.display())));
+    let lock = match lock {
+        Some(lock) => Some(lock),
+        None => {
+            let lock = folder.lock()?;
+            may_start()?; // another process may have been here in the meantime
+            lock
         }
-        // From its first moment on the folder holds this run, not parts of an older one.
-        ["checkpoint.safetensors", "model.safetensors", "samples.png", "reconstructions.png"]
-            .iter()
-            .try_for_each(|name| remove(&folder.file(name)))?;
+    };
+    if args.force {
+        folder.clear()?;
     }
-    write_whole(&folder.file("config.toml"), run.to_toml().as_bytes())?;
-    let records = keep_metrics(&folder.metrics(), trainer.progress().epoch)?;
+    // What the run's files say of the data is true wherever they are read.
+    let run = Run { data: located(&run.data), ..run };
+    let state = Description { run: &run, header: &header }.to_json();
+    let (latest, workplace) = (folder.latest(), folder.workplace());
+    std::fs::create_dir_all(&workplace.0).map_err(|e| Error::io(&workplace.0, e))?;
+    // The checkpoint first: with it the workplace holds this run, and not parts of an older one.
+    if resumed.is_none() || latest != workplace {
+        checkpoint::save(&workplace.checkpoint(), &trainer, &state)?;
+    }
     if resumed.is_none() {
-        checkpoint::save(&folder.checkpoint(), &trainer, &state)?;
+        [SAMPLES, RECONSTRUCTIONS].iter().try_for_each(|name| remove(&workplace.file(name)))?;
     }
-    Ok(Job { folder, run, header, trainer, state, records })
+    write_whole(&workplace.config(), run.to_toml().as_bytes())?;
+    let done = trainer.progress().epoch;
+    let epochs = metrics::keep(&latest.metrics(), &workplace.metrics(), done)?;
+    let before = epochs.len();
+    Ok(Job { folder, workplace, _lock: lock, run, header, trainer, state, epochs, before, start })
 }
 
 /// What the model file says besides the weights.
@@ -227,7 +269,19 @@ fn warn_of_constant_columns(part: &Part, model: &VaeConfig, common: &Common) -> 
 
 /// After Ctrl-C: keep the place and say how to go on.
 fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
-    checkpoint::save(&job.folder.checkpoint(), &job.trainer, &job.state)?;
+    checkpoint::save(&job.workplace.checkpoint(), &job.trainer, &job.state)?;
+    say_how_to_go_on(job, common);
+    Ok(ExitCode::from(130))
+}
+
+/// After `--stop-after`: the epoch's checkpoint is there already.
+fn stopped(job: &mut Job, common: &Common) -> Result<ExitCode> {
+    let held_out = job.trainer.test_score()?;
+    say_how_to_go_on(job, common);
+    report(job, held_out, None, common)
+}
+
+fn say_how_to_go_on(job: &Job, common: &Common) {
     let &Progress { epoch, batch, .. } = job.trainer.progress();
     let place = match batch {
         0 => format!("after epoch {epoch}"),
@@ -241,7 +295,20 @@ fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
         "stopped {place}; go on with: elbo train --out {} --resume",
         quoted(&job.folder.0)
     ));
-    Ok(ExitCode::from(130))
+}
+
+/// After a loss that is not finite: say what may help, of what this run does not do already.
+fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
+    let units = job.trainer.parts().train.scaler().is_none()
+        && job.run.has_units(&job.trainer.vae().config().likelihood)?;
+    terminal::error(format!("{error}: {}", remedies(&job.run, step, units)));
+    // A newer run that has done nothing is not in the way of the finished one.
+    let saved = Checkpoint::open(&job.workplace.checkpoint()).and_then(|c| c.progress());
+    if job.workplace != job.folder && saved.is_ok_and(|p| p == Progress::default()) {
+        job.workplace.clear()?;
+        let _ = std::fs::remove_dir(&job.workplace.0);
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 /// Flags over the checkpoint's settings, over `--config`, or over the defaults.
@@ -275,7 +342,8 @@ fn settings(
     Ok(args.run.over(&base, matches))
 }
 
-fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
+fn announce(common: &Common, job: &Job) {
+    let Job { trainer, folder, workplace, .. } = job;
     let parts = trainer.parts();
     let count = |part: Option<&elbo::data::Part>| part.map_or(0, |p| p.rows().len());
     common.note(format!(
@@ -287,6 +355,12 @@ fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
         thousands(trainer.vae().layout().parameters()),
         folder.0.display()
     ));
+    if workplace != folder {
+        common.remark(Some(&format!(
+            "the finished run there stays until this one, in {}, has finished",
+            workplace.0.display()
+        )));
+    }
     if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {
         let (done, planned) = (trainer.progress().epoch, trainer.config().epochs);
         let more = if done >= planned { "; all are done, raise --epochs for more" } else { "" };
@@ -296,12 +370,11 @@ fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {
 
 /// Writes metrics and checkpoints, shows progress, obeys Ctrl-C and `--stop-after`.
 struct Watcher<'a> {
-    folder: &'a Folder,
+    workplace: &'a Folder,
     state: &'a str,
     stop_after: u32,
     progress: Training,
-    /// Seconds and rows per second of every epoch.
-    records: Vec<(f64, f64)>,
+    epochs: Vec<Epoch>,
 }
 
 impl Observer<f32> for Watcher<'_> {
@@ -311,55 +384,69 @@ impl Observer<f32> for Watcher<'_> {
     }
 
     fn epoch(&mut self, trainer: &Trainer<f32>, record: &EpochRecord) -> Result<bool> {
-        self.records.push((record.seconds, record.rows_per_second));
+        self.epochs.push(record.into());
         // The line first: a resumed run drops the lines that its checkpoint does not know.
-        append_line(
-            &self.folder.metrics(),
-            &serde_json::to_string(record).expect("finite numbers are JSON"),
-        )?;
-        checkpoint::save(&self.folder.checkpoint(), trainer, self.state)?;
+        metrics::append(&self.workplace.metrics(), record)?;
+        checkpoint::save(&self.workplace.checkpoint(), trainer, self.state)?;
         self.progress.epoch(record);
         Ok(record.epoch < self.stop_after && !INTERRUPTED.load(Ordering::Relaxed))
     }
 }
 
 /// Writes the model and its pictures, and reports.
-fn finish(job: Job, common: &Common) -> Result<ExitCode> {
-    let Job { folder, mut trainer, mut header, records, .. } = job;
-    let (params, kind) = trainer.weights();
+fn finish(job: &mut Job, common: &Common) -> Result<ExitCode> {
+    let held_out = job.trainer.test_score()?;
+    let (params, kind) = job.trainer.weights();
     let params = params.to_vec();
-    header.weights = Some(kind.into());
-    let vae = Vae::new(trainer.vae().config().clone())?;
+    let header = Header { weights: Some(kind.into()), ..job.header.clone() };
+    let vae = Vae::new(job.trainer.vae().config().clone())?;
     let model = Model { vae, params, header };
-    model.save(folder.file("model.safetensors"))?;
-    let held_out = trainer.test_score()?;
+    let (folder, trainer) = (&job.folder, &job.trainer);
+    model.save(job.workplace.model())?;
+    folder.settle()?;
     if model.header.image.is_some() {
         let part = trainer.parts().test.as_ref().unwrap_or(&trainer.parts().train);
         // Fewer of large ones: a picture is to be looked at.
         let count = (PICTURE / model.vae.config().width).clamp(1, 100);
-        write_samples(&folder.file("samples.png"), &model, count, trainer.config().seed)?;
-        write_reconstructions(&folder.file("reconstructions.png"), &model, part, count.min(40))?;
+        write_samples(&folder.file(SAMPLES), &model, count, trainer.config().seed)?;
+        write_reconstructions(&folder.file(RECONSTRUCTIONS), &model, part, count.min(40))?;
     }
+    let diagnosis = Diagnosis::of(&model.vae, &model.params, trainer.parts(), &job.epochs)?;
+    diagnosis.remarks().iter().for_each(|remark| common.remark(Some(remark)));
+    report(job, held_out, Some((kind, diagnosis)), common)
+}
 
+/// The result, of a finished run with its weights and what is to be known of them.
+fn report(
+    job: &Job,
+    held_out: Option<Score>,
+    finished: Option<(WeightsKind, Diagnosis)>,
+    common: &Common,
+) -> Result<ExitCode> {
+    let Job { folder, trainer, epochs, .. } = job;
     // The first epoch also warms up caches and clocks.
-    let after_first = if records.len() > 1 { &records[1..] } else { &records };
-    let rate = after_first.iter().map(|r| r.1).fold(0.0, f64::max);
-    let seconds = records.iter().map(|r| r.0).fold(0.0, |sum, s| sum + s);
+    let after_first = if epochs.len() > 1 { &epochs[1..] } else { epochs };
+    let rate = after_first.iter().map(|e| e.rows_per_second).fold(0.0, f64::max);
+    let seconds = |epochs: &[Epoch]| epochs.iter().map(|e| e.seconds).fold(0.0, |sum, s| sum + s);
+    let wall = job.start.elapsed().as_secs_f64();
+    let diagnosis = finished.as_ref().map(|(_, diagnosis)| diagnosis.to_json());
     let json = json!({
         "out": folder.0.display().to_string(),
+        "finished": finished.is_some(),
         "epochs": trainer.progress().epoch,
         "rows_per_second": rate,
-        "seconds": seconds,
+        "seconds": seconds(epochs),
+        "wall_seconds": wall,
         "heldout": held_out.map(|s| json!({"loss": s.loss, "reconstruction": s.reconstruction, "kl": s.kl})),
+        "diagnosis": diagnosis,
     });
+    let since = if job.before > 0 { " since it was resumed" } else { "" };
+    let steps = seconds(&epochs[job.before..]);
     let mut rows = vec![
         ("epochs", trainer.progress().epoch.to_string()),
-        ("training time", format!("{seconds:.1} s")),
+        ("time", format!("{wall:.1} s{since}, of which {steps:.2} s in training steps")),
     ];
-    if kind.best && kind.epoch == trainer.config().epochs {
-        common.remark(Some("the last epoch was the best: more --epochs may be better still"));
-    }
-    if kind.best {
+    if let Some((kind, _)) = finished.as_ref().filter(|(kind, _)| kind.best) {
         rows.push(("weights", format!("of epoch {}, the best on the validation rows", kind.epoch)));
     }
     if let Some(score) = held_out {
@@ -368,9 +455,12 @@ fn finish(job: Job, common: &Common) -> Result<ExitCode> {
         let relation = if trainer.config().objective.name() == "elbo" { " = " } else { "; " };
         rows.push(("test loss", format!("{:.4} nats{relation}{parts}", score.loss)));
     }
-    rows.push(("model", folder.file("model.safetensors").display().to_string()));
-    if model.header.image.is_some() {
-        rows.push(("look at", folder.file("samples.png").display().to_string()));
+    match finished {
+        Some(_) => rows.push(("model", folder.model().display().to_string())),
+        None => rows.push(("checkpoint", job.workplace.checkpoint().display().to_string())),
+    }
+    if finished.is_some() && job.header.image.is_some() {
+        rows.push(("look at", folder.file(SAMPLES).display().to_string()));
     }
     common.result(&json, &two_columns(&rows))?;
     Ok(ExitCode::SUCCESS)

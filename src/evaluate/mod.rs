@@ -14,12 +14,14 @@
 //! log p(x) itself is [`log_px`]'s.
 
 mod importance;
+mod latents;
 mod pareto;
 mod proposal;
 mod summary;
 mod weights;
 
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
+pub use latents::{IDLE, kl_per_latent};
 pub use proposal::Proposal;
 pub use summary::{Doubt, Summary, standard_error_of_mean};
 

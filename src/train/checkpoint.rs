@@ -4,11 +4,12 @@
 //! of `f64` (exact for counts below 2⁵³). Nothing else is state: noise and order are functions of the
 //! seed and the counters. The run's header is stored too, and must be the same when it is resumed.
 
-use super::Trainer;
 use super::trainer::{Best, Progress};
+use super::{Trainer, WeightsKind};
 use crate::error::{Error, Result};
+use crate::optim::Average;
 use crate::real::Real;
-use crate::tensor_file::{Tensor, parse, read_tensor, serialize, write_whole};
+use crate::tensor_file::{Tensor, find_tensor, parse, read_tensor, serialize, write_whole};
 use crate::vae::Score;
 use safetensors::tensor::SafeTensors;
 use std::path::Path;
@@ -115,21 +116,63 @@ impl Checkpoint {
         trainer.progress = progress;
         trainer.adam.step = step;
         if let Some(average) = &mut trainer.average {
-            let mut steps = [0f64];
-            read_tensor(&mut average.sum, &file, "average")?;
-            read_tensor(&mut steps, &file, "average.steps")?;
-            average.steps = count(steps[0], COUNTS)?;
+            read_average(average, &file)?;
         }
-        trainer.best = None;
-        if file.tensor("best").is_ok() {
-            let (mut params, mut at) = (vec![T::zero(); trainer.params.len()], [0f64; 3]);
-            read_tensor(&mut params, &file, "best")?;
-            read_tensor(&mut at, &file, "best.at")?;
-            let (epoch, step) = (count(at[0], EPOCHS)? as u32, count(at[1], COUNTS)?);
-            trainer.best = Some(Best { epoch, step, loss: at[2], params });
-        }
+        trainer.best = read_best(&file, trainer.params.len())?;
         Ok(())
     }
+
+    /// Values of the parameters' buffer, gaps between tensors included.
+    pub(crate) fn len(&self) -> std::result::Result<usize, String> {
+        let (file, _) = parse(&self.bytes, KEY, "a checkpoint")?;
+        Ok(find_tensor(&file, "params")?.shape().iter().product())
+    }
+
+    /// The weights that the run would keep if it ended here, as [`Trainer::weights`], in a buffer of
+    /// [`Self::len`] values. `decay` is that of the run's weight average, if it has one.
+    pub(crate) fn weights<T: Real>(
+        &self,
+        decay: Option<f64>,
+    ) -> std::result::Result<(Vec<T>, WeightsKind), String> {
+        let (file, _) = parse(&self.bytes, KEY, "a checkpoint")?;
+        let len = self.len()?;
+        let average = decay.is_some();
+        if let Some(Best { epoch, step, params, .. }) = read_best(&file, len)? {
+            return Ok((params, WeightsKind { average, best: true, epoch, step }));
+        }
+        let mut params = vec![T::zero(); len];
+        read_tensor(&mut params, &file, "params")?;
+        if let Some(decay) = decay {
+            let mut average = Average::new(decay, len);
+            read_average(&mut average, &file)?;
+            average.write_to(&mut params);
+        }
+        let (Progress { epoch, .. }, step) = read_counters(&file)?;
+        Ok((params, WeightsKind { average, best: false, epoch, step }))
+    }
+}
+
+fn read_average(average: &mut Average, file: &SafeTensors<'_>) -> std::result::Result<(), String> {
+    let mut steps = [0f64];
+    read_tensor(&mut average.sum, file, "average")?;
+    read_tensor(&mut steps, file, "average.steps")?;
+    average.steps = count(steps[0], COUNTS)?;
+    Ok(())
+}
+
+/// The best weights so far, `len` values, if the run has validation rows and has judged them.
+fn read_best<T: Real>(
+    file: &SafeTensors<'_>,
+    len: usize,
+) -> std::result::Result<Option<Best<T>>, String> {
+    if file.tensor("best").is_err() {
+        return Ok(None);
+    }
+    let (mut params, mut at) = (vec![T::zero(); len], [0f64; 3]);
+    read_tensor(&mut params, file, "best")?;
+    read_tensor(&mut at, file, "best.at")?;
+    let (epoch, step) = (count(at[0], EPOCHS)? as u32, count(at[1], COUNTS)?);
+    Ok(Some(Best { epoch, step, loss: at[2], params }))
 }
 
 /// How far the run was, and the optimiser's steps.

@@ -6,7 +6,7 @@
 
 use super::workspace::{LevelBuffers, head, head_mut};
 use super::{Vae, Workspace};
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, batch};
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::Address;
@@ -68,6 +68,20 @@ impl<T: Real> Vae<T> {
         parallel::rows(RowsMut::of(std), b, 4 * level.latent, &|first, count, mut std| {
             (0..count).for_each(|i| q.std(std.row(i), eta.row(first + i)));
         });
+    }
+
+    /// `kl ← KL(q(z_j|x) ‖ p(z_j))` of each latent of the rows that the workspace encoded last, in
+    /// nats; `kl: [B, Z]`.
+    ///
+    /// # Panics
+    /// If the model has no closed-form KL ([`Self::has_closed_form_kl`]), or `kl` has another width or
+    /// more rows than the workspace.
+    pub fn posterior_kl(&self, kl: ArrayViewMut2<T>, ws: &Workspace<T>) {
+        assert!(self.has_closed_form_kl(), "this model has no closed-form KL");
+        let level = &self.levels[0];
+        assert!(kl.ncols() == level.latent, "kl is {} wide, not {}", kl.ncols(), level.latent);
+        let eta = ws.levels[0].encoder.out(kl.nrows());
+        batch::kl(kl, level.posterior(), &eta);
     }
 
     /// `x ← the likelihood's mean`, each level's mean feeding the one below. `x: [B, D]`, `z: [B, Z_L]`.

@@ -1,6 +1,8 @@
 //! Everything that can be wrong: one line that says so, the right exit code, and nothing written.
 
 use crate::lab::{Lab, PLAIN, idx, npy, npy_f32, table};
+use safetensors::tensor::SafeTensors;
+use std::collections::HashMap;
 
 /// Wrong usage, and everything else that fails.
 pub(crate) const USAGE: i32 = 2;
@@ -214,6 +216,7 @@ fn models_and_outputs() {
     lab.run("train --data digits:count=50 --hidden 8 --latent 2 --epochs 1 --out run");
     lab.run("train --data table.npy --likelihood normal --hidden 8 --latent 2 --epochs 1 --out t");
     std::fs::create_dir(lab.path("folder.npy")).expect("a new folder");
+    std::fs::copy(lab.path("t/model.safetensors"), lab.path("alone")).expect("a copy");
     let rows = [
         ("info nowhere", FAILURE, "nowhere: No such file"),
         ("info .", FAILURE, "this folder holds no model.safetensors"),
@@ -222,10 +225,9 @@ fn models_and_outputs() {
         ("info model.pkl", FAILURE, "model.pkl: this is not a model that elbo wrote"),
         ("evaluate noise.bin", FAILURE, "noise.bin: this is not a model that elbo wrote"),
         ("sample table.npy -o s.npy", FAILURE, "table.npy: this is not a model"),
-        ("info run/checkpoint.safetensors", FAILURE, "this is not a model that elbo wrote"),
         ("evaluate run --data wide.npy", FAILURE, "rows of 5 values do not fit the model's 784"),
         ("reconstruct t --data digits -o r.npy", FAILURE, "do not fit the model's 3"),
-        ("evaluate t", USAGE, "--data: the model was trained on a file; name it"),
+        ("evaluate alone", USAGE, "--data: the model was trained on a file; name it"),
         ("evaluate t --data nowhere.npy", FAILURE, "nowhere.npy: No such file"),
         ("evaluate run --samples 0", USAGE, "--samples: must be at least 1"),
         ("evaluate run --samples -5", USAGE, "'-5'"),
@@ -268,6 +270,27 @@ fn truncated_models() {
     assert_refused(&lab, &[("evaluate nan.safetensors", FAILURE, "holds NaN")]);
     lab.write("long.safetensors", [&whole[..], b"more"].concat());
     assert_refused(&lab, &[("info long.safetensors", FAILURE, "this is not a model")]);
+}
+
+/// The same tensors under other metadata.
+fn with_metadata(bytes: &[u8], metadata: Option<HashMap<String, String>>) -> Vec<u8> {
+    let file = SafeTensors::deserialize(bytes).expect("a model file");
+    safetensors::serialize(file.iter(), metadata).expect("tensors as before")
+}
+
+/// As Python's `save_file(tensors, path)` leaves them, and with the `metadata=` that the message asks
+/// for.
+#[test]
+fn weights_that_lost_their_metadata() {
+    let lab = Lab::new();
+    lab.run("train --data digits:count=50 --hidden 8 --latent 2 --epochs 1 --out run");
+    let bytes = lab.bytes("run/model.safetensors");
+    lab.write("lost.safetensors", with_metadata(&bytes, None));
+    let says = "without the metadata `elbo`, which says what model they are: pass it on when you save them";
+    assert_refused(&lab, &[("info lost.safetensors", FAILURE, says)]);
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a model file");
+    lab.write("kept.safetensors", with_metadata(&bytes, metadata.metadata().clone()));
+    assert_eq!(lab.json("info kept.safetensors"), lab.json("info run"));
 }
 
 #[test]
@@ -322,12 +345,18 @@ fn resuming() {
     ];
     assert_refused(&lab, &rows);
 
-    // Unfinished without a model, as after a kill, and with one, when more epochs were asked for.
-    std::fs::remove_file(lab.path("half/model.safetensors")).expect("it was there");
+    // Unfinished beside a finished one, when more epochs were asked for; and with a model, as older
+    // versions left a stopped run.
     lab.run("train --resume --out done --epochs 9 --stop-after 3");
+    std::fs::copy(lab.path("done/model.safetensors"), lab.path("half/model.safetensors"))
+        .expect("a copy");
     let rows = [
         ("train --out half", FAILURE, "half: holds an unfinished run of 4 epochs"),
-        ("train --out done", FAILURE, "done: holds an unfinished run of 9 epochs"),
+        (
+            "train --out done",
+            FAILURE,
+            "done: holds a finished run and an unfinished newer one of 9 epochs",
+        ),
     ];
     assert_refused(&lab, &rows);
     lab.run(&format!("train --data digits:count=50 {small} --epochs 1 --force --out half"));
@@ -348,15 +377,26 @@ fn a_diverging_run_stops_and_keeps_its_last_good_checkpoint() {
     };
     // At once: the folder is free for another try.
     let at_once = format!("train {PLAIN} --likelihood normal --epochs 5 --out once");
-    fails(&format!("{at_once} --lr 1e9"), "is not finite at step 2: lower the learning rate");
+    let message = fails(
+        &format!("{at_once} --lr 1e9"),
+        "is not finite at step 2: lower the learning rate (--lr, now 1000000000)",
+    );
+    assert!(message.contains("--clip") && message.contains("--standardize yes"), "{message}");
     lab.run(&at_once);
+    // Nobody is told to do what he does.
+    let careful = format!("{PLAIN} --likelihood normal --clip 1 --standardize yes");
+    let message = fails(
+        &format!("train {careful} --lr 1e9 --epochs 5 --force --out once"),
+        "lower the learning rate",
+    );
+    assert!(!message.contains("--clip") && !message.contains("--standardize"), "{message}");
 
     // After some epochs of one step each: decay by 2.2 makes weights that change their sign and grow
     // by a fifth in every step.
     let one_step = PLAIN.replace("--batch-size 64", "--batch-size 500");
     let grows =
         format!("train {one_step} --likelihood normal --weight-decay 2200 --epochs 99 --out g");
-    let message = fails(&grows, "is not finite at step");
+    let message = fails(&grows, "lower --weight-decay (times --lr it is 2.2");
     assert!(!lab.exists("g/model.safetensors"));
     let epochs = lab.epochs("g");
     assert!(epochs >= 1, "{message}");

@@ -7,6 +7,7 @@
 
 mod determinism;
 mod failures;
+mod folders;
 mod lab;
 mod outputs;
 mod pictures;

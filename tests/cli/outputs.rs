@@ -8,7 +8,11 @@ use std::io::Cursor;
 fn a_run_leaves_six_files_and_reports_itself() {
     let lab = Lab::new();
     let result = lab.json(&format!("train {PLAIN} --epochs 3 --out run"));
-    assert_eq!(keys(&result), ["epochs", "heldout", "out", "rows_per_second", "seconds"]);
+    let names = "diagnosis epochs finished heldout out rows_per_second seconds wall_seconds";
+    assert_eq!(keys(&result), names.split(' ').collect::<Vec<_>>());
+    assert_eq!(result["finished"], true);
+    // A person's time holds that of the steps.
+    assert!(number(&result, "/wall_seconds") > number(&result, "/seconds"), "{result}");
     assert_eq!(keys(&result["heldout"]), ["kl", "loss", "reconstruction"]);
     assert_eq!((&result["out"], &result["epochs"]), (&json!("run"), &json!(3)));
 

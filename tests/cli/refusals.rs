@@ -125,8 +125,9 @@ fn commands_on_a_model() {
     let train = "--likelihood normal --hidden 8 --latent 2 --epochs 1";
     lab.run(&format!("train --data wine.csv --label class {train} --test 0 --out run"));
     lab.run("train --data digits:count=50 --hidden 8 --latent 2 --epochs 1 --out digits");
+    std::fs::copy(lab.path("run/model.safetensors"), lab.path("alone")).expect("a copy");
     let rows = [
-        ("encode run -o z.csv", USAGE, "--data: the model was trained on a file; name it"),
+        ("encode alone -o z.csv", USAGE, "--data: the model was trained on a file; name it"),
         ("encode run --data wine.csv -o z.png", USAGE, "--output: these numbers are no pictures"),
         ("encode run --data wine.csv -o z.txt", USAGE, "does not end in .png, .npy or .csv"),
         ("encode run --data wine.csv -o no/z.csv", FAILURE, "no/z.csv: No such file"),

@@ -96,7 +96,16 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
             assert!(output.stdout.is_empty(), "an unfinished run has no result");
             assert!(lab.exists("my run/checkpoint.safetensors"));
             assert!(!lab.exists("my run/model.safetensors"));
+            // It can be used as it stands, wherever that is.
+            let info = lab.elbo("info").arg("my run").output().expect("the program starts");
+            let note = String::from_utf8_lossy(&info.stderr).into_owned();
+            assert!(info.status.success() && note.contains("the run is unfinished"), "{note}");
             let (place, command) = hint(&output);
+            if let Some(rest) = place.strip_prefix("stopped in epoch ") {
+                let words: Vec<_> = rest.split([' ', ',']).collect();
+                let says = format!("after {} steps of epoch {} of {EPOCHS}", words[3], words[0]);
+                assert!(note.contains(&says), "{place}: {note}");
+            }
             places.push(place);
             go_on = command;
             args = vec!["train", "--out", "my run", "--resume"];
@@ -117,14 +126,17 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
 fn a_new_run_that_is_killed_early_is_not_taken_for_the_old_one() {
     let lab = Lab::new();
     lab.run("train --data digits:count=100 --hidden 8 --epochs 1 --out run");
-    let long = "train --data digits:count=2000 --batch-size 1 --out run";
+    let old = lab.bytes("run/model.safetensors");
+    let long = "train --data digits:count=2000 --hidden 8 --batch-size 1 --out run";
     let mut child = lab.start(&long.split_whitespace().collect::<Vec<_>>());
-    // The old run's metrics go when all is ready for the first step.
-    assert!(wait(&mut child, || lab.epochs("run") == 0));
+    // The new run is there when it has a checkpoint.
+    assert!(wait(&mut child, || lab.exists("run/next/checkpoint.safetensors")));
     child.kill().expect("a child of ours");
     child.wait().expect("a child of ours");
-    assert_eq!(lab.epochs("run"), 0, "it was to be killed in its first epoch");
-    let output = lab.elbo("train --resume --out run").output().expect("the program starts");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no checkpoint to go on from"));
+    assert_eq!(lab.epochs("run/next"), 0, "it was to be killed in its first epoch");
+    assert!(lab.bytes("run/model.safetensors") == old && lab.epochs("run") == 1);
+    lab.run("info run");
+    lab.run("train --resume --stop-after 1 --out run");
+    assert_eq!((lab.epochs("run"), lab.epochs("run/next")), (1, 1));
+    assert!(lab.bytes("run/model.safetensors") == old);
 }

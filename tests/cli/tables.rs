@@ -68,7 +68,10 @@ fn a_columns_scale_moves_the_loss_by_its_logarithm_and_nothing_else() {
     let raw = format!("train --data other.csv {TRAIN} --epochs 20 --standardize no --out raw");
     let output = lab.elbo(&raw).output().expect("runs");
     let error = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(error.contains("look for extreme values in the data"), "{error}");
+    assert!(
+        error.contains("at step 1: show columns in units of their spread (--standardize yes)"),
+        "{error}"
+    );
     let judged = lab.json("evaluate other --data other.csv --samples 200");
     let number = |name: &str| judged[name].as_f64().expect(name);
     assert!(number("neg_log_px") <= number("neg_elbo") + 0.05, "{judged}");
@@ -224,6 +227,11 @@ fn standard_input_is_data_like_any_other() {
     lab.write("wine.csv", wine([1.0; 3]));
     lab.run(&format!("train --data wine.csv {TRAIN} --epochs 2 --out file"));
     assert_eq!(lab.bytes("runs/stdin/model.safetensors"), lab.bytes("file/model.safetensors"));
+    // It cannot be read again.
+    let output = lab.elbo("encode runs/stdin -o z.csv").output().expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--data: the model was trained on standard input; name the data"));
+    lab.run("encode runs/stdin --data wine.csv -o z.csv");
 }
 
 #[test]

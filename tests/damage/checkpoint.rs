@@ -6,6 +6,7 @@ use crate::model::config;
 use crate::requests::largest;
 use elbo::data::{Binarize, Dataset, Parts, Roles, Source, Values};
 use elbo::error::Result;
+use elbo::model_file::{Header, Model, TrainingHeader};
 use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{TrainConfig, Trainer};
 use elbo::vae::VaeConfig;
@@ -15,20 +16,21 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
+const ROLES: Roles =
+    Roles { validation: 0.2, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
+
 /// A run of two epochs of two steps, with one row to validate.
 fn trainer(model: &VaeConfig, average: bool) -> Trainer<f32> {
     let values = (0..5 * model.width).map(|i| if i % 3 == 0 { 255 } else { 0 }).collect();
     let train = Dataset::new(Values::U8(values), model.width).expect("five rows");
     let source = Source { train, test: None, notes: Vec::new() };
-    let roles =
-        Roles { validation: 0.2, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
     let config = TrainConfig {
         batch_size: 2,
         epochs: 2,
         average: average.then_some(0.5),
         ..TrainConfig::default()
     };
-    Trainer::new(model.clone(), config, Parts::new(source, roles).expect("two parts"))
+    Trainer::new(model.clone(), config, Parts::new(source, ROLES).expect("two parts"))
         .expect("a run of a small model")
 }
 
@@ -67,6 +69,14 @@ fn restore(path: &Path, trainer: &mut Trainer<f32>) -> Result<()> {
     read.restore(trainer)
 }
 
+/// The model that a checkpoint is.
+fn model_of(path: &Path, trainer: &Trainer<f32>) -> Result<Model<f32>> {
+    let data = trainer.parts().train.data();
+    let training = TrainingHeader::new(trainer.config(), &ROLES, data, None);
+    let header = Header::new(trainer.vae().config(), None);
+    Model::from_checkpoint(&Checkpoint::open(path)?, Header { training: Some(training), ..header })
+}
+
 /// A checkpoint in which one of the seven counters is another.
 fn with_counter(bytes: &[u8], which: usize, value: f64) -> Vec<u8> {
     let file = SafeTensors::deserialize(bytes).expect("it was written just now");
@@ -99,6 +109,9 @@ fn survive(saved: &Saved, bytes: &[u8]) -> std::result::Result<(), TestCaseError
     let path = folder.path().join("run");
     fs::write(&path, bytes)?;
     let mut trainer = trainer(&saved.model, saved.average);
+    let (outcome, request) = largest(|| model_of(&path, &trainer).map(drop));
+    Growth::Tensors.check(request, bytes);
+    outcome.err().into_iter().for_each(|error| one_line(&error.to_string()));
     let (outcome, request) = largest(|| restore(&path, &mut trainer));
     Growth::Tensors.check(request, bytes);
     match outcome {
@@ -131,6 +144,11 @@ proptest! {
         let read = Checkpoint::open(&path).expect("as above");
         prop_assert_eq!(read.run(), "the run");
         prop_assert!(written(&trainer).expect("a sound run is saved") == saved.bytes);
+        // Opened as a model it has the weights that the run would keep.
+        let model = model_of(&path, &trainer).expect("as above");
+        let (params, kind) = trainer.weights();
+        prop_assert!(model.params == params);
+        prop_assert_eq!(model.header.weights, Some(kind.into()));
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! What the end of a run says about it, a line each: latents that carry nothing, a loss that was still
+//! falling, fewer rows than parameters; and where it failed, what may help.
+
+use crate::metrics::Epoch;
+use crate::run::Run;
+use crate::terminal::thousands;
+use elbo::data::Parts;
+use elbo::error::Result;
+use elbo::evaluate::{IDLE, kl_per_latent};
+use elbo::vae::Vae;
+use serde_json::{Value, json};
+
+/// Rows that are enough to tell what a latent carries.
+const ROWS: usize = 10_000;
+
+/// What as many epochs again must bring, at the pace of the last ones, to be worth a word; nats per row.
+const WORTH: f64 = 0.2;
+
+/// What was found.
+pub(crate) struct Diagnosis {
+    /// Latents that carry nothing, of how many. Unknown where the KL has no closed form.
+    idle: Option<(usize, usize)>,
+    /// How much the loss fell over the last epochs, if it was still falling, and over how many.
+    falling: Option<(f64, usize)>,
+    /// Whether the loss is that of validation rows.
+    validated: bool,
+    rows: usize,
+    parameters: usize,
+}
+
+impl Diagnosis {
+    /// Looks at the weights to keep, over test rows, else validation rows, else training rows.
+    pub(crate) fn of(
+        vae: &Vae<f32>,
+        params: &[f32],
+        parts: &Parts,
+        epochs: &[Epoch],
+    ) -> Result<Self> {
+        let part = parts.test.as_ref().or(parts.validation.as_ref()).unwrap_or(&parts.train);
+        let rows = &part.rows()[..part.rows().len().min(ROWS)];
+        let kl = kl_per_latent(vae, params, part, rows)?;
+        let losses: Vec<_> = epochs.iter().map(|epoch| epoch.loss).collect();
+        Ok(Diagnosis {
+            idle: kl.map(|kl| (kl.iter().filter(|kl| **kl < IDLE).count(), kl.len())),
+            falling: falling(&losses),
+            validated: parts.validation.is_some(),
+            rows: parts.train.rows().len(),
+            parameters: vae.layout().parameters(),
+        })
+    }
+
+    /// A line for each thing that should be known.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some((idle, all)) = self.idle.filter(|(idle, _)| *idle > 0) {
+            lines.push(format!(
+                "{idle} of {all} latents carry nothing (a KL below {IDLE} nats): a smaller --latent \
+                 would lose nothing, a smaller --beta may give them something"
+            ));
+        }
+        if let Some((fall, epochs)) = self.falling {
+            let which = if self.validated { "validation" } else { "training" };
+            let when = match epochs {
+                1 => "in the last epoch".to_owned(),
+                _ => format!("in the last {epochs} epochs"),
+            };
+            lines.push(format!(
+                "the {which} loss was still falling, by {fall:.2} nats {when}: more --epochs would be \
+                 better"
+            ));
+        }
+        if self.rows < self.parameters {
+            let watch = match self.validated {
+                true => "",
+                false => {
+                    "; --validation 0.1 keeps the weights that are best on rows it did not see"
+                }
+            };
+            lines.push(format!(
+                "the {} training rows are fewer than the {} parameters{watch}",
+                thousands(self.rows),
+                thousands(self.parameters)
+            ));
+        }
+        lines
+    }
+
+    /// The same as data.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "latents": self.idle.map(|(_, all)| all),
+            "idle_latents": self.idle.map(|(idle, _)| idle),
+            "still_falling": self.falling.is_some(),
+            "training_rows": self.rows,
+            "parameters": self.parameters,
+        })
+    }
+}
+
+/// By how much a loss fell from the last quarter of the epochs but one to the last quarter, and the
+/// epochs of a quarter: if that is worth something and more than twice its standard error, as the
+/// scatter within the quarters shows it. A steady fall is far above that; epochs that only scatter, or
+/// end with a rise, are not. Of few epochs, which show no scatter, each must be below the one before.
+fn falling(losses: &[f64]) -> Option<(f64, usize)> {
+    let quarter = losses.len() / 4;
+    let (fall, sure) = match (quarter, losses) {
+        (2.., _) => {
+            let last = &losses[losses.len() - quarter..];
+            let before = &losses[losses.len() - 2 * quarter..losses.len() - quarter];
+            let (last_mean, last_error) = mean(last);
+            let (mean, error) = mean(before);
+            let fall = mean - last_mean;
+            (fall, fall > 2.0 * last_error.hypot(error) && last[quarter - 1] <= last_mean)
+        }
+        (_, [.., before, last]) => (before - last, losses.is_sorted_by(|a, b| a > b)),
+        _ => return None,
+    };
+    let span = quarter.max(1);
+    (sure && fall * losses.len() as f64 > WORTH * span as f64).then_some((fall, span))
+}
+
+/// The mean of some numbers, and its standard error.
+fn mean(numbers: &[f64]) -> (f64, f64) {
+    let n = numbers.len() as f64;
+    let mean = numbers.iter().sum::<f64>() / n;
+    let squares = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    (mean, (squares / (n - 1.0) / n).sqrt())
+}
+
+/// What may keep a loss finite from step `step` on, of all that this run does not do already. `units`:
+/// whether its columns could be standardised and are not.
+pub(crate) fn remedies(run: &Run, step: u64, units: bool) -> String {
+    let mut remedies = vec![match units {
+        true => "show columns in units of their spread (--standardize yes)".to_owned(),
+        false => "look for extreme values in the data".to_owned(),
+    }];
+    // Nothing has moved before the first step.
+    if step > 1 {
+        if run.clip.is_none() {
+            remedies.push("clip the gradient (--clip 10)".to_owned());
+        }
+        remedies.push(format!("lower the learning rate (--lr, now {})", run.lr));
+        let decay = run.lr * run.weight_decay;
+        if decay >= 1.0 {
+            let what = "a step takes the weights to the other side of 0";
+            remedies.push(format!("lower --weight-decay (times --lr it is {decay}: {what})"));
+        }
+    }
+    remedies.reverse(); // the likeliest first
+    remedies.join(", or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fall_is_told_from_scatter() {
+        // A loss that comes down as 1/epoch does, with some scatter.
+        let scatter = |i: usize| ((i * 7919) % 13) as f64 / 13.0 - 0.5;
+        let curve = |scale: f64, noise: f64| -> Vec<f64> {
+            (1..=40).map(|i| 100.0 + scale / i as f64 + noise * scatter(i)).collect()
+        };
+        let (fall, epochs) = falling(&curve(100.0, 0.1)).expect("it falls");
+        assert!((0.5..1.5).contains(&fall) && epochs == 10, "{fall} over {epochs}");
+        assert_eq!(falling(&curve(0.0, 1.0)), None);
+        assert_eq!(falling(&curve(-100.0, 0.1)), None);
+        // By less than anybody would train for.
+        assert_eq!(falling(&curve(1.0, 0.0)), None);
+        assert_eq!(falling(&[9.0, 7.0, 5.0, 3.0]), Some((2.0, 1)));
+        assert_eq!(falling(&[9.0, 7.0, 8.0, 3.0]), None);
+        assert_eq!(falling(&[9.0]), None);
+    }
+}
