@@ -1,7 +1,7 @@
 //! The sums over a row's importance weights, and their tail.
 
 use super::importance::{LogPx, TailShape};
-use super::pareto;
+use super::pareto::{self, Pareto};
 
 /// Σ w and Σ w² of a stream of log w, relative to the largest so far, and the largest weights.
 #[derive(Clone)]
@@ -100,10 +100,11 @@ impl Tail {
         let start = (self.least - max).exp();
         let weights = self.values[..self.length].iter().map(|l| (l - max).exp());
         let squares = weights.clone().map(|w| w * w).sum();
-        let pareto = pareto::fit(weights.map(|w| w - start).collect());
-        let expected = self.length as f64 * pareto.square_above(start);
-        let k = pareto.shape;
+        let Pareto { shape: k, scale } = pareto::fit(weights.map(|w| w - start).collect());
         let standard_error = (1.0 + k.max(0.0)) / (self.length as f64).sqrt();
+        // On the safe side: k may be larger than it looks.
+        let heavier = Pareto { shape: k + standard_error, scale };
+        let expected = self.length as f64 * heavier.square_above(start);
         Some(Fit { shape: TailShape { k, standard_error }, squares, expected })
     }
 }
@@ -111,7 +112,8 @@ impl Tail {
 /// What is known of a tail.
 struct Fit {
     shape: TailShape,
-    /// Σ w² of the weights in the tail, and what the fit lets one expect it to be.
+    /// Σ w² of the weights in the tail, and what the fit lets one expect it to be if k is a standard error
+    /// larger than k̂.
     squares: f64,
     expected: f64,
 }
