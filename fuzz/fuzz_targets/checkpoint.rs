@@ -22,7 +22,8 @@ fn trainer() -> Trainer<f32> {
     let values = (0..12).map(|i| if i % 3 == 0 { 255 } else { 0 }).collect();
     let train = Dataset::new(Values::U8(values), 3).expect("four rows");
     let source = Source { train, test: None, notes: Vec::new() };
-    let roles = Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
+    let roles =
+        Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
     let parts = Parts::new(source, roles).expect("a part");
     let config = TrainConfig { batch_size: 2, epochs: 2, ..TrainConfig::default() };
     Trainer::new(VaeConfig::new(3, &[2], 1), config, parts).expect("a small run")

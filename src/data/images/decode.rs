@@ -131,7 +131,8 @@ fn upright(path: &Path, shape: ImageShape) -> Result<DynamicImage> {
         let message = format!("a picture of {size} pixels is too wide to be scaled: crop it");
         return Err(Error::file(path, message));
     }
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| undecodable(path, &bytes, &e))?;
+    let mut image =
+        DynamicImage::from_decoder(decoder).map_err(|e| undecodable(path, &bytes, &e))?;
     image.apply_orientation(orientation);
     Ok(image)
 }
@@ -305,7 +306,11 @@ fn has_pages(bytes: &[u8]) -> bool {
     let number = |at: usize, size: usize| -> Option<usize> {
         let bytes = bytes.get(at..at.checked_add(size)?)?;
         let digit = |n: usize, b: &u8| n << 8 | usize::from(*b);
-        Some(if big_endian { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) })
+        Some(if big_endian {
+            bytes.iter().fold(0, digit)
+        } else {
+            bytes.iter().rev().fold(0, digit)
+        })
     };
     let page = number(4, 4);
     let next = page.and_then(|at| number(at.checked_add(2 + 12 * number(at, 2)?)?, 4));

@@ -23,7 +23,8 @@ const LITTER: [&str; 3] = ["thumbs.db", "ehthumbs.db", "desktop.ini"];
 
 /// Endings of pictures that are not read and can be converted.
 const CONVERTIBLE: [&str; 12] = [
-    ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jxl", ".psd", ".svg", ".tga",
+    ".avif", ".cr2", ".dng", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jxl", ".psd", ".svg",
+    ".tga",
 ];
 
 /// Kinds of files that are named in a note; the others are counted together.
@@ -267,7 +268,8 @@ fn first_picture(folder: &Path, depth: usize) -> Option<PathBuf> {
 
 /// The error of pictures in folders within a class folder.
 fn too_deep(folder: &Path, class: &Path, picture: &Path, alone: bool) -> Error {
-    let (place, class) = (picture.strip_prefix(folder).unwrap_or(picture).display(), class.display());
+    let (place, class) =
+        (picture.strip_prefix(folder).unwrap_or(picture).display(), class.display());
     let other = match alone {
         true => format!(", or name {class} as the data, whose folders then are the labels"),
         false => String::new(),

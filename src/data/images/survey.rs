@@ -89,7 +89,9 @@ pub(super) fn survey<'a>(
         [one] => Some(format!("{one} has several frames or pages: the first is read")),
         [one, ..] => {
             let count = several.len();
-            Some(format!("{count} files ({one}, …) have several frames or pages: the first is read"))
+            Some(format!(
+                "{count} files ({one}, …) have several frames or pages: the first is read"
+            ))
         }
     });
     Ok(Survey { shape, deep: all.deep, notes })

@@ -9,7 +9,10 @@ fn files_that_are_no_pictures_are_refused() {
         (b"", "the file is empty"),
         (b"x", "TIFF, PNM): it starts with the bytes [78]: remove it"),
         (b"some notes, no picture", "no picture (PNG, JPEG, WebP, BMP, GIF, TIFF, PNM): it starts"),
-        (b"<!DOCTYPE html>", "no picture (PNG, JPEG, WebP, BMP, GIF, TIFF, PNM): this is a web page"),
+        (
+            b"<!DOCTYPE html>",
+            "no picture (PNG, JPEG, WebP, BMP, GIF, TIFF, PNM): this is a web page",
+        ),
         (b"\x1f\x8b\x08", "this is a gzip file"),
         (b"qoif and so on", "a picture in the format Qoi: convert it to PNG"),
         (b"GIF89a", "the file is damaged"),
@@ -134,7 +137,10 @@ fn a_single_picture_is_no_data_but_its_folder_is() {
         let file = dir.path().join("a.png");
         let outcome = Source::open(file.to_str().unwrap());
         let text = format == ImageFormat::Pnm; // might be a table
-        assert_refused(outcome, if text { "" } else { " picture: name the folder with the pictures" });
+        assert_refused(
+            outcome,
+            if text { "" } else { " picture: name the folder with the pictures" },
+        );
         assert!(open(&dir, &ReadOptions::default()).is_ok());
     }
 }

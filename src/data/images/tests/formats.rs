@@ -12,7 +12,9 @@ use super::*;
 
 /// Two rows of three pixels that all differ; as large blocks, so that JPEG keeps them.
 fn six(block: u32) -> GrayImage {
-    GrayImage::from_fn(3 * block, 2 * block, |x, y| Luma([40 * (3 * (y / block) + x / block) as u8]))
+    GrayImage::from_fn(3 * block, 2 * block, |x, y| {
+        Luma([40 * (3 * (y / block) + x / block) as u8])
+    })
 }
 
 /// The Exif data that say how a camera was held; in either byte order.
@@ -114,13 +116,9 @@ fn pictures_are_turned_as_they_were_taken() {
 #[test]
 fn every_format_is_read_by_its_content() {
     let image = RgbImage::from_fn(6, 4, |x, y| Rgb([40 * x as u8, 60 * y as u8, 9]));
-    for format in [
-        ImageFormat::Png,
-        ImageFormat::WebP,
-        ImageFormat::Bmp,
-        ImageFormat::Tiff,
-        ImageFormat::Pnm,
-    ] {
+    for format in
+        [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::Pnm]
+    {
         let file = encoded(image.clone(), format);
         for name in ["a.png", "a.WEBP", "a.bmp", "a.gif", "a.tif", "a.tiff", "a.ppm", "a.jfif"] {
             let (bytes, shape, note) = read_as(&[(name, &file)], &ReadOptions::default());
@@ -153,8 +151,8 @@ fn greys_of_plain_formats_stay_grey() {
         assert!(shape == [3, 5, 1], "{format:?}");
     }
     let mut file = Vec::new();
-    let encoder = PnmEncoder::new(&mut file)
-        .with_subtype(PnmSubtype::Graymap(SampleEncoding::Ascii));
+    let encoder =
+        PnmEncoder::new(&mut file).with_subtype(PnmSubtype::Graymap(SampleEncoding::Ascii));
     image.write_with_encoder(encoder).unwrap();
     assert_eq!(read_as(&[("a.pgm", &file)], &ReadOptions::default()).0, *image.as_raw());
     // A camera of 12 bits says so here, and fills the range.
@@ -239,7 +237,8 @@ fn the_first_of_several_frames_is_read() {
     let files: [(&str, &[u8]); 2] = [("a.gif", &gif), ("b.gif", &gif)];
     let note = read_as(&files, &ReadOptions::default()).2;
     assert_eq!(note.unwrap(), "2 files (a.gif, …) have several frames or pages: the first is read");
-    let webp = animated_webp(&encoded(RgbImage::from_pixel(2, 1, Rgb([255, 0, 0])), ImageFormat::WebP));
+    let webp =
+        animated_webp(&encoded(RgbImage::from_pixel(2, 1, Rgb([255, 0, 0])), ImageFormat::WebP));
     let (bytes, _, note) = read_as(&[("a.webp", &webp)], &ReadOptions::default());
     assert_eq!(bytes, [255, 0, 0, 255, 0, 0]);
     assert!(note.unwrap().starts_with("a.webp has several frames"));
