@@ -110,9 +110,69 @@ fn training() -> TrainingHeader {
     TrainingHeader::new(&Default::default(), &roles, &data, Some("digits:count=9".to_owned()))
 }
 
+fn images() {
+    use image::{DynamicImage, ImageFormat, RgbImage};
+    let image = DynamicImage::from(RgbImage::from_fn(4, 3, |x, y| {
+        image::Rgb([60 * x as u8, 80 * y as u8, 9])
+    }));
+    // The choice of the target's start, and how many bytes that stands for.
+    for (name, format, choice, start) in [
+        ("png", ImageFormat::Png, 1, 19),
+        ("jpeg", ImageFormat::Jpeg, 2, 3),
+        ("gif", ImageFormat::Gif, 3, 6),
+        ("bmp", ImageFormat::Bmp, 4, 2),
+        ("tiff", ImageFormat::Tiff, 5, 8),
+        ("pnm", ImageFormat::Pnm, 0, 0),
+        ("webp", ImageFormat::WebP, 0, 0),
+    ] {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).expect("a vector takes everything");
+        let bytes = bytes.into_inner();
+        seed("images", &format!("file-{name}"), 0, &bytes);
+        seed("images", &format!("resized-{name}"), 8, &bytes);
+        if choice > 0 {
+            seed("images", &format!("rest-{name}"), choice, &bytes[start..]);
+        }
+        seed("images", &format!("two-{name}"), 24, &[&bytes[..], &[0xff, 0], &bytes].concat());
+    }
+    let deep = DynamicImage::from(image.to_rgb16());
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    deep.write_to(&mut bytes, ImageFormat::Png).expect("a vector takes everything");
+    seed("images", "file-deep", 0, &bytes.into_inner());
+}
+
+fn checkpoints() {
+    use elbo::data::{Binarize, Dataset, Parts, Roles, Source, Values};
+    use elbo::train::{TrainConfig, Trainer, checkpoint};
+    // The run of the target.
+    let values = (0..12).map(|i| if i % 3 == 0 { 255 } else { 0 }).collect();
+    let train = Dataset::new(Values::U8(values), 3).expect("four rows");
+    let source = Source { train, test: None, notes: Vec::new() };
+    let roles =
+        Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 };
+    let parts = Parts::new(source, roles).expect("a part");
+    let config = TrainConfig { batch_size: 2, epochs: 2, ..TrainConfig::default() };
+    let mut trainer =
+        Trainer::<f32>::new(VaeConfig::new(3, &[2], 1), config, parts).expect("a small run");
+    let path = std::env::temp_dir().join("elbo-fuzz-seed");
+    for steps in 0..3u8 {
+        checkpoint::save(&path, &trainer, "the run").expect("a sound run is saved");
+        let bytes = std::fs::read(&path).expect("it was written just now");
+        seed("checkpoint", &format!("file-{steps}"), 0, &bytes);
+        let end = 8 + u64::from_le_bytes(*bytes.first_chunk().expect("eight bytes")) as usize;
+        let rest = [&bytes[8..end], b"\n", &bytes[end..]].concat();
+        seed("checkpoint", &format!("rest-{steps}"), 1, &rest);
+        seed("checkpoint", &format!("counters-{steps}"), 2, &f64::from(steps).to_le_bytes());
+        trainer.step().expect("a step of a sound run");
+    }
+    std::fs::remove_file(path).expect("it was written just now");
+}
+
 fn main() {
     idx();
     npy_files();
     csv();
     models();
+    images();
+    checkpoints();
 }

@@ -36,7 +36,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "SIZE", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resize: Option<String>,
-    /// Show the model columns in units of their spread: auto (numbers that are not bytes, under a normal), yes or no
+    /// Show the model columns in units of their spread: auto (numbers that are not pixels, under a normal), yes or no
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
     #[serde(default = "no")] // what runs did whose checkpoints do not know of it
     pub(crate) standardize: String,
@@ -354,7 +354,7 @@ impl Run {
     pub(crate) fn standardizes(&self, data: &Dataset, likelihood: &Spec) -> Result<bool> {
         let sensible = self.has_units(likelihood)?;
         match whether("standardize", &self.standardize)? {
-            None => Ok(sensible && !data.values().are_bytes()),
+            None => Ok(sensible && !data.are_pixels()),
             Some(true) if !sensible => {
                 let message = format!(
                     "`{likelihood}`, or binarised values, have no use for units; leave it out"

@@ -74,6 +74,9 @@ pub struct Dataset {
     image: Option<ImageShape>,
     columns: Option<Vec<String>>,
     labels: Option<Labels>,
+    names: Option<Vec<String>>,
+    /// Whether numbers are pixels from 0 to 1, as bytes stand for.
+    pixels: bool,
     fingerprint: u64,
 }
 
@@ -92,7 +95,16 @@ impl Dataset {
             return Err(Error::setting("data", message));
         }
         let fingerprint = values.inspect(width)?;
-        Ok(Dataset { values, width, image: None, columns: None, labels: None, fingerprint })
+        Ok(Dataset {
+            values,
+            width,
+            image: None,
+            columns: None,
+            labels: None,
+            names: None,
+            pixels: false,
+            fingerprint,
+        })
     }
 
     /// The same dataset, known to be images.
@@ -131,6 +143,26 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same dataset with a name for each row, such as that of its file.
+    ///
+    /// # Errors
+    /// If there are more or fewer names than rows.
+    pub fn with_names(mut self, names: Vec<String>) -> Result<Self> {
+        if names.len() != self.rows() {
+            let message = format!("{} names for {} rows", names.len(), self.rows());
+            return Err(Error::setting("data", message));
+        }
+        self.names = Some(names);
+        Ok(self)
+    }
+
+    /// The same dataset, whose numbers are pixels from 0 to 1.
+    #[cfg(feature = "cli")] // they come from pictures alone
+    pub(crate) fn with_pixels(mut self) -> Self {
+        self.pixels = true;
+        self
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.width
@@ -160,6 +192,16 @@ impl Dataset {
     /// The label of every row, if there are labels.
     pub fn labels(&self) -> Option<&Labels> {
         self.labels.as_ref()
+    }
+
+    /// The name of every row, if rows have names: pictures have those of their files.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
+    /// Whether the values are pixels from 0 to 1: bytes, or numbers from pictures of more bits.
+    pub fn are_pixels(&self) -> bool {
+        self.pixels || self.values.are_bytes()
     }
 
     /// The values as they came.

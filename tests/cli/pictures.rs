@@ -2,6 +2,8 @@
 
 use crate::failures::{FAILURE, USAGE, assert_refused};
 use crate::lab::Lab;
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage};
 use serde_json::json;
 use std::io::Cursor;
 
@@ -19,6 +21,18 @@ fn png(height: u32, width: u32, paint: impl Fn(u32, u32) -> Vec<u8>) -> Vec<u8> 
     writer.write_image_data(&pixels).expect("pixels");
     writer.finish().expect("an end");
     bytes
+}
+
+/// A folder of these files, at any depth.
+fn put(lab: &Lab, name: &str, bytes: &[u8]) {
+    let path = lab.path(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
+    std::fs::write(path, bytes).expect("a file");
+}
+
+/// What a command that succeeds tells the user besides its result.
+fn told(lab: &Lab, args: &str) -> String {
+    String::from_utf8(lab.run(args).stderr).expect("UTF-8")
 }
 
 /// 120 discs on a plain ground, warm ones and cold ones in folders of their own.
@@ -107,11 +121,7 @@ fn pictures_of_many_sizes_are_brought_to_one() {
 fn folders_that_hold_no_such_pictures() {
     let lab = Lab::new();
     let grey = |height, width| png(height, width, |y, x| vec![(y + x) as u8]);
-    let put = |name: &str, bytes: &[u8]| {
-        let path = lab.path(name);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
-        std::fs::write(path, bytes).expect("a file");
-    };
+    let put = |name: &str, bytes: &[u8]| put(&lab, name, bytes);
     put("sizes/a.png", &grey(8, 8));
     put("sizes/b.png", &grey(8, 9));
     put("cut/a.png", &grey(8, 8)[..60]);
@@ -119,7 +129,9 @@ fn folders_that_hold_no_such_pictures() {
     put("text/a.png", b"not a picture at all, whatever its name may say");
     put("both/a.png", &grey(8, 8));
     put("both/label/b.png", &grey(8, 8));
-    put("other/a.gif", b"GIF89a and so on");
+    put("other/a.heic", b"a telephone's");
+    put("deep/cats/lion/a.png", &grey(8, 8));
+    put("tiff/a.tif", b"II*\0 and so on");
     std::fs::create_dir_all(lab.path("bare")).expect("a new folder");
     // A header of 60,000 × 60,000 pixels in front of nothing.
     let mut forged = grey(8, 8);
@@ -131,12 +143,99 @@ fn folders_that_hold_no_such_pictures() {
         ("train --out run --data none", FAILURE, "none/a.png: "),
         ("train --out run --data text", FAILURE, "text/a.png: "),
         ("train --out run --data both", FAILURE, "both: "),
-        ("train --out run --data other", FAILURE, "other: this folder holds nothing that is read"),
-        ("train --out run --data bare", FAILURE, "bare: this folder holds nothing that is read"),
+        ("train --out run --data other", FAILURE, "(it has 1 .heic): convert .heic to PNG or JPEG"),
+        (
+            "train --out run --data bare",
+            FAILURE,
+            "bare: this folder holds nothing that is read here (it is empty): name",
+        ),
+        (
+            "train --out run --data deep",
+            FAILURE,
+            "deep: pictures lie more than one folder deep (cats/lion/a.png), where a folder is a label: move them up into deep/cats, or name deep/cats as the data",
+        ),
+        ("train --out run --data tiff", FAILURE, "tiff/a.tif: the file is damaged ("),
+        (
+            "train --out run --data tiff/a.tif",
+            FAILURE,
+            "this is a TIFF picture: name the folder with the pictures",
+        ),
         ("train --out run --data forged", FAILURE, "forged/a.png: "),
-        ("train --out run --data sizes/a.png", FAILURE, "a PNG picture: name the folder"),
+        (
+            "train --out run --data sizes/a.png",
+            FAILURE,
+            "this is a PNG picture: name the folder with the pictures",
+        ),
         ("train --out run --data sizes --label x", USAGE, "--label: this data is "),
         ("train --out run --data sizes --resize 99999999", USAGE, "--resize: 99999999 × 99999999"),
     ];
     assert_refused(&lab, &rows);
+}
+
+#[test]
+fn photographs_as_they_come() {
+    let lab = Lab::new();
+    // A telephone held upright stores its pictures lying, with a tag; other programs write WebP.
+    let lying = |i: u8| RgbImage::from_fn(12, 8, |x, y| Rgb([20 * x as u8, 30 * y as u8, 10 * i]));
+    let exif = [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"[..], &[0; 4]].concat();
+    for i in 0..10 {
+        let mut jpeg = Vec::new();
+        let mut encoder = JpegEncoder::new(&mut jpeg);
+        encoder.set_exif_metadata(exif.clone()).expect("JPEG has such data");
+        DynamicImage::from(lying(i)).write_with_encoder(encoder).expect("a picture");
+        put(&lab, &format!("photos/{i}.jpg"), &jpeg);
+        let upright = DynamicImage::from(lying(i)).rotate90();
+        let mut webp = Cursor::new(Vec::new());
+        upright.write_to(&mut webp, ImageFormat::WebP).expect("a picture");
+        put(&lab, &format!("photos/{i}.webp"), &webp.into_inner());
+    }
+    put(&lab, "photos/film.mp4", b"");
+    let train =
+        "train --data photos --likelihood normal:variance=0.1 --hidden 8 --latent 2 --epochs 1";
+    let notes = told(&lab, &format!("{train} --out run"));
+    assert!(notes.contains("note: 1 file is not read: 1 .mp4\n"), "{notes}");
+    assert_eq!(lab.json("info run")["header"]["image"], json!([12, 8, 3]));
+    assert_eq!(lab.json("evaluate run --data photos --part all")["rows"], 20);
+}
+
+#[test]
+fn folders_of_parts() {
+    let lab = Lab::new();
+    let picture = |i: u32| png(6, 6, |y, x| vec![(40 * (y + i) + 3 * x) as u8]);
+    for i in 0..12 {
+        put(&lab, &format!("set/train/{}/{i}.png", ["cat", "dog"][i as usize % 2]), &picture(i));
+    }
+    for i in 0..5 {
+        put(&lab, &format!("set/test/cat/{i}.png"), &picture(i));
+        put(&lab, &format!("set/val/cat/{i}.png"), &picture(i));
+    }
+    let train = "train --data set --hidden 8 --latent 2 --epochs 1";
+    let notes = told(&lab, &format!("{train} --out run"));
+    let expected = "note: the folder train is the training part (12 pictures), test the test part (5)\n\
+                    note: the pictures in val are in neither part and are not read; --validation 0.1";
+    assert!(notes.contains(expected), "{notes}");
+    assert_eq!(lab.json("evaluate run --data set")["rows"], 5);
+    assert_eq!(lab.json("evaluate run --data set --part train")["rows"], 12);
+    lab.run(&format!("{train} --validation 0.25 --out tuned"));
+    assert_eq!(lab.json("evaluate tuned --data set --part validation")["rows"], 3);
+}
+
+#[test]
+fn sixteen_bits_of_which_eight_are_used() {
+    let lab = Lab::new();
+    for i in 0..20u32 {
+        let image = ImageBuffer::from_fn(4, 4, |x, y| Luma([(60 * x + 10 * y + i) as u16]));
+        let mut file = Cursor::new(Vec::new());
+        DynamicImage::ImageLuma16(image).write_to(&mut file, ImageFormat::Png).expect("a picture");
+        put(&lab, &format!("camera/{i:02}.png"), &file.into_inner());
+    }
+    let train = "train --data camera --hidden 8 --latent 2 --epochs 1 --batch-size 4";
+    let notes = told(&lab, &format!("{train} --likelihood normal --out plain"));
+    assert!(notes.contains("note: the largest value is 229 of 65535"), "{notes}");
+    // Pixels keep their units by themselves, and have a spread of their own if that is asked for.
+    assert!(lab.json("info plain")["header"]["scaler"].is_null());
+    lab.run(&format!("{train} --likelihood normal --standardize yes --out units"));
+    assert!(lab.json("info units")["header"]["scaler"].is_object());
+    let notes = told(&lab, "evaluate units --data camera");
+    assert!(!notes.contains("largest value"), "advice for a training: {notes}");
 }

@@ -5,6 +5,7 @@ use crate::requests::largest;
 use elbo::Error;
 use elbo::data::{Dataset, ReadOptions, Source, Values};
 use elbo::model_file::Model;
+use std::path::Path;
 
 /// What may be asked for besides what the input's size justifies: buffers.
 const CONSTANT: usize = 64 << 10;
@@ -56,6 +57,22 @@ pub fn source(name: &str, bytes: &[u8], options: &ReadOptions, growth: Growth) -
     let input = bytes.to_vec();
     let (outcome, request) = largest(|| Source::from_bytes(name, input, options));
     growth.check(request, bytes);
+    answer(outcome, name, options)
+}
+
+/// Reads a folder of pictures, and holds the outcome against the contract. What a picture may ask for
+/// is bounded by the readers' own constants, and not in proportion to its bytes: a white page of any
+/// size takes a few.
+///
+/// # Panics
+/// If it does not hold.
+pub fn pictures(folder: &Path, options: &ReadOptions) -> Option<Source> {
+    let name = folder.to_string_lossy();
+    answer(Source::open_with(&name, options), &name, options)
+}
+
+/// Checks what reading data called `name` came to.
+fn answer(outcome: Result<Source, Error>, name: &str, options: &ReadOptions) -> Option<Source> {
     match outcome {
         Ok(source) => {
             dataset(&source.train);
@@ -89,8 +106,8 @@ fn dataset(data: &Dataset) {
     for r in 0..rows {
         data.read(&mut row, r, None).expect("a row in memory can be read");
         assert!(row.iter().all(|v| v.is_finite()), "row {r} is not finite");
-        if data.values().are_bytes() {
-            assert!(row.iter().all(|v| (0.0..=1.0).contains(v)), "bytes of row {r} leave [0, 1]");
+        if data.are_pixels() {
+            assert!(row.iter().all(|v| (0.0..=1.0).contains(v)), "pixels of row {r} leave [0, 1]");
         }
     }
     if let Some(image) = data.image() {
@@ -98,6 +115,9 @@ fn dataset(data: &Dataset) {
     }
     if let Some(columns) = data.columns() {
         assert_eq!(columns.len(), width, "{columns:?}");
+    }
+    if let Some(names) = data.names() {
+        assert_eq!(names.len(), rows, "{names:?}");
     }
     if let Some(labels) = data.labels() {
         assert_eq!(labels.rows(), rows, "labels");

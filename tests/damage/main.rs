@@ -15,6 +15,7 @@ mod contract;
 mod csv;
 mod damages;
 mod idx;
+mod images;
 mod model;
 mod npy;
 mod requests;
