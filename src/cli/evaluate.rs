@@ -4,6 +4,7 @@ use crate::Common;
 use crate::output::{Format, Output};
 use crate::progress::bar;
 use crate::reading::{DataArgs, Unsaid};
+use crate::screening::Screened;
 use crate::terminal::{open_model, thousands, two_columns};
 use clap::Args;
 use elbo::data::Part;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
   elbo evaluate runs/wine --data new.csv --per-row scores.csv    the highest neg_elbo are the oddest rows
 
 Of the data that the model was trained on, the test rows are judged; of other data, all rows.
+A row that the model cannot have is named, has the score inf, and is left out of the means.
 Densities are those of the data's own units. The noise is fixed: the same rows have the same scores.
 neg_log_px_se is the Monte-Carlo error of the mean over rows, not the spread of the rows.")]
 pub(crate) struct EvaluateArgs {
@@ -58,6 +60,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let model = open_model(&args.model)?;
     let mut part = args.data.open(&model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
+    let mut judged = Screened::new(part, &model, &args.data)?;
+    let part = &judged.part;
     let support = part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
     let reason = match support {
         Support::CrossEntropy(reason) => Some(reason),
@@ -69,13 +73,18 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
 
     let draws = training.map_or(1, |t| t.samples);
     let mut evaluator = Evaluator::new(&model.vae, draws)?;
-    let mut score = |objective: &str| -> Result<Score> {
+    let mut score = |objective: &str, part: &Part| -> Result<Score> {
         let objective = objective::build::<f32>(&objective.parse()?)?.held_out();
-        evaluator.score(&model.vae, &model.params, &part, &*objective, address)
+        evaluator.score(&model.vae, &model.params, part, &*objective, address)
     };
-    let elbo = score("elbo")?;
+    let mut elbo = score("elbo", part)?;
+    if elbo.broken_term().is_some() {
+        refuse_broken(&mut judged, &model, draws, address)?;
+        elbo = score("elbo", &judged.part)?;
+    }
+    let part = &judged.part;
     let own = match training.filter(|t| !t.objective.starts_with("elbo")) {
-        Some(t) => Some((t.objective.as_str(), score(&t.objective)?)),
+        Some(t) => Some((t.objective.as_str(), score(&t.objective, part)?)),
         None => None,
     };
     if let Some(term) = elbo.broken_term() {
@@ -83,7 +92,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     }
 
     let estimates = match (args.samples, reason) {
-        (Some(samples), None) => Some(importance_sample(&model, &part, samples, address, common)?),
+        (Some(samples), None) => Some(importance_sample(&model, part, samples, address, common)?),
         (Some(_), Some(reason)) => {
             common.remark(Some(&format!("no log p(x): {reason}")));
             None
@@ -92,8 +101,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     };
     let dims = model.vae.config().width as f64;
     if let Some(table) = &table {
-        let scores = evaluator.score_rows(&model.vae, &model.params, &part, address)?;
-        write_scores(table, &part, &scores, estimates.as_deref())?;
+        let scores = evaluator.score_rows(&model.vae, &model.params, part, address)?;
+        write_scores(table, &judged, &scores, estimates.as_deref())?;
     }
     let estimate = estimates.as_deref().map(mean_estimate);
     let best = estimate.map_or(elbo.loss, |(value, _)| value);
@@ -106,6 +115,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
 
     let mut json = json!({
         "rows": part.rows().len(),
+        "refused": judged.refused(),
         "neg_elbo": elbo.loss,
         "reconstruction": elbo.reconstruction,
         "kl": elbo.kl,
@@ -155,6 +165,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(path) = &args.per_row {
         rows.push(("each row in", path.display().to_string()));
     }
+    judged.tell("without a score, and the figures are those of the others", common);
     match &table {
         Some(table) => table.result(&json, &two_columns(&rows), common)?,
         None => common.result(&json, &two_columns(&rows))?,
@@ -162,10 +173,24 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line for each row of the part.
+/// Leaves the rows out whose score is not finite.
+fn refuse_broken(
+    rows: &mut Screened,
+    model: &Model<f32>,
+    draws: usize,
+    address: Address,
+) -> Result<()> {
+    let mut evaluator = Evaluator::new(&model.vae, draws)?;
+    let scores = evaluator.score_rows(&model.vae, &model.params, &rows.part, address)?;
+    let broken = scores.iter().zip(rows.part.rows()).filter(|(s, _)| s.broken_term().is_some());
+    let broken: Vec<_> = broken.map(|(_, row)| *row).collect();
+    rows.refuse(&broken, "its score is not finite")
+}
+
+/// A line for each row, whether it has a score or not.
 fn write_scores(
     table: &Output,
-    part: &Part,
+    rows: &Screened,
     scores: &[Score],
     estimates: Option<&[LogPx]>,
 ) -> Result<()> {
@@ -178,8 +203,12 @@ fn write_scores(
         values.extend([score.loss, score.reconstruction, score.kl]);
         values.extend(estimates.iter().flat_map(|e| [-e[i].estimate, e[i].standard_error]));
     }
+    // Whoever sorts by these finds a row without a score at the end.
+    let infinite = ["neg_elbo", "reconstruction", "neg_log_px"];
+    let missing = |name: &&str| if infinite.contains(name) { f64::INFINITY } else { f64::NAN };
+    let missing: Vec<_> = names.iter().map(missing).collect();
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
-    table.write_columns(part, part.rows(), &names, &values)
+    table.write_columns(&rows.join(), &names, &rows.spread(values, &missing))
 }
 
 /// −log p(x) averaged over rows, and the Monte-Carlo standard error of that average.

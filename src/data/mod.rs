@@ -16,7 +16,7 @@ mod scaler;
 mod values;
 
 pub use labels::Labels;
-pub use part::{Binarize, Part, Parts, Roles};
+pub use part::{Binarize, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};
@@ -74,6 +74,7 @@ pub struct Dataset {
     image: Option<ImageShape>,
     columns: Option<Vec<String>>,
     labels: Option<Labels>,
+    names: Option<Vec<String>>,
     fingerprint: u64,
 }
 
@@ -92,7 +93,15 @@ impl Dataset {
             return Err(Error::setting("data", message));
         }
         let fingerprint = values.inspect(width)?;
-        Ok(Dataset { values, width, image: None, columns: None, labels: None, fingerprint })
+        Ok(Dataset {
+            values,
+            width,
+            image: None,
+            columns: None,
+            labels: None,
+            names: None,
+            fingerprint,
+        })
     }
 
     /// The same dataset, known to be images.
@@ -131,6 +140,19 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same dataset with a name for each row, such as that of its file.
+    ///
+    /// # Errors
+    /// If there are more or fewer names than rows.
+    pub fn with_names(mut self, names: Vec<String>) -> Result<Self> {
+        if names.len() != self.rows() {
+            let message = format!("{} names for {} rows", names.len(), self.rows());
+            return Err(Error::setting("data", message));
+        }
+        self.names = Some(names);
+        Ok(self)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.width
@@ -160,6 +182,11 @@ impl Dataset {
     /// The label of every row, if there are labels.
     pub fn labels(&self) -> Option<&Labels> {
         self.labels.as_ref()
+    }
+
+    /// The name of every row, if rows have names: pictures have those of their files.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
     }
 
     /// The values as they came.
