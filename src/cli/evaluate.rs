@@ -124,8 +124,12 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         "bits_per_dim": bits,
         "samples": estimate.and(args.samples),
     });
+    let count = match judged.refused() {
+        0 => thousands(part.rows().len()),
+        _ => format!("{} of {}", thousands(part.rows().len()), thousands(judged.count())),
+    };
     let mut rows = vec![
-        ("rows", thousands(part.rows().len())),
+        ("rows", count),
         ("−ELBO", format!("{:.4} nats", elbo.loss)),
         ("  reconstruction", format!("{:.4}", elbo.reconstruction)),
         ("  KL", format!("{:.4}", elbo.kl)),
@@ -162,7 +166,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(why) = why_null {
         json["reason"] = Value::from(why);
     }
-    if let Some(path) = &args.per_row {
+    if let Some(path) = args.per_row.as_ref().filter(|path| path.as_os_str() != "-") {
         rows.push(("each row in", path.display().to_string()));
     }
     judged.tell("without a score, and the figures are those of the others", common);

@@ -264,7 +264,7 @@ fn row_of(part: &Part, flag: &str, number: usize) -> Result<usize> {
     let message = match number.checked_sub(1) {
         Some(row) if part.rows().binary_search(&row).is_ok() => return Ok(row),
         Some(row) if row < rows => {
-            format!("row {number} is not in the part that is taken; --part says which is")
+            format!("row {number} is not in this part; leave out --part, or choose another row")
         }
         _ => format!("there is no row {number}; rows are numbered from 1 to {rows}"),
     };
