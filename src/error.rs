@@ -129,6 +129,7 @@ impl fmt::Display for Error {
             Error::Value { row, column, name, value, message } => {
                 let name = name.as_ref().map_or(String::new(), |n| format!(" (`{n}`)"));
                 let (row, column) = (row.saturating_add(1), column.saturating_add(1));
+                let value = shown(*value);
                 write!(
                     f,
                     "row {row}, column {column}{name}: the value {value} is not allowed: {message}"
@@ -151,6 +152,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// A number for a message: hundreds of digits tell less than an exponent.
+fn shown(value: f64) -> String {
+    if value.is_finite() && value != 0.0 && !(1e-5..1e16).contains(&value.abs()) {
+        return format!("{value:e}");
+    }
+    value.to_string()
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -168,5 +177,16 @@ mod tests {
     fn a_message_is_one_line_whatever_it_quotes() {
         let error = Error::file("a\nb", "`x\r\u{1b}[2J\n\ny` is not é");
         assert_eq!(error.to_string(), r"a\nb: `x\r\u{1b}[2J\n\ny` is not é");
+    }
+
+    #[test]
+    fn a_value_is_short() {
+        for (value, says) in
+            [(7.0, "7"), (-0.5, "-0.5"), (0.0, "0"), (1e200, "1e200"), (2e-9, "2e-9")]
+        {
+            let text = Error::value(0, 1, value, "no").to_string();
+            assert_eq!(text, format!("row 1, column 2: the value {says} is not allowed: no"));
+        }
+        assert!(Error::value(0, 0, f64::NAN, "no").to_string().contains("the value NaN is"));
     }
 }

@@ -237,7 +237,7 @@ mod tests {
 
         let mut m = fresh();
         m.header.scaler = Some(ScalerHeader { mean: vec![0.0; 6], scale: vec![0.0; 6] });
-        assert!(error(&m.to_bytes()).contains("column 0"));
+        assert!(error(&m.to_bytes()).contains("column 1 "));
 
         let mut m = fresh();
         m.header.model.width = 7;

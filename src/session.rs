@@ -311,7 +311,14 @@ impl<T: Real> Session<'_, T> {
             return Err(Error::setting("data", message));
         }
         if let Some(row) = rows.iter().find(|row| **row >= part.data().rows()) {
-            return Err(Error::setting("rows", format!("there is no row {row}")));
+            return Err(Error::setting(
+                "rows",
+                format!(
+                    "there is no row {}: the data have {}",
+                    row.saturating_add(1),
+                    part.data().rows()
+                ),
+            ));
         }
         if part.scaler() != self.scaler.as_ref() {
             let message = "the part's units are not the model's: give it the header's scaler";
@@ -368,7 +375,8 @@ impl<T: Real> Session<'_, T> {
 
 /// Why a model cannot have a value, if it cannot.
 fn refusal<T: Real>(likelihood: &dyn Distribution<T>, seen: T) -> Option<&'static str> {
-    if !seen.is_finite() {
+    // Every density squares it.
+    if !(seen * seen).is_finite() {
         return Some("it is not finite, or not in the model's units and precision");
     }
     match likelihood.support(seen.to_f64()) {

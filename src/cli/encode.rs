@@ -5,6 +5,7 @@ use crate::generate::{check_count, session_for};
 use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid};
+use crate::screening::Screened;
 use clap::Args;
 use elbo::error::{Result, check_memory};
 use std::path::PathBuf;
@@ -18,7 +19,9 @@ use std::process::ExitCode;
   elbo encode runs/mnist --data mnist/ --part train -o - | head
 
 All rows of a file are encoded; of data with a test part of its own (digits, MNIST), that part.
-A table begins with the row's number in the data, from 0, and its label where there are labels.")]
+A line of a table begins with the row's number in the data, from 1, its label where there are labels,
+and for pictures the file's name; an array has the rows in the same order. A row that the model cannot
+have is named and left empty (NaN in an array).")]
 pub(crate) struct EncodeArgs {
     /// A model file, or a run's folder
     model: PathBuf,
@@ -41,15 +44,18 @@ pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
     }
     check_count(args.count.unwrap_or(1))?;
     let model = open_model(&args.model, common)?;
-    let part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
-    let rows = &part.rows()[..args.count.unwrap_or(usize::MAX).min(part.rows().len())];
+    let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
+    part.truncate(args.count.unwrap_or(usize::MAX));
+    let mut rows = Screened::new(part, &model, &args.data)?;
+    let count = rows.part.rows().len();
     let latent = model.vae.latent();
-    let numbers = rows.len().saturating_mul(latent).saturating_mul(2);
+    let numbers = count.saturating_mul(latent).saturating_mul(2);
     check_memory::<f64>(numbers, "-n", "encode fewer rows")?;
-    let mut session = session_for(&model, rows.len())?;
-    let mut z = vec![0.0; rows.len() * latent];
+    let mut session = session_for(&model, count)?;
+    let mut z = vec![0.0; count * latent];
     let mut std = vec![0.0; if args.std { z.len() } else { 0 }];
-    session.encode_part(&mut z, &mut std, &part, rows).map_err(|e| args.data.blame(e))?;
+    let done = session.encode_part(&mut z, &mut std, &rows.part, rows.part.rows());
+    done.map_err(|e| args.data.blame(e))?;
 
     let mut names: Vec<_> = (1..=latent).map(|j| format!("z{j}")).collect();
     let mut values: Vec<f64> = Vec::with_capacity(z.len() + std.len());
@@ -61,6 +67,9 @@ pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
     } else {
         values.extend(z.iter().map(|v| *v as f64));
     }
-    output.write_columns(&part, rows, &names, &values)?;
-    output.report(rows.len(), "encoded rows", common)
+    let values = rows.finite(values, names.len(), "its latents are not finite")?;
+    let values = rows.spread(values, &vec![f64::NAN; names.len()]);
+    rows.tell("without latents", common);
+    output.write_columns(&rows.join(), &names, &values)?;
+    output.report_screened(&rows, "encoded rows", common)
 }

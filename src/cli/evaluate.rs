@@ -5,6 +5,7 @@ use crate::opening::open_model;
 use crate::output::{Format, Output};
 use crate::progress::bar;
 use crate::reading::{DataArgs, Unsaid};
+use crate::screening::Screened;
 use crate::terminal::{counted, thousands, two_columns};
 use clap::Args;
 use elbo::data::Part;
@@ -78,7 +79,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let model = open_model(&args.model, common)?;
     let mut part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
-    let support = part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
+    let mut judged = Screened::new(part, &model, &args.data)?;
+    let support = judged.part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
     let reason = match support {
         Support::CrossEntropy(reason) => Some(reason),
         _ => None,
@@ -86,18 +88,15 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let noise = model.header.noise();
     let noise = Address { seed: args.seed.unwrap_or(noise.seed), ..noise };
 
-    let mut evaluator = Evaluator::for_scores(&model.vae, part.rows().len(), args.draws)?;
-    let scores = evaluator.score_rows(&model.vae, &model.params, &part, args.draws, noise)?;
+    let scores = score(&mut judged, &model, args.draws, noise)?;
     let elbo = mean_score(&scores);
-    if let Some(term) = elbo.broken_term() {
-        return Err(Error::file(&args.model, format!("the {term} of these rows is not finite")));
-    }
-    let trained_on = model.header.training.as_ref().map(|t| bound(&model, &part, t, noise));
+    let part = &judged.part;
+    let trained_on = model.header.training.as_ref().map(|t| bound(&model, part, t, noise));
     let trained_on = trained_on.transpose()?;
 
     let estimates = match (args.samples, reason) {
         (Some(samples), None) => {
-            Some(importance_sample(&model, &part, samples, &proposal, noise, common)?)
+            Some(importance_sample(&model, part, samples, &proposal, noise, common)?)
         }
         (Some(_), Some(reason)) => {
             common.remark(Some(&format!("no log p(x): {reason}")));
@@ -106,13 +105,14 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         _ => None,
     };
     if let Some(table) = &table {
-        write_scores(table, &part, &scores, estimates.as_deref())?;
+        write_scores(table, &judged, &scores, estimates.as_deref())?;
     }
     let error = standard_error_of_mean(scores.iter().map(|s| (s.number, s.standard_error)));
     let estimate = estimates.as_deref().map(Summary::of);
 
     let mut json = json!({
         "rows": part.rows().len(),
+        "refused": judged.refused(),
         "neg_elbo": elbo.loss,
         "neg_elbo_se": error, // null where there is only one draw
         "reconstruction": elbo.reconstruction,
@@ -136,8 +136,12 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         _ => format!(" ± {error:.4}"),
     };
     let draws = counted(args.draws, "draw");
+    let count = match judged.refused() {
+        0 => thousands(part.rows().len()),
+        _ => format!("{} of {}", thousands(part.rows().len()), thousands(judged.count())),
+    };
     let mut lines = vec![
-        ("rows", thousands(part.rows().len())),
+        ("rows", count),
         ("−ELBO", format!("{:.4}{give_or_take} nats ({draws} a row)", elbo.loss)),
         ("  reconstruction", format!("{:.4}", elbo.reconstruction)),
         ("  KL", format!("{:.4}", elbo.kl)),
@@ -169,9 +173,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(why) = reason.or(args.samples.is_none().then_some("log p(x) needs --samples")) {
         json["reason"] = Value::from(why);
     }
-    if let Some(path) = &args.per_row {
+    if let Some(path) = args.per_row.as_ref().filter(|path| path.as_os_str() != "-") {
         lines.push(("each row in", path.display().to_string()));
     }
+    judged.tell("without a score, and the figures are those of the others", common);
     match &table {
         Some(table) => table.result(&json, &two_columns(&lines), common)?,
         None => common.result(&json, &two_columns(&lines))?,
@@ -209,6 +214,26 @@ fn bound(model: &Model<f32>, part: &Part, t: &TrainingHeader, noise: Address) ->
     Ok(evaluator.score(&model.vae, &model.params, part, &*objective, noise)?.loss)
 }
 
+/// The score of each row; rows whose score is not finite are refused.
+fn score(
+    judged: &mut Screened,
+    model: &Model<f32>,
+    draws: usize,
+    noise: Address,
+) -> Result<Vec<RowScore>> {
+    let part = &judged.part;
+    let mut evaluator = Evaluator::for_scores(&model.vae, part.rows().len(), draws)?;
+    let mut scores = evaluator.score_rows(&model.vae, &model.params, part, draws, noise)?;
+    let is_broken = |s: &RowScore| s.score.broken_term().is_some();
+    let broken = part.rows().iter().zip(&scores).filter(|(_, s)| is_broken(s));
+    let broken: Vec<usize> = broken.map(|(row, _)| *row).collect();
+    if !broken.is_empty() {
+        judged.refuse(&broken, "its score is not finite")?;
+        scores.retain(|s| !is_broken(s));
+    }
+    Ok(scores)
+}
+
 /// The mean over rows.
 fn mean_score(scores: &[RowScore]) -> Score {
     let mut total = Score::default();
@@ -216,10 +241,10 @@ fn mean_score(scores: &[RowScore]) -> Score {
     total.mean(scores.len() as f64)
 }
 
-/// A line for each row of the part.
+/// A line for each row, whether it has a score or not.
 fn write_scores(
     table: &Output,
-    part: &Part,
+    rows: &Screened,
     scores: &[RowScore],
     estimates: Option<&[LogPx]>,
 ) -> Result<()> {
@@ -237,8 +262,12 @@ fn write_scores(
             values.extend([-e.estimate, error, e.effective, e.largest, tail]);
         }
     }
+    // Whoever sorts by these finds a row without a score at the end.
+    let infinite = ["neg_elbo", "reconstruction", "neg_log_px"];
+    let missing = |name: &&str| if infinite.contains(name) { f64::INFINITY } else { f64::NAN };
+    let missing: Vec<_> = names.iter().map(missing).collect();
     let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
-    table.write_columns(part, part.rows(), &names, &values)
+    table.write_columns(&rows.join(), &names, &rows.spread(values, &missing))
 }
 
 /// log p(x) of each row.

@@ -1,17 +1,20 @@
 //! `elbo sample`, `elbo decode`, `elbo reconstruct` and `elbo interpolate`
 
 use crate::Common;
+use crate::join::Join;
 use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid, in_data};
+use crate::screening::Screened;
 use clap::Args;
-use elbo::data::{Expected, Part, ReadOptions, Source};
+use elbo::data::{Dataset, Expected, Part, ReadOptions, Source};
 use elbo::error::{Error, Result, check_memory};
 use elbo::model_file::Model;
 use elbo::plot::grid::columns_for;
 use elbo::rng::{Address, Purpose};
 use elbo::session::Session;
 use elbo::vae::Sampling;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -50,8 +53,8 @@ pub(crate) struct SampleArgs {
   elbo decode runs/digits latents.csv -o digits.png
   elbo encode runs/wine --data wine.csv -o - | elbo decode runs/wine - -o again.csv
 
-A table holds the latents in columns called z1, z2, …, as elbo encode writes them; an array is
-[rows, latents].")]
+A table holds the latents in columns called z1, z2, …, as elbo encode writes them; its columns row,
+label and name are passed on to a table. An array is [rows, latents].")]
 pub(crate) struct DecodeArgs {
     /// A model file, or a run's folder
     model: PathBuf,
@@ -73,18 +76,20 @@ pub(crate) struct DecodeArgs {
 #[command(after_help = "Examples:
   elbo reconstruct runs/digits -o pairs.png              test rows above their reconstructions
   elbo reconstruct runs/mnist --data mnist/ -n 500 -o r.npy
-  elbo reconstruct runs/wine --data wine.csv --part all -n 1000 -o again.csv
+  elbo reconstruct runs/wine --data wine.csv --part all -o again.csv
 
 The test rows are taken; of other data than the training's, all. A picture shows each row above its
-reconstruction, a table or an array holds the reconstructions.")]
+reconstruction. An array holds the reconstructions in the order of the rows, a table begins each with
+its row's number in the data, from 1, its label and name. A row that the model cannot have is named
+and left empty (NaN in an array, left out of a picture).")]
 pub(crate) struct ReconstructArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     #[command(flatten)]
     data: DataArgs,
-    /// How many rows, from the first on
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 40)]
-    count: usize,
+    /// How many rows, from the first on [default: all, of a picture 40]
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -93,18 +98,18 @@ pub(crate) struct ReconstructArgs {
 #[derive(Args)]
 #[command(after_help = "Examples:
   elbo interpolate runs/digits --from 3 --to 8 -o walk.png
-  elbo interpolate runs/wine --data wine.csv --from 0 --to 100 --steps 5 -o -
+  elbo interpolate runs/wine --data wine.csv --from 1 --to 100 --steps 5 -o -
 
 Both rows are encoded, and the likelihood's means at evenly spaced latents between the two are
-written, ends included. Rows are counted from 0 in the file; in data with a test part of its own, in
+written, ends included. Rows are counted from 1 in the file; in data with a test part of its own, in
 that part.")]
 pub(crate) struct InterpolateArgs {
     /// A model file, or a run's folder
     model: PathBuf,
-    /// The row to start from
+    /// The row to start from, counted from 1
     #[arg(long, value_name = "I")]
     from: usize,
-    /// The row to arrive at
+    /// The row to arrive at, counted from 1
     #[arg(long, value_name = "J")]
     to: usize,
     /// How many latents, both ends included
@@ -119,6 +124,9 @@ pub(crate) struct InterpolateArgs {
 /// Rows that go through a network at a time, and the most values that these may have.
 const CHUNK: usize = 512;
 const VALUES: usize = 1 << 24;
+
+/// Rows of a picture of reconstructions if nobody says how many.
+const SHOWN: usize = 40;
 
 /// Columns of a grid of reconstructions.
 const PAIRS_ACROSS: usize = 10;
@@ -135,7 +143,7 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         draw: args.draw,
     };
     let rows = draw(&model, args.count, &sampling)?;
-    output.write_rows(&model, &rows, columns_for(args.count))?;
+    output.write_rows(&model, &Join::default(), &rows, columns_for(args.count))?;
     output.report(args.count, "samples", common)
 }
 
@@ -147,7 +155,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let names = (1..=latent).map(|j| format!("z{j}")).collect();
     let expected = Expected { columns: Some(names), ..Expected::default() };
     let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
-    let latents = Source::open_with(&args.latents, &options)?.train;
+    let (latents, table) = read_latents(&args.latents, &options)?;
     if latents.width() != latent || latents.values().are_bytes() {
         let (found, kind) =
             (latents.width(), if latents.values().are_bytes() { "bytes" } else { "values" });
@@ -169,28 +177,55 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
         false => session.decode(&mut rows, &z),
     }
     .map_err(|e| in_data(e, &args.latents))?;
-    output.write_rows(&model, &rows, columns_for(n))?;
+    output.write_rows(&model, &Join::carried(&table, n), &rows, columns_for(n))?;
     output.report(n, "decoded rows", common)
+}
+
+/// The latents and, if they come from a table with names, its text, in which may stand what rows they
+/// are of.
+fn read_latents(name: &str, options: &ReadOptions) -> Result<(Dataset, Vec<u8>)> {
+    if name != "-" {
+        let latents = Source::open_with(name, options)?.train;
+        let named = latents.columns().is_some();
+        let table =
+            if named { std::fs::read(name).map_err(|e| Error::io(name, e))? } else { Vec::new() };
+        return Ok((latents, table));
+    }
+    let (name, mut bytes) = ("standard input", Vec::new());
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Error::io(name, e))?;
+    Ok((Source::from_bytes(name, bytes.clone(), options)?.train, bytes))
 }
 
 pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
-    check_count(args.count)?;
+    check_count(args.count.unwrap_or(1))?;
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
-    let n = args.count.min(part.rows().len());
-    if output.format == Format::Png {
-        write_pairs(&output, &model, &part, n).map_err(|e| args.data.blame(e))?;
+    let mut part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
+    let (is_picture, all) = (output.format == Format::Png, part.rows().len());
+    let few = is_picture && args.count.is_none() && all > SHOWN;
+    if few {
+        common.remark(Some(&format!(
+            "the picture shows the first {SHOWN} of {all} rows; -n takes more"
+        )));
+    }
+    part.truncate(args.count.unwrap_or(if few { SHOWN } else { all }));
+    let mut rows = Screened::new(part, &model, &args.data)?;
+    let n = rows.part.rows().len();
+    if is_picture {
+        write_pairs(&output, &model, &rows.part, n).map_err(|e| args.data.blame(e))?;
     } else {
         let mut again = buffer(&model, n)?;
         let mut session = session_for(&model, n)?;
-        let rows = &part.rows()[..n];
-        let done = session.reconstruct_part(&mut again, &mut [], &part, rows);
+        let done = session.reconstruct_part(&mut again, &mut [], &rows.part, rows.part.rows());
         done.map_err(|e| args.data.blame(e))?;
-        output.write_rows(&model, &again, 1)?;
+        let width = model.vae.config().width;
+        let again = rows.finite(again, width, "its reconstruction is not finite")?;
+        let again = rows.spread(again, &vec![f64::NAN; width]);
+        output.write_rows(&model, &rows.join(), &again, 1)?;
     }
-    output.report(n, "reconstructions", common)
+    rows.tell("without a reconstruction", common);
+    output.report_screened(&rows, "reconstructions", common)
 }
 
 pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<ExitCode> {
@@ -200,21 +235,17 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     }
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
-    let ends = [("--from", args.from), ("--to", args.to)];
-    for (name, row) in ends {
-        if part.rows().binary_search(&row).is_err() {
-            let (least, most) = (part.rows()[0], part.rows()[part.rows().len() - 1]);
-            let message =
-                format!("there is no row {row}; those there are lie from {least} to {most}");
-            return Err(Error::setting(name, message));
-        }
+    let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
+    let ends = [row_of(&part, "--from", args.from)?, row_of(&part, "--to", args.to)?];
+    part.retain(|row| ends.contains(&row));
+    if let Some(refused) = part.screen(model.vae.likelihood())?.into_iter().next() {
+        return Err(args.data.blame(refused.why));
     }
     let latent = model.vae.latent();
     let mut rows = buffer(&model, args.steps)?;
     let mut session = session_for(&model, args.steps)?;
     let mut z = vec![0.0f32; 2 * latent];
-    let encoded = session.encode_part(&mut z, &mut [], &part, &ends.map(|(_, row)| row));
+    let encoded = session.encode_part(&mut z, &mut [], &part, &ends);
     encoded.map_err(|e| args.data.blame(e))?;
     let (from, to) = z.split_at(latent);
     let mut walk = Vec::with_capacity(args.steps * latent);
@@ -223,8 +254,21 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
         walk.extend(from.iter().zip(to).map(|(a, b)| (1.0 - t) * a + t * b));
     }
     session.decode(&mut rows, &walk)?;
-    output.write_rows(&model, &rows, args.steps.min(20))?;
+    output.write_rows(&model, &Join::default(), &rows, args.steps.min(20))?;
     output.report(args.steps, "rows on the way", common)
+}
+
+/// A row of the part by its number from 1 in the data.
+fn row_of(part: &Part, flag: &str, number: usize) -> Result<usize> {
+    let rows = part.data().rows();
+    let message = match number.checked_sub(1) {
+        Some(row) if part.rows().binary_search(&row).is_ok() => return Ok(row),
+        Some(row) if row < rows => {
+            format!("row {number} is not in this part; leave out --part, or choose another row")
+        }
+        _ => format!("there is no row {number}; rows are numbered from 1 to {rows}"),
+    };
+    Err(Error::setting(flag, message))
 }
 
 /// A session for `n` rows, in groups of a sensible size.
@@ -259,7 +303,12 @@ pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64
     let address = Address::new(seed, Purpose::Sample);
     let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
     let rows = draw(model, n, &sampling)?;
-    Output::new(path, Some(Format::Png), "--output")?.write_rows(model, &rows, columns_for(n))
+    Output::new(path, Some(Format::Png), "--output")?.write_rows(
+        model,
+        &Join::default(),
+        &rows,
+        columns_for(n),
+    )
 }
 
 /// A grid of at most `n` rows and their reconstructions as a PNG.
@@ -289,5 +338,5 @@ fn write_pairs(output: &Output, model: &Model<f32>, part: &Part, n: usize) -> Re
             pairs[place * width..][..width].copy_from_slice(&rows[i * width..][..width]);
         }
     }
-    output.write_rows(model, &pairs, columns)
+    output.write_rows(model, &Join::default(), &pairs, columns)
 }

@@ -1,9 +1,11 @@
 //! Where results that are not text go: a file or standard output, as a picture, an array or a table.
 
 use crate::Common;
+use crate::join::Join;
+use crate::screening::Screened;
 use crate::terminal::print;
 use clap::{Args, ValueEnum};
-use elbo::data::{ImageShape, Part, Scaler, npy};
+use elbo::data::{ImageShape, Scaler, npy};
 use elbo::error::{Error, Result};
 use elbo::model_file::{Model, write_whole};
 use elbo::plot::grid::Grid;
@@ -100,13 +102,35 @@ impl Output {
 
     /// Says what was written: on standard output, unless that is where it was written to.
     pub(crate) fn report(&self, rows: usize, what: &str, common: &Common) -> Result<ExitCode> {
+        self.report_with(json!({}), rows, what, common)
+    }
+
+    /// The same of rows some of which may have no result.
+    pub(crate) fn report_screened(
+        &self,
+        rows: &Screened,
+        what: &str,
+        common: &Common,
+    ) -> Result<ExitCode> {
+        self.report_with(json!({"refused": rows.refused()}), rows.count(), what, common)
+    }
+
+    fn report_with(
+        &self,
+        mut json: Value,
+        rows: usize,
+        what: &str,
+        common: &Common,
+    ) -> Result<ExitCode> {
         let path = self.path.display().to_string();
         let text = if self.is_stdout() {
             format!("{rows} {what}")
         } else {
             format!("{rows} {what} in {path}")
         };
-        self.result(&json!({"output": path, "rows": rows}), &text, common)?;
+        json["output"] = json!(path);
+        json["rows"] = json!(rows);
+        self.result(&json, &text, common)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -127,8 +151,14 @@ impl Output {
     }
 
     /// Writes rows of data, `[N·D]` in their own units: a grid with so many `across`, an array
-    /// `[N, height, width]` or `[N, D]`, or a table.
-    pub(crate) fn write_rows(&self, model: &Model<f32>, rows: &[f64], across: usize) -> Result<()> {
+    /// `[N, height, width]` or `[N, D]`, or a table whose lines begin with the join. NaN is an empty cell.
+    pub(crate) fn write_rows(
+        &self,
+        model: &Model<f32>,
+        join: &Join,
+        rows: &[f64],
+        across: usize,
+    ) -> Result<()> {
         self.check(model)?;
         let width = model.vae.config().width;
         let bytes = match self.format {
@@ -151,40 +181,37 @@ impl Output {
                 let numbered = || (1..=width).map(|j| format!("x{j}")).collect();
                 let names = model.header.columns.clone().unwrap_or_else(numbered);
                 let digits = Digits::new(model.header.scaler()?.as_ref(), width);
-                let lines = rows
-                    .chunks_exact(width)
-                    .map(|row| row.iter().enumerate().map(|(j, &x)| digits.write(j, x)).collect());
-                self.table(&names, lines)?
+                let lines = rows.chunks_exact(width).enumerate().map(|(i, row)| {
+                    let mut line = join.line(i);
+                    line.extend(row.iter().enumerate().map(|(j, &x)| digits.write(j, x)));
+                    line
+                });
+                self.table(&join.header(&names), lines)?
             }
         };
         self.write(&bytes)
     }
 
-    /// Writes `width` numbers for each of a part's rows: an array `[N, width]`, or a table that begins
-    /// with the row's number and its label.
+    /// Writes so many numbers as names for each row: an array `[N, width]`, or a table whose lines begin
+    /// with the join. NaN is an empty cell.
     pub(crate) fn write_columns(
         &self,
-        part: &Part,
-        rows: &[usize],
+        join: &Join,
         names: &[String],
         values: &[f64],
     ) -> Result<()> {
         let width = names.len();
         let bytes = match self.format {
             Format::Png => return Err(Output::no_picture("--output")),
-            Format::Npy => self.array(&[rows.len(), width], values, false)?,
+            Format::Npy => self.array(&[values.len() / width, width], values, false)?,
             Format::Csv => {
-                let labels = part.data().labels();
-                let mut header = vec!["row".to_owned()];
-                header.extend(labels.map(|_| "label".to_owned()));
-                header.extend(names.iter().cloned());
-                let lines = rows.iter().zip(values.chunks_exact(width)).map(|(&row, values)| {
-                    let mut line = vec![row.to_string()];
-                    line.extend(labels.map(|l| l.name(row).to_owned()));
-                    line.extend(values.iter().map(|v| (*v as f32).to_string()));
+                let digits = Digits::new(None, width);
+                let lines = values.chunks_exact(width).enumerate().map(|(i, values)| {
+                    let mut line = join.line(i);
+                    line.extend(values.iter().enumerate().map(|(j, &v)| digits.write(j, v)));
                     line
                 });
-                self.table(&header, lines)?
+                self.table(&join.header(names), lines)?
             }
         };
         self.write(&bytes)
@@ -241,6 +268,7 @@ impl Digits {
 
     fn write(&self, column: usize, x: f64) -> String {
         match &self.0 {
+            _ if x.is_nan() => String::new(),
             None => (x as f32).to_string(),
             // So small that no number of decimals shows it.
             Some(decimals) if decimals[column] == 17 => format!("{x:e}"),

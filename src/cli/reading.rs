@@ -64,9 +64,14 @@ pub(crate) enum Unsaid {
 }
 
 impl DataArgs {
+    /// What the data are called in messages.
+    pub(crate) fn name(&self) -> &str {
+        self.opened.get().map_or("the data", String::as_str)
+    }
+
     /// An error with the name of the data, if it is about a value in them.
     pub(crate) fn blame(&self, error: Error) -> Error {
-        in_data(error, self.opened.get().map_or("the data", String::as_str))
+        in_data(error, self.name())
     }
 
     /// Opens the data and takes the rows. `path` is where the model came from.
@@ -178,13 +183,20 @@ impl DataArgs {
             (None, Unsaid::Everything) if own_test => PartName::Test,
             (None, Unsaid::Everything) => PartName::All,
         };
+        let rows = source.train.rows();
         if choice == PartName::All {
-            return Part::whole(source.train, roles.binarize);
+            if trained_on && self.part.is_none() {
+                common.remark(Some(&format!(
+                    "these are all {rows} rows, also those that the model learned from; --part says \
+                     otherwise"
+                )));
+            }
+            return Ok(Part::unscreened(source.train, roles.binarize));
         }
         if !trained_on && !own_test {
             let remark = "these are not the rows of the training, so all of them are used";
             common.remark(Some(remark));
-            return Part::whole(source.train, roles.binarize);
+            return Ok(Part::unscreened(source.train, roles.binarize));
         }
         if !trained_on {
             let remark =
@@ -201,10 +213,16 @@ impl DataArgs {
                 test.ok_or_else(|| Error::setting("--part", "the training set no test rows aside"))
             }
             (_, None) => Ok(match (test, validation) {
-                (Some(test), _) => test,
+                (Some(test), _) => {
+                    if trained_on {
+                        common.remark(Some(&which(test.rows().len(), rows, own_test)));
+                    }
+                    test
+                }
                 (None, Some(validation)) => {
                     common.remark(Some(
-                        "the training set no test rows aside: these are its validation rows",
+                        "the training set no test rows aside: these are its validation rows; --part \
+                         all takes every row",
                     ));
                     validation
                 }
@@ -216,5 +234,17 @@ impl DataArgs {
                 }
             }),
         }
+    }
+}
+
+/// Which rows of the training's data are taken if nothing is said, and how to get others.
+fn which(test: usize, rows: usize, own_test: bool) -> String {
+    if own_test {
+        format!("these are the data's own {test} test rows; --part train takes the others")
+    } else {
+        format!(
+            "these are the {test} test rows that the training set aside of {rows}; --part all takes \
+             every row"
+        )
     }
 }

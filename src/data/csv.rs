@@ -12,7 +12,7 @@ mod records;
 
 use std::collections::HashMap;
 
-use self::columns::{Heads, NOT_UTF8, choose, shown};
+use self::columns::{Heads, NOT_UTF8, choose, list, shown};
 use self::records::{Record, Records, delimiter};
 use super::input::{self, Input};
 use super::reader::{Location, ReadOptions, Reader, Source, in_file};
@@ -65,7 +65,8 @@ fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     if let Some(labels) = labels {
         train = train.with_labels(labels)?;
     }
-    Ok(Source { train, test: None, notes: table.note().into_iter().collect() })
+    let notes = table.note().into_iter().chain(table.others_note(options)).collect();
+    Ok(Source { train, test: None, notes })
 }
 
 /// A file, and what of it is read.
@@ -196,6 +197,21 @@ impl<'a> Table<'a> {
         let j = self.columns.iter().find(|&&j| self.heads.name(j) == Some(""))?;
         let column = self.heads.title(*j);
         Some(format!("{column} has no name: if it numbers the rows, leave it out with --columns"))
+    }
+}
+
+impl Table<'_> {
+    /// Names the columns that the model does not know.
+    fn others_note(&self, options: &ReadOptions) -> Option<String> {
+        let model = options.expected.as_ref().and_then(|model| model.columns.as_ref());
+        if options.columns.is_some() || model.is_none() {
+            return None;
+        }
+        let known = |j: &usize| self.columns.contains(j) || self.label == Some(*j);
+        let others = (0..self.heads.first().width()).filter(|j| !known(j));
+        let others = list(others.filter_map(|j| self.heads.name(j)));
+        let note = format!("columns that the model does not know are left out: {others}");
+        (!others.is_empty()).then_some(note)
     }
 }
 

@@ -16,7 +16,7 @@ mod scaler;
 mod values;
 
 pub use labels::Labels;
-pub use part::{Binarize, Part, Parts, Roles};
+pub use part::{Binarize, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};

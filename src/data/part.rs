@@ -1,5 +1,9 @@
 //! Which rows are for training, validation and test, and how their values are binarised.
 
+mod screen;
+
+pub use screen::Refused;
+
 use super::{Columns, Dataset, Scaler, Source};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
@@ -188,8 +192,12 @@ impl Part {
         binarize: Binarize,
         coins: Address,
     ) -> Result<Self> {
-        let part = Part { data, rows, binarize, coins, scaler: None, columns: OnceLock::new() };
+        let part = Part::unchecked(data, rows, binarize, coins);
         part.check_range().map(|()| part)
+    }
+
+    fn unchecked(data: Arc<Dataset>, rows: Vec<usize>, binarize: Binarize, coins: Address) -> Self {
+        Part { data, rows, binarize, coins, scaler: None, columns: OnceLock::new() }
     }
 
     /// All rows of data that plays no role in a training, binarised as held-out rows are.
@@ -197,8 +205,14 @@ impl Part {
     /// # Errors
     /// If a value to be binarised is outside [0, 1].
     pub fn whole(data: Dataset, binarize: Binarize) -> Result<Self> {
+        let part = Part::unscreened(data, binarize);
+        part.check_range().map(|()| part)
+    }
+
+    /// The same, whatever the values are: [`Self::screen`] tells which rows a model can have.
+    pub fn unscreened(data: Dataset, binarize: Binarize) -> Self {
         let rows = (0..data.rows()).collect();
-        Part::new(Arc::new(data), rows, binarize, held_out_coins())
+        Part::unchecked(Arc::new(data), rows, binarize, held_out_coins())
     }
 
     /// The dataset rows of this part.
@@ -209,6 +223,12 @@ impl Part {
     /// Keeps the first `rows` rows.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
+        self.columns = OnceLock::new();
+    }
+
+    /// Keeps the rows for which `keep` is true of their number in the dataset.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        self.rows.retain(|row| keep(*row));
         self.columns = OnceLock::new();
     }
 
@@ -359,20 +379,12 @@ impl Part {
                     continue;
                 }
                 last = Some(seen);
-                let refused = if T::from_f64(seen).is_finite() {
-                    match p.support(seen) {
-                        Support::Outside(message) => Some(message),
-                        Support::Inside => None,
-                        grey => {
-                            verdict = grey;
-                            None
-                        }
+                match screen::support_in(p, seen) {
+                    Support::Outside(message) => {
+                        return Err(self.data.bad_value(row, column, value, message));
                     }
-                } else {
-                    Some("it is beyond single precision; rescale the data or standardise them")
-                };
-                if let Some(message) = refused {
-                    return Err(self.data.bad_value(row, column, value, message));
+                    Support::Inside => {}
+                    grey => verdict = grey,
                 }
             }
             Ok(())
@@ -390,11 +402,7 @@ impl Part {
             .position(|v| !(0.0..=1.0).contains(v))
         {
             None => Ok(()),
-            Some(column) => {
-                let message =
-                    "binarising needs values from 0 to 1; rescale the data or use --binarize none";
-                Err(self.data.bad_value(row, column, values[column], message))
-            }
+            Some(column) => Err(self.data.bad_value(row, column, values[column], screen::NO_ODDS)),
         })
     }
 }

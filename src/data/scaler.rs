@@ -96,9 +96,11 @@ impl Scaler {
         {
             None => Ok(Scaler { mean, scale }),
             Some(j) => bad(format!(
-                "column {j} (from 0) has mean {:e} and spread {:e}, which cannot be standardised: \
-                 rescale it, or leave it out",
-                mean[j], scale[j]
+                "column {} has mean {:e} and spread {:e}, which cannot be standardised: rescale \
+                 it, or leave it out",
+                j + 1,
+                mean[j],
+                scale[j]
             )),
         }
     }
@@ -185,7 +187,7 @@ mod tests {
         for (m, s) in
             [(f64::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f64::INFINITY), (0.0, 1e-310)]
         {
-            assert!(refused(m, s).contains("column 0"));
+            assert!(refused(m, s).contains("column 1 "));
         }
         assert!(Scaler::new(vec![1.0], vec![]).is_err());
         let wide = columns(&[[1e300, 0.0, 0.0], [-1e300, 0.0, 0.0]]);

@@ -12,5 +12,6 @@ mod lab;
 mod outputs;
 mod pictures;
 mod refusals;
+mod rows;
 mod stopping;
 mod tables;

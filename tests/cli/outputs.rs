@@ -42,7 +42,7 @@ fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-const EVALUATED: [&str; 17] = [
+const EVALUATED: [&str; 18] = [
     "bits_per_dim",
     "draws",
     "effective_samples",
@@ -58,6 +58,7 @@ const EVALUATED: [&str; 17] = [
     "no_error_bar",
     "proposal",
     "reconstruction",
+    "refused",
     "rows",
     "samples",
 ];
@@ -187,7 +188,7 @@ fn pictures_and_arrays_can_be_read() {
     lab.run("sample run -n 5 -o made.npy");
     let result = lab.json("reconstruct run -n 1000 -o again.npy");
     // There are 100 test rows, and no more are promised.
-    assert_eq!(result, json!({"output": "again.npy", "rows": 100}));
+    assert_eq!(result, json!({"output": "again.npy", "refused": 0, "rows": 100}));
     for (file, rows) in [("made.npy", 5), ("again.npy", 100)] {
         let bytes = lab.bytes(file);
         assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));

@@ -116,7 +116,7 @@ fn commands_on_a_model() {
     lab.write("nan.npy", npy_f32(2, &[0.5, f32::NAN]));
     lab.write("bytes.npy", npy("|u1", false, &[2, 2], &[1, 2, 3, 4]));
     let mut high = vec![0.5f32; 2 * 784];
-    high[784 + 5] = 2.0;
+    (high[5], high[784 + 5]) = (2.0, 2.0);
     lab.write("high.npy", npy_f32(784, &high));
     lab.write("bad.toml", "outpu = 'x.csv'\n");
     lab.write("switch.toml", "draw = 3\n");
@@ -130,7 +130,7 @@ fn commands_on_a_model() {
         ("encode alone -o z.csv", USAGE, "--data: the model was trained on a file; name it"),
         ("encode run --data wine.csv -o z.png", USAGE, "--output: these numbers are no pictures"),
         ("encode run --data wine.csv -o z.txt", USAGE, "does not end in .png, .npy or .csv"),
-        ("encode run --data wine.csv -o no/z.csv", FAILURE, "no/z.csv: No such file"),
+        ("encode -q run --data wine.csv -o no/z.csv", FAILURE, "no/z.csv: No such file"),
         ("encode run --data wine.csv -n 0 -o a.csv", USAGE, "-n: must be at least 1"),
         ("encode run --data wine.csv --format pdf -o a.csv", USAGE, "invalid value 'pdf'"),
         ("encode run --data wine.csv", USAGE, "--output <FILE>"),
@@ -151,10 +151,10 @@ fn commands_on_a_model() {
         (
             "encode digits --data high.npy -o a.csv",
             FAILURE,
-            "high.npy: row 2, column 6: the value 2",
+            "high.npy: row 1, column 6: the value 2",
         ),
-        ("reconstruct -q digits --data high.npy -o a.csv", FAILURE, "high.npy: row 2, column 6"),
-        ("evaluate -q digits --data high.npy", FAILURE, "high.npy: row 2, column 6: the value 2"),
+        ("reconstruct -q digits --data high.npy -o a.csv", FAILURE, "high.npy: row 1, column 6"),
+        ("evaluate -q digits --data high.npy", FAILURE, "high.npy: row 1, column 6: the value 2"),
         ("evaluate run --data table.npy --part test", USAGE, "--part: these are not the rows"),
         ("sample run --temperature 1e300 -o a.csv", USAGE, "--temperature: "),
         ("evaluate run --data table.npy --part train", USAGE, "--part: these are not the rows"),
@@ -171,9 +171,14 @@ fn commands_on_a_model() {
         ("decode run z.csv -o a.png", USAGE, "the model's rows are not images"),
         ("decode run digits -o a.csv", FAILURE, "are not the model's 2 latents"),
         (
-            "interpolate run --data wine.csv --from 0 --to 300 -o a.csv",
+            "interpolate -q run --data wine.csv --from 1 --to 301 -o a.csv",
             USAGE,
-            "--to: there is no row 300",
+            "--to: there is no row 301; rows are numbered from 1 to 300",
+        ),
+        (
+            "interpolate -q run --data wine.csv --from 0 --to 300 -o a.csv",
+            USAGE,
+            "--from: there is no row 0; rows are numbered from 1 to 300",
         ),
         ("interpolate run --data wine.csv --from -1 --to 3 -o a.csv", USAGE, "invalid value '-1'"),
         (

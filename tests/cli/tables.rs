@@ -22,7 +22,7 @@ const TRAIN: &str =
     "--label class --likelihood normal --hidden 16 --latent 2 --batch-size 32 --lr 0.01";
 
 /// A lab with a table and a model of it.
-fn lab() -> Lab {
+pub(crate) fn lab() -> Lab {
     let lab = Lab::new();
     lab.write("wine.csv", wine([1.0; 3]));
     lab.run(&format!("train --data wine.csv {TRAIN} --epochs 30 --out run"));
@@ -30,14 +30,14 @@ fn lab() -> Lab {
 }
 
 /// The lines of a CSV file: the header, and the cells.
-fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+pub(crate) fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
     let rows = reader.records().map(|r| r.expect("a line").iter().map(str::to_owned).collect());
     (header, rows.collect())
 }
 
-fn column(rows: &[Vec<String>], j: usize) -> Vec<f64> {
+pub(crate) fn column(rows: &[Vec<String>], j: usize) -> Vec<f64> {
     rows.iter().map(|r| r[j].parse().unwrap_or_else(|e| panic!("{}: {e}", r[j]))).collect()
 }
 
@@ -90,7 +90,9 @@ fn rows_come_back_in_their_own_units() {
     lab.run("reconstruct run --data wine.csv --part all -n 300 -o again.csv");
     let (_, again) = csv(&lab.text("again.csv"));
     for j in 0..3 {
-        let [real, made, again] = [&data, &made, &again].map(|rows| column(rows, j));
+        // A reconstruction's line begins with its row and label.
+        let [real, made, again] =
+            [(&data, j), (&made, j), (&again, j + 2)].map(|(r, j)| column(r, j));
         let ((mean, spread), (made_mean, made_spread)) =
             (mean_and_spread(&real), mean_and_spread(&made));
         assert!((made_mean - mean).abs() < 0.3 * spread, "{j}: {made_mean} for {mean}");
@@ -122,7 +124,10 @@ fn latents_keep_labels_and_can_be_decoded() {
     assert_eq!(rows.len(), 300);
     let (_, data) = csv(&lab.text("wine.csv"));
     assert!(
-        rows.iter().zip(&data).enumerate().all(|(i, (z, x))| z[0] == i.to_string() && z[1] == x[3])
+        rows.iter()
+            .zip(&data)
+            .enumerate()
+            .all(|(i, (z, x))| z[0] == (i + 1).to_string() && z[1] == x[3])
     );
     assert!(column(&rows, 4).iter().all(|s| *s > 0.0 && *s < 1.5));
 
@@ -135,7 +140,9 @@ fn latents_keep_labels_and_can_be_decoded() {
     let (decoded, again) =
         (csv(&String::from_utf8(decoded.stdout).expect("UTF-8")), csv(&lab.text("again.csv")));
     assert_eq!(decoded.0, again.0);
-    for j in 0..3 {
+    assert_eq!(decoded.0, ["row", "label", "acid", "weight", "tint"]);
+    assert!((0..300).all(|i| decoded.1[i][..2] == rows[i][..2] && again.1[i][..2] == rows[i][..2]));
+    for j in 2..5 {
         let (a, b) = (column(&decoded.1, j), column(&again.1, j));
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs()), "{j}");
     }
@@ -146,14 +153,14 @@ fn latents_keep_labels_and_can_be_decoded() {
     assert_eq!(csv(&lab.text("seven.csv")).1.len(), 7);
 
     // The ends of a walk are reconstructions.
-    lab.run("interpolate run --data wine.csv --from 3 --to 200 --steps 5 -o walk.csv");
+    lab.run("interpolate run --data wine.csv --from 4 --to 201 --steps 5 -o walk.csv");
     let walk = csv(&lab.text("walk.csv")).1;
     let near = |a: &str, b: &str| {
         let (a, b): (f64, f64) = (a.parse().expect("a"), b.parse().expect("b"));
         (a - b).abs() < 1e-4 * a.abs()
     };
     for (step, row) in [(0, 3), (4, 200)] {
-        assert!(walk[step].iter().zip(&again.1[row]).all(|(a, b)| near(a, b)), "{step}");
+        assert!(walk[step].iter().zip(&again.1[row][2..]).all(|(a, b)| near(a, b)), "{step}");
     }
 }
 

@@ -164,7 +164,7 @@ fn names_of<'a>(model: &'a Expected, heads: &Heads) -> Option<&'a Vec<String>> {
 }
 
 /// Names for a message, the first ones of many.
-fn list<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 8;
     let mut first = names.by_ref().take(MOST).map(shown).collect::<Vec<_>>();
     first.extend(names.next().map(|_| "…".to_owned()));

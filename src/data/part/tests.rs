@@ -117,3 +117,30 @@ fn standardised_training_rows_have_mean_0_and_spread_1() {
     assert!(part.column_means().unwrap().iter().all(|m| m.abs() < 1e-9));
     assert_eq!(parts.test.unwrap().scaler(), parts.train.scaler());
 }
+
+#[test]
+fn rows_that_a_model_cannot_have_are_found_and_left_out() {
+    let data = || {
+        let values = Values::F64(vec![0.0, 1.0, 7.0, 1e30, 0.5, -1.0, 1.0, 1.0]);
+        let columns = ["a", "b"].map(str::to_owned).to_vec();
+        Dataset::new(values, 2).unwrap().with_columns(columns).unwrap()
+    };
+    let p = |name: &str| crate::distribution::build::<f32>(&name.parse().unwrap()).unwrap();
+    let rows = |part: &Part, likelihood| -> Vec<usize> {
+        part.screen(&*p(likelihood)).unwrap().iter().map(|refused| refused.row).collect()
+    };
+    let mut part = Part::whole(data(), Binarize::None).unwrap();
+    assert_eq!((rows(&part, "bernoulli"), rows(&part, "normal")), (vec![1, 2], vec![1]));
+    let whys = part.screen(&*p("normal")).unwrap();
+    assert!(whys[0].why.to_string().starts_with("row 2, column 2 (`b`): the value 1e30 is"));
+    // What a column's unit makes small is no trouble.
+    part.set_scaler(Scaler::new(vec![0.0; 2], vec![1.0, 1e30]).unwrap()).unwrap();
+    assert_eq!(rows(&part, "normal"), [0usize; 0]);
+    for binarize in [Binarize::Threshold, Binarize::Static] {
+        assert!(Part::whole(data(), binarize).is_err());
+        let mut part = Part::unscreened(data(), binarize);
+        assert_eq!(rows(&part, "bernoulli"), [1, 2]);
+        part.retain(|row| row != 1);
+        assert_eq!((part.rows(), rows(&part, "bernoulli")), (&[0, 2, 3][..], vec![2]));
+    }
+}
