@@ -2,7 +2,9 @@
 //! library's.
 
 mod check;
+mod columns;
 mod config;
+mod defaults;
 mod encode;
 mod evaluate;
 mod folder;

@@ -1,6 +1,8 @@
 //! `elbo train`
 
 use crate::Common;
+use crate::columns;
+use crate::defaults;
 use crate::folder::{
     Description, Folder, Stored, append_line, check_data, default_folder, keep_metrics,
     open_checkpoint, quoted, refuse_to_replace, remove,
@@ -8,7 +10,7 @@ use crate::folder::{
 use crate::generate::{write_reconstructions, write_samples};
 use crate::progress::Training;
 use crate::reading::in_data;
-use crate::run::Run;
+use crate::run::{Chosen, Run};
 use crate::terminal::{thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
@@ -132,7 +134,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         true => Some(open_checkpoint(&folder_of(&args.run.data))?),
         false => None,
     };
-    let run = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
+    let (mut run, chosen) = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
     let folder = folder_of(if args.resume { &args.run.data } else { &run.data });
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
@@ -140,10 +142,14 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     if resumed.is_none() && !args.force {
         refuse_to_replace(&folder)?;
     }
-    let (config, roles) = (run.config()?, run.roles()?);
-    run.model(1)?; // wrong settings are told before the data is read
+    // Wrong settings are told before the data is read.
+    (run.config()?, run.roles()?, run.model(1)?);
     let source = Source::open_with(&run.data, &run.options()?)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
+    if let Some(chosen) = chosen {
+        common.remark(defaults::fit(&mut run, &chosen, &source.train)?.as_deref());
+    }
+    let (config, roles) = (run.config()?, run.roles()?);
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.
@@ -153,7 +159,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         parts.standardize().map_err(|e| in_data(e, &run.data))?;
     }
     let header = describe(&run, &model, &config, &kept, &parts.train);
-    warn_of_constant_columns(&parts.train, &model, common)?;
+    columns::warn(&parts.train, &model.likelihood, common)?;
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
     if let Some(checkpoint) = &resumed {
@@ -203,28 +209,6 @@ fn describe(
     }
 }
 
-/// A variance that follows a constant column falls without end.
-fn warn_of_constant_columns(part: &Part, model: &VaeConfig, common: &Common) -> Result<()> {
-    if !elbo::distribution::build::<f32>(&model.likelihood)?.learns_spread() {
-        return Ok(());
-    }
-    let constant = part.columns()?.constant();
-    let Some(first) = constant.first() else { return Ok(()) };
-    let name = match part.data().columns() {
-        Some(names) => format!("`{}`", names[*first]),
-        None => first.to_string(),
-    };
-    let others = match constant.len() - 1 {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    common.remark(Some(&format!(
-        "column {name}{others} has the same value in every training row: its variance is learned towards 0 and its \
-         density grows without bound; leave it out, or fix the variance (--likelihood normal:variance=1)"
-    )));
-    Ok(())
-}
-
 /// After Ctrl-C: keep the place and say how to go on.
 fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
     checkpoint::save(&job.folder.checkpoint(), &job.trainer, &job.state)?;
@@ -244,16 +228,18 @@ fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::from(130))
 }
 
-/// Flags over the checkpoint's settings, over `--config`, or over the defaults.
+/// Flags over the checkpoint's settings, over `--config`, or over the defaults. With which of them were
+/// chosen, where the data may settle the others.
 fn settings(
     args: &TrainArgs,
     config: Option<&Path>,
     matches: &clap::ArgMatches,
     resumed: Option<&Checkpoint>,
-) -> Result<Run> {
+) -> Result<(Run, Option<Chosen>)> {
+    let flags = Chosen::of(matches);
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
-        let run = args.run.over(&stored.run, matches);
+        let run = args.run.over(&stored.run, &flags);
         let changed: Vec<_> =
             run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
         let extends = changed == ["--epochs"] && run.epochs >= stored.run.epochs;
@@ -266,13 +252,13 @@ fn settings(
             let message = "this schedule depends on the number of epochs; plan with --epochs and --stop-after";
             return Err(Error::setting("--epochs", message));
         }
-        return Ok(run);
+        return Ok((run, None));
     }
-    let Some(path) = config else { return Ok(args.run.clone()) };
+    let Some(path) = config else { return Ok((args.run.clone(), Some(flags))) };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     // What the file leaves open stays at its default: the flags' own values fill the gaps.
-    let base = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
-    Ok(args.run.over(&base, matches))
+    let (base, keys) = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
+    Ok((args.run.over(&base, &flags), Some(flags.and(keys))))
 }
 
 fn announce(common: &Common, trainer: &Trainer<f32>, folder: &Folder) {

@@ -16,7 +16,7 @@ mod scaler;
 mod values;
 
 pub use labels::Labels;
-pub use part::{Binarize, Part, Parts, Roles};
+pub use part::{Binarize, LoneCell, Part, Parts, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};
@@ -165,6 +165,21 @@ impl Dataset {
     /// The values as they came.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// Whether `is` holds for every value, bytes scaled to [0, 1]. Reads no further than to the block of
+    /// the first for which it does not.
+    ///
+    /// # Errors
+    /// If the values lie in a file that cannot be read any more.
+    pub fn all_values(&self, is: impl Fn(f64) -> bool) -> Result<bool> {
+        let (mut first, mut all) = (0, true);
+        while all && first < self.values.len() {
+            let last = self.values.len().min(first + PASS);
+            self.values.blocks(first..last, &mut |_, block| block.for_each(|x| all &= is(x)))?;
+            first = last;
+        }
+        Ok(all)
     }
 
     /// `out ← row`, bytes scaled to [0, 1] and, with a scaler, in its units; `out: [D]`.

@@ -15,6 +15,7 @@
 //! A likelihood of independent columns then treats a column in millimetres and one in tonnes alike,
 //! and the densities that are reported are those of the data's own units all the same.
 
+use super::part::LoneCell;
 use crate::error::{Error, Result};
 
 /// What is known of the columns of some rows.
@@ -64,6 +65,31 @@ impl Columns {
         self.sum.iter().map(|s| s / self.rows as f64).collect()
     }
 
+    /// The variance of each column, `[D]`.
+    pub fn variances(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / self.rows as f64).collect()
+    }
+
+    /// The cells without which their columns' variance would be less than half; their rows are not known
+    /// here, and 0. Nearer than five spreads to the mean there is none: of few rows, one is always a large
+    /// share.
+    pub(super) fn lone_cells(&self) -> Vec<LoneCell> {
+        let n = self.rows as f64;
+        let extremes = self.least.iter().zip(&self.largest).enumerate();
+        let cells = extremes.flat_map(|(column, (&least, &largest))| {
+            let (mean, squares) = (self.mean[column], self.squares[column]);
+            [least, largest].map(|value| LoneCell {
+                row: 0,
+                column,
+                value,
+                spreads: (value - mean).abs() / (squares / n).sqrt(),
+                // Σ (x − m)² loses (v − m)² n/(n − 1) with v, the mean moving too.
+                share: ((value - mean) / squares) * (value - mean) * (n / (n - 1.0)),
+            })
+        });
+        cells.filter(|cell| cell.share > 0.5 && cell.spreads >= 5.0).collect()
+    }
+
     /// The columns that have the same value in every row.
     pub fn constant(&self) -> Vec<usize> {
         let columns = self.least.iter().zip(&self.largest).enumerate();
@@ -108,8 +134,7 @@ impl Scaler {
     /// # Errors
     /// If a column is spread too widely for double precision.
     pub fn fit(columns: &Columns) -> Result<Self> {
-        let mut scale: Vec<f64> =
-            columns.squares.iter().map(|s| (s / columns.rows as f64).sqrt()).collect();
+        let mut scale: Vec<f64> = columns.variances().into_iter().map(f64::sqrt).collect();
         for j in columns.constant() {
             scale[j] = 1.0;
         }

@@ -23,7 +23,7 @@
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
-use super::{Distribution, Member, OwnParameter, Reparameterized, RowGradient, Spec, Support};
+use super::{Distribution, Member, Moments, OwnParameter, Reparameterized, RowGradient, Spec, Support};
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
 use crate::real::Real;
@@ -38,9 +38,12 @@ pub enum Variance {
     Network,
     /// The same fixed number for every coordinate.
     Fixed(f64),
-    /// One number for every coordinate, learned with the weights; starts at 1.
+    /// One number for every coordinate, learned with the weights; starts at the data's own.
     Learned,
 }
+
+/// The least variance that a learned one starts at: data without any spread have none to start from.
+const LEAST_START: f64 = 1e-6;
 
 /// A normal distribution with diagonal covariance.
 #[derive(Clone, Copy, Debug)]
@@ -212,8 +215,16 @@ impl<T: Real> Distribution<T> for Normal {
     }
 
     /// The mean starts at the data's mean.
-    fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
-        bias.iter_mut().zip(data_mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+    fn start_bias(&self, bias: &mut [T], data: &Moments) {
+        bias.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+    }
+
+    /// The learned variance starts at the residual's while the output is the data's mean: the mean of
+    /// the columns' variances. (Further up, the reconstruction would count for so little beside the KL
+    /// that the latents are given up before the variance has come down.)
+    fn start_own(&self, own: &mut [T], data: &Moments) {
+        let residual = data.variance.iter().sum::<f64>() / data.variance.len() as f64;
+        own.fill(T::from_f64(residual.clamp(LEAST_START, 1.0 / LEAST_START).ln()));
     }
 
     fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
