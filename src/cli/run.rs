@@ -40,7 +40,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
     #[serde(default = "no")] // what runs did whose checkpoints do not know of it
     pub(crate) standardize: String,
-    /// Set aside this share of the training rows to choose the best weights by [default: 0; 0.1 of a table's 50 or more rows]
+    /// Set aside this share of the training rows to choose the best weights by [default: 0; of a table or colour pictures 0.1 from 50 rows on]
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, hide_default_value = true, value_parser = finite, help_heading = "Data")]
     pub(crate) validation: f64,
     /// Set aside this share of the rows as a test part, if the data has none of its own
@@ -54,17 +54,41 @@ pub(crate) struct Run {
     #[arg(long, value_name = "HOW", default_value = "none", help_heading = "Data")]
     pub(crate) binarize: String,
 
-    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/` [default: 400,200; of a table 64, 64,64 or 128,128 by its rows]
-    #[arg(long, value_name = "WIDTHS", default_value = "400,200", hide_default_value = true, help_heading = "Model")]
+    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/` [default: 400,200; of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128]
+    #[arg(
+        long,
+        value_name = "WIDTHS",
+        default_value = "400,200",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) hidden: String,
-    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`) [default: 20; of a table half its columns, at most 10]
-    #[arg(long, value_name = "WIDTH", default_value = "20", hide_default_value = true, help_heading = "Model")]
+    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`) [default: 20; of a table half its columns, at most 10, of colour pictures 32]
+    #[arg(
+        long,
+        value_name = "WIDTH",
+        default_value = "20",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) latent: String,
-    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu [default: relu; of a table tanh]
-    #[arg(long, value_name = "NAME", default_value = "relu", hide_default_value = true, help_heading = "Model")]
+    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu [default: relu; of a table tanh, of colour pictures silu]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "relu",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) activation: String,
     /// p(x|z): a distribution of the list below, `name` or `name:key=value` [default: bernoulli; of a table bounded-normal, of colour pictures normal:variance=learned]
-    #[arg(long, value_name = "SPEC", default_value = "bernoulli", hide_default_value = true, help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "SPEC",
+        default_value = "bernoulli",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) likelihood: String,
     /// p(z_l|z_{l+1}) between levels: a distribution
     #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
@@ -100,10 +124,22 @@ pub(crate) struct Run {
     pub(crate) free_bits: f64,
 
     /// Rows of a batch [default: 128; of a table or colour pictures 32 to 256 by their number]
-    #[arg(long, value_name = "ROWS", default_value_t = 128, hide_default_value = true, help_heading = "Optimisation")]
+    #[arg(
+        long,
+        value_name = "ROWS",
+        default_value_t = 128,
+        hide_default_value = true,
+        help_heading = "Optimisation"
+    )]
     pub(crate) batch_size: usize,
     /// Passes over the training rows [default: 20; of a table or colour pictures 20 to 1000 by their number]
-    #[arg(long, value_name = "N", default_value_t = 20, hide_default_value = true, help_heading = "Optimisation")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        hide_default_value = true,
+        help_heading = "Optimisation"
+    )]
     pub(crate) epochs: u32,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = finite, help_heading = "Optimisation")]

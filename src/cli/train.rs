@@ -49,8 +49,8 @@ const EXAMPLES: &str = "Examples:
   elbo train                                                the embedded digits, into runs/digits/
   elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
   elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
-  elbo train --data wine.csv --label class --likelihood normal --hidden 64,64 --latent 4 --batch-size 32 --epochs 300 --validation 0.1 --patience 20
-  elbo train --data photos/ --resize 32 --likelihood normal:variance=0.01
+  elbo train --data wine.csv --label class                  a table: likelihood, sizes and epochs that fit it are said and used
+  elbo train --data photos/ --resize 32                     colour pictures, likewise
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
   elbo train --out runs/digits --resume                     go on where it stopped
 
@@ -143,7 +143,9 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         refuse_to_replace(&folder)?;
     }
     // Wrong settings are told before the data is read.
-    (run.config()?, run.roles()?, run.model(1)?);
+    run.config()?;
+    run.roles()?;
+    run.model(1)?;
     let source = Source::open_with(&run.data, &run.options()?)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
     if let Some(chosen) = chosen {

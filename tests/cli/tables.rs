@@ -30,18 +30,18 @@ fn lab() -> Lab {
 }
 
 /// The lines of a CSV file: the header, and the cells.
-fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+pub(crate) fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
     let rows = reader.records().map(|r| r.expect("a line").iter().map(str::to_owned).collect());
     (header, rows.collect())
 }
 
-fn column(rows: &[Vec<String>], j: usize) -> Vec<f64> {
+pub(crate) fn column(rows: &[Vec<String>], j: usize) -> Vec<f64> {
     rows.iter().map(|r| r[j].parse().unwrap_or_else(|e| panic!("{}: {e}", r[j]))).collect()
 }
 
-fn mean_and_spread(values: &[f64]) -> (f64, f64) {
+pub(crate) fn mean_and_spread(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
