@@ -167,7 +167,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DECAY", value_parser = finite, help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) average: Option<f64>,
-    /// Stop after so many epochs without a better validation loss (needs --validation) [default: never; of a table or colour pictures a twentieth of --epochs]
+    /// Stop after so many epochs without a better validation loss (needs --validation) [default: never; of a table or colour pictures 10 to 50, unless --epochs is given]
     #[arg(long, value_name = "EPOCHS", help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) patience: Option<u32>,

@@ -148,9 +148,10 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     run.model(1)?;
     let source = Source::open_with(&run.data, &run.options()?)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
-    if let Some(chosen) = chosen {
-        common.remark(defaults::fit(&mut run, &chosen, &source.train)?.as_deref());
-    }
+    let fitted = match chosen {
+        Some(chosen) => defaults::fit(&mut run, &chosen, &source.train)?,
+        None => None,
+    };
     let (config, roles) = (run.config()?, run.roles()?);
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;
@@ -164,6 +165,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     columns::warn(&parts.train, &model.likelihood, common)?;
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
+    common.remark(fitted.as_deref());
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;
         checkpoint.restore(&mut trainer)?;

@@ -280,6 +280,22 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_for_all_values_holds_for_the_last() {
+        let mut values = vec![1.0; 2 * PASS + 2];
+        let all = |values: &[f64]| {
+            Dataset::new(Values::F64(values.to_vec()), 2).unwrap().all_values(|x| x == 1.0).unwrap()
+        };
+        assert!(all(&values));
+        for place in [0, PASS, 2 * PASS + 1] {
+            values[place] = 0.5;
+            assert!(!all(&values), "{place}");
+            values[place] = 1.0;
+        }
+        let bytes = Dataset::new(Values::U8(vec![0, 255]), 2).unwrap();
+        assert!(bytes.all_values(|x| x == 0.0 || x == 1.0).unwrap());
+    }
+
+    #[test]
     fn passes_meet_every_row_once() {
         let data = Dataset::new(Values::U8((0..=255).collect()), 2).unwrap();
         let rows = [0, 1, 2, 9, 10, 127];

@@ -197,6 +197,24 @@ mod tests {
         assert_eq!(found.means(), [1e9 + 1.0, 0.0, 5.0]);
     }
 
+    /// A column of 177 zeros with a 2 in it; one that is spread evenly; one without any spread.
+    #[test]
+    fn a_cell_that_is_its_columns_variance_is_found() {
+        let mut rows = vec![[0.0, 0.0, 5.0]; 178];
+        rows.iter_mut().enumerate().for_each(|(i, row)| row[1] = i as f64);
+        rows[40][0] = 2.0;
+        let cells = columns(&rows).lone_cells();
+        let [cell] = cells[..] else { panic!("{cells:?}") };
+        assert_eq!((cell.column, cell.value), (0, 2.0));
+        assert!((cell.spreads - 177f64.sqrt()).abs() < 1e-9 && (cell.share - 1.0).abs() < 1e-9);
+        // Two such cells share it, and of a few rows one is always far out.
+        rows[41][0] = 2.0;
+        assert!(columns(&rows).lone_cells().is_empty());
+        assert!(columns(&rows[100..110]).lone_cells().is_empty());
+        rows[100][0] = 2.0;
+        assert!(columns(&rows[100..110]).lone_cells().is_empty());
+    }
+
     #[test]
     fn undoing_is_the_inverse_and_the_volume_is_its_logarithm() {
         let scaler = Scaler::new(vec![3.0, -2.0], vec![4.0, 0.5]).unwrap();

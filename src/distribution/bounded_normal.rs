@@ -18,8 +18,8 @@
 //! for each unit that s falls, for ever, and drowns all others. With a floor it gains at most
 //! ½ ln(1/F), and a residual r costs at most r²/2F.
 //!
-//! *Above*, a cell that lies r away pulls its own s up to ln r², where it costs ½ ln r² instead of
-//! ½ r²: 2.6 nats for r = 13 where a spread of 1 says 84. So an outlier among the training rows is
+//! *Above*, a cell that lies r away pulls its own s up to ln r², where it costs ½ (ln r² + 1) instead
+//! of ½ r²: 3 nats for r = 13 where a spread of 1 says 84. So an outlier among the training rows is
 //! explained by noise of its own and looks like any other row. In a column that is standardised,
 //! noise wider than the whole column (s > 0) explains nothing else: C = 1 forbids it.
 

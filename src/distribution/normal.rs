@@ -360,6 +360,19 @@ mod tests {
         assert!((NORMAL.log_q(&eta, &eps) - NORMAL.log_prob(&z, &eta, &[])).abs() < 1e-14);
     }
 
+    /// With μ at the data's mean, no other shared variance has a higher log p.
+    #[test]
+    fn a_learned_variance_starts_at_the_datas() {
+        let (p, rows) = (Normal::new(Variance::Learned), [[0.1f64, 3.0], [0.4, 1.0], [0.7, 2.0]]);
+        let data = Moments { mean: vec![0.4, 2.0], variance: vec![0.06, 2.0 / 3.0] };
+        let mut own = [0.0];
+        p.start_own(&mut own, &data);
+        let log_p = |s: f64| rows.iter().map(|x| p.log_prob(x, &data.mean, &[s])).sum::<f64>();
+        assert!(log_p(own[0]) > log_p(own[0] + 1e-3) && log_p(own[0]) > log_p(own[0] - 1e-3));
+        p.start_own(&mut own, &Moments { mean: vec![0.0], variance: vec![0.0] });
+        assert!(own[0].is_finite(), "of a constant");
+    }
+
     /// The closed form against the integral of q (log q − log p).
     #[test]
     fn kl_is_the_integral() {

@@ -3,6 +3,7 @@
 use crate::lab::{Lab, npy};
 use crate::pictures::discs;
 use crate::tables::{column, csv, mean_and_spread, wine};
+use elbo::rng::{Address, Purpose};
 use serde_json::Value;
 
 /// What stands in a run's `config.toml`.
@@ -53,8 +54,10 @@ fn what_is_chosen_stays() {
     assert_eq!(settings(&lab, "all"), format!("{chosen} --validation 0.0"));
     lab.write("some.toml", "data = \"wine.csv\"\nlabel = \"class\"\nlatent = 3\nepochs = 1");
     lab.run("train --config some.toml --hidden 8 --out some");
+    // Nor where the epochs are given: they are meant.
     let expected = TABLE.replace("--hidden 64 --latent 1", "--hidden 8 --latent 3");
-    assert_eq!(settings(&lab, "some"), expected.replace("1000", "1"));
+    let expected = expected.replace("1000", "1").replace(" --patience 50", "");
+    assert_eq!(settings(&lab, "some"), expected);
 }
 
 #[test]
@@ -88,84 +91,77 @@ fn other_data_have_others() {
     assert!(colours.starts_with("--likelihood normal:variance=learned"), "{colours}");
 }
 
-/// A table of six columns that hang together through two numbers.
-fn table(rows: usize, seed: usize) -> Vec<[f64; 6]> {
-    let noise = |i: usize, k: usize| {
-        // The sum of four uniform numbers is nearly normal.
-        (0..4)
-            .map(|s| {
-                ((i * 4 + s + 1) as f64
-                    * [0.618, 0.414, 0.732, 0.236][k % 4]
-                    * (k + seed + 3) as f64)
-                    .fract()
-                    - 0.5
-            })
-            .sum::<f64>()
-    };
-    let row = |i| {
-        let (a, b) = (2.0 * noise(i, 0), 2.0 * noise(i, 1));
-        [a, b, a + b, a - b, 2.0 * a, a - 2.0 * b].map(|v: f64| 10.0 + v)
-    };
-    (0..rows)
-        .map(|i| {
-            let mut r = row(i);
-            (0..6).for_each(|j| r[j] += 0.5 * noise(i, 2 + j));
-            r
+const NAMES: &str = "a,b,c,d,e,f,g,h,i,j,k,l";
+type Row = [f64; 12];
+
+/// Twelve columns around 10 that hang together through three numbers, each spread by about 4 and skewed
+/// as measured quantities are.
+fn table(rows: usize, seed: u64) -> Vec<Row> {
+    let shares = ["110011011101", "011100101110", "101001111001"];
+    let mut noise = vec![0f32; 15 * rows];
+    Address::new(seed, Purpose::Check).fill_normal(&mut noise);
+    let row = |noise: &[f32]| -> Row {
+        std::array::from_fn(|j| {
+            let common = (0..3).filter(|k| &shares[*k][j..=j] == "1").map(|k| noise[k]);
+            10.0 * (0.25 * f64::from(common.sum::<f32>() + noise[3 + j])).exp()
         })
-        .collect()
+    };
+    noise.chunks_exact(15).map(row).collect()
 }
 
-fn text(rows: &[[f64; 6]]) -> String {
-    let line = |row: &[f64; 6]| row.map(|v| format!("{v:.4}")).join(",") + "\n";
-    "a,b,c,d,e,f\n".to_owned() + &rows.iter().map(line).collect::<String>()
+fn text(rows: &[Row]) -> String {
+    let line = |row: &Row| row.map(|v| format!("{v:.4}")).join(",") + "\n";
+    format!("{NAMES}\n{}", rows.iter().map(line).collect::<String>())
 }
 
 /// The row with one wrong cell is among the three oddest, although it was learned from.
 #[test]
 fn an_outlier_among_the_training_rows_does_not_hide() {
     let lab = Lab::new();
-    let wrong: [(usize, usize, fn(f64) -> f64); 4] =
-        [(17, 2, |v| 10.0 * v), (101, 0, |v| -v), (55, 5, |v| v + 25.0), (140, 3, |v| v - 25.0)];
-    for (seed, (row, column_of_row, change)) in wrong.into_iter().enumerate() {
-        let mut rows = table(178, seed);
-        rows[row][column_of_row] = change(rows[row][column_of_row]);
+    let wrong: [(usize, usize, fn(f64) -> f64); 4] = [
+        (17, 2, |v| 10.0 * v),
+        (101, 0, |v| -5.0 * v),
+        (55, 5, |v| v + 60.0),
+        (140, 3, |v| v - 60.0),
+    ];
+    let rank = |seed: usize| {
+        let (mut rows, (row, j, change)) = (table(178, seed as u64), wrong[seed % 4]);
+        rows[row][j] = change(rows[row][j]);
         lab.write("table.csv", text(&rows));
         lab.run(&format!("train --data table.csv --test 0 --seed {seed} --out run{seed}"));
         lab.run(&format!("evaluate run{seed} --data table.csv --part all --per-row scores.csv"));
         let scores = column(&csv(&lab.text("scores.csv")).1, 1);
         assert_eq!(scores.len(), 178);
-        let rank = 1 + scores.iter().filter(|s| **s > scores[row]).count();
-        assert!(rank <= 3, "seed {seed}: rank {rank}");
-    }
+        1 + scores.iter().filter(|s| **s > scores[row]).count()
+    };
+    let ranks: Vec<_> = (0..8).map(rank).collect();
+    assert!(ranks.iter().all(|rank| *rank <= 3), "{ranks:?}");
 }
 
-/// A column of 0 and 1, one where 1 is rare, and one that is constant: draws stay near [0, 1].
+/// A column of 0 and 1, one where 1 is rare, and one that is constant: draws stay near what was there.
 #[test]
 fn draws_of_a_column_of_0_and_1_stay_near_it() {
     let lab = Lab::new();
     let mut data = "a,b,flag,rare,seven\n".to_owned();
     for (i, row) in table(178, 9).iter().enumerate() {
-        data +=
-            &format!("{},{},{},{},7\n", row[0], row[1], u8::from(row[0] > 10.3), u8::from(i == 40));
+        let (flag, rare) = (u8::from(row[0] > 10.0), u8::from(i == 40));
+        data += &format!("{},{},{flag},{rare},7\n", row[0], row[1]);
     }
     lab.write("table.csv", &data);
-    let output = lab.run("train --data table.csv --test 0 --out run");
+    let output = lab.run("train --data table.csv --test 0 --validation 0 --epochs 300 --out run");
     let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(
-        said.contains(
-            "note: column `seven` has the same value in every training row: it teaches nothing"
-        ),
-        "{said}"
-    );
-    let drawn = "note: row 41, column `rare`: 1 lies 13 spreads out and alone is 100 % of the column's variance";
-    assert!(said.contains(drawn) || !said.contains("`rare`"), "{said}");
+    for note in [
+        "note: column `seven` has the same value in every training row: it teaches nothing",
+        "note: row 41, column `rare`: 1 lies 13 spreads out and alone is 100 % of the column's variance",
+    ] {
+        assert!(said.contains(note), "{said}");
+    }
     lab.run("sample run -n 5000 --draw -o made.csv");
     let made = csv(&lab.text("made.csv")).1;
     for j in [2, 3] {
-        let (values, real) = (column(&made, j), column(&csv(&data).1, j));
-        let spread = mean_and_spread(&real).1;
-        let far = values.iter().map(|v| (-v).max(v - 1.0)).fold(0.0, f64::max);
-        assert!(far < 6.0 * spread, "column {j}: {far} beyond [0, 1], with a spread of {spread}");
+        let spread = mean_and_spread(&column(&csv(&data).1, j)).1;
+        let far = column(&made, j).iter().map(|v| (-v).max(v - 1.0)).fold(0.0, f64::max);
+        assert!(far < 5.0 * spread, "column {j}: {far} beyond [0, 1], with a spread of {spread}");
     }
 }
 
@@ -174,20 +170,37 @@ fn draws_of_a_column_of_0_and_1_stay_near_it() {
 fn one_cell_does_not_ruin_the_other_columns() {
     let lab = Lab::new();
     let mut rows = table(178, 4);
+    // What share of each column's spread the model does not know, and what the run said.
+    let learn = |rows: &[Row]| {
+        lab.write("far.csv", text(rows));
+        let settings = "--test 0 --validation 0 --epochs 200 --force --out run";
+        let said = lab.run(&format!("train --data far.csv {settings}")).stderr;
+        let finite = |r: &Value| r["train"]["loss"].is_f64();
+        assert!(lab.records("run").iter().all(finite));
+        lab.run("reconstruct run --data far.csv --part all -n 178 -o again.csv");
+        let again = csv(&lab.text("again.csv")).1;
+        let unknown: Vec<f64> = (0..12)
+            .map(|j| {
+                let real: Vec<f64> = rows.iter().map(|r| r[j]).collect();
+                let error: Vec<_> =
+                    real.iter().zip(column(&again, j)).map(|(a, b)| a - b).collect();
+                mean_and_spread(&error).1 / mean_and_spread(&real).1
+            })
+            .collect();
+        (unknown, String::from_utf8(said).expect("UTF-8"))
+    };
+    let (clean, said) = learn(&rows);
+    assert!(!said.contains("spreads out"), "{said}");
     rows[4][3] = 1e6;
-    lab.write("far.csv", text(&rows));
-    let output = lab.run("train --data far.csv --test 0 --validation 0 --epochs 200 --out run");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    let (far, said) = learn(&rows);
     let note = "note: row 5, column `d`: 1000000 lies 13 spreads out and alone is 100 % of the column's variance";
     assert!(said.contains(note), "{said}");
-    let finite = |r: &Value| r["train"]["loss"].is_f64();
-    assert!(lab.records("run").iter().all(finite));
-    lab.run("reconstruct run --data far.csv --part all -n 178 -o again.csv");
-    let again = csv(&lab.text("again.csv")).1;
-    for j in [0, 1, 2, 4, 5] {
-        let real: Vec<f64> = rows.iter().map(|r| r[j]).collect();
-        let error: Vec<f64> = real.iter().zip(column(&again, j)).map(|(a, b)| a - b).collect();
-        let (spread, left) = (mean_and_spread(&real).1, mean_and_spread(&error).1);
-        assert!(left < 0.6 * spread, "column {j}: {left} of {spread} is left");
+    for j in (0..12).filter(|j| *j != 3) {
+        assert!(
+            far[j] < clean[j] + 0.15,
+            "column {j}: {} instead of {} is unknown",
+            far[j],
+            clean[j]
+        );
     }
 }
