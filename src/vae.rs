@@ -30,7 +30,7 @@ pub use generate::Sampling;
 pub use workspace::{Pass, Workspace};
 
 use crate::distribution::batch::{self, Gradients};
-use crate::distribution::{self, Distribution, Reparameterized};
+use crate::distribution::{self, Distribution, Moments, Reparameterized};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
 use crate::nn::mlp::{first_rows, first_rows_mut};
@@ -211,12 +211,12 @@ impl<T: Real> Vae<T> {
         &*self.levels[0].conditional
     }
 
-    /// Fresh parameters. With the mean of each data column `[D]`, the output starts there
-    /// ([`Distribution::start_bias`]).
+    /// Fresh parameters. With the moments of the data's columns, the likelihood starts there
+    /// ([`Distribution::start_bias`], [`Distribution::start_own`]).
     ///
     /// # Panics
-    /// If `data_mean` has another width than the data.
-    pub fn init(&self, init: Init, seed: u64, data_mean: Option<&[f64]>) -> Vec<T> {
+    /// If `data` has another width than the model.
+    pub fn init(&self, init: Init, seed: u64, data: Option<&Moments>) -> Vec<T> {
         let mut params = vec![T::zero(); self.layout.len()];
         let address = Address::new(seed, Purpose::Init);
         for (l, level) in self.levels.iter().enumerate() {
@@ -228,15 +228,12 @@ impl<T: Real> Vae<T> {
                 *value = T::from_f64(own.start);
             }
         }
-        if let Some(mean) = data_mean {
-            assert_eq!(
-                mean.len(),
-                self.config.width,
-                "the data's mean has another width than the data"
-            );
-            self.levels[0]
-                .conditional
-                .start_bias(self.levels[0].decoder.head().bias().of_mut(&mut params), mean);
+        if let Some(data) = data {
+            let widths = [data.mean.len(), data.variance.len()];
+            assert_eq!(widths, [self.config.width; 2], "the data has another width than the model");
+            let level = &self.levels[0];
+            level.conditional.start_bias(level.decoder.head().bias().of_mut(&mut params), data);
+            level.conditional.start_own(level.own.of_mut(&mut params), data);
         }
         params
     }

@@ -24,7 +24,7 @@ fn is_read_as_it_is() {
         Source { train: source.train, test: None, notes: Vec::new() },
         Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::None, seed: 0 },
     );
-    let means = parts.unwrap().train.column_means().unwrap();
+    let means = parts.unwrap().train.moments().unwrap().mean;
     let mean = means.iter().sum::<f64>() / 784.0;
     assert!((mean - 0.1307).abs() < 5e-5, "the well-known mean intensity is 0.1307, not {mean}");
 }

@@ -2,7 +2,9 @@
 //! library's.
 
 mod check;
+mod columns;
 mod config;
+mod defaults;
 mod diagnosis;
 mod encode;
 mod evaluate;
@@ -39,7 +41,7 @@ use std::process::ExitCode;
   elbo evaluate runs/mnist --data mnist/ --samples 1000    and log p(x) by importance sampling
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
   elbo encode runs/digits -o latents.csv         reduce every row to a few numbers
-  elbo train --data wine.csv --likelihood normal --label class    learn a table
+  elbo train --data wine.csv --label class       learn a table, with settings that fit it
   elbo check                                     prove every gradient by finite differences"
 )]
 struct Cli {

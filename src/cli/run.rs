@@ -10,6 +10,7 @@ use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Everything that decides what a run computes. The names are those of the flags and of the keys in
@@ -40,8 +41,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
     #[serde(default = "no")] // what runs did whose checkpoints do not know of it
     pub(crate) standardize: String,
-    /// Set aside this share of the training rows to choose the best weights by
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = finite, help_heading = "Data")]
+    /// Set aside this share of the training rows to choose the best weights by [default: 0; of a table or colour pictures 0.1 from 50 rows on]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, hide_default_value = true, value_parser = finite, help_heading = "Data")]
     pub(crate) validation: f64,
     /// Set aside this share of the rows as a test part, if the data has none of its own
     #[arg(long, value_name = "FRACTION", default_value_t = 0.1, value_parser = finite, help_heading = "Data")]
@@ -54,17 +55,41 @@ pub(crate) struct Run {
     #[arg(long, value_name = "HOW", default_value = "none", help_heading = "Data")]
     pub(crate) binarize: String,
 
-    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/`
-    #[arg(long, value_name = "WIDTHS", default_value = "400,200", help_heading = "Model")]
+    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/` [default: 400,200; of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128]
+    #[arg(
+        long,
+        value_name = "WIDTHS",
+        default_value = "400,200",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) hidden: String,
-    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
-    #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]
+    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`) [default: 20; of a table half its columns, at most 10, of colour pictures 32]
+    #[arg(
+        long,
+        value_name = "WIDTH",
+        default_value = "20",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) latent: String,
-    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu
-    #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
+    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu [default: relu; of a table tanh, of colour pictures silu]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "relu",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) activation: String,
-    /// p(x|z): a distribution of the list below, `name` or `name:key=value`
-    #[arg(long, value_name = "SPEC", default_value = "bernoulli", help_heading = "Model")]
+    /// p(x|z): a distribution of the list below, `name` or `name:key=value` [default: bernoulli; of a table bounded-normal, of colour pictures normal:variance=learned]
+    #[arg(
+        long,
+        value_name = "SPEC",
+        default_value = "bernoulli",
+        hide_default_value = true,
+        help_heading = "Model"
+    )]
     pub(crate) likelihood: String,
     /// p(z_l|z_{l+1}) between levels: a distribution
     #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
@@ -99,11 +124,23 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = finite, help_heading = "Objective")]
     pub(crate) free_bits: f64,
 
-    /// Rows of a batch
-    #[arg(long, value_name = "ROWS", default_value_t = 128, help_heading = "Optimisation")]
+    /// Rows of a batch [default: 128; of a table or colour pictures 32 to 256 by their number]
+    #[arg(
+        long,
+        value_name = "ROWS",
+        default_value_t = 128,
+        hide_default_value = true,
+        help_heading = "Optimisation"
+    )]
     pub(crate) batch_size: usize,
-    /// Passes over the training rows
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Optimisation")]
+    /// Passes over the training rows [default: 20; of a table or colour pictures 20 to 1000 by their number]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        hide_default_value = true,
+        help_heading = "Optimisation"
+    )]
     pub(crate) epochs: u32,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = finite, help_heading = "Optimisation")]
@@ -131,7 +168,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DECAY", value_parser = finite, help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) average: Option<f64>,
-    /// Stop after so many epochs without a better validation loss (needs --validation)
+    /// Stop after so many epochs without a better validation loss (needs --validation) [default: never; of a table or colour pictures 10 to 50, unless --epochs is given]
     #[arg(long, value_name = "EPOCHS", help_heading = "Optimisation")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) patience: Option<u32>,
@@ -143,11 +180,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// These settings, over `base` where no flag was given for them.
-    pub(crate) fn over(&self, base: &Run, matches: &clap::ArgMatches) -> Run {
+    /// These settings where they were chosen, else those of `base`.
+    pub(crate) fn over(&self, base: &Run, chosen: &Chosen) -> Run {
         let mut merged = base.to_map();
         for (key, value) in self.to_map() {
-            if given(matches, &key) {
+            if chosen.has(&key) {
                 merged.insert(key, value);
             }
         }
@@ -155,14 +192,14 @@ impl Run {
         serde_json::from_value(Value::Object(merged)).expect("keys and types are those of a run")
     }
 
-    /// These settings, with those of a `config.toml` in their place.
+    /// These settings, with those of a `config.toml` in their place; and which these are.
     ///
     /// # Errors
     /// One line that says what is wrong with the file.
-    pub(crate) fn with_toml(&self, text: &str) -> std::result::Result<Run, String> {
+    pub(crate) fn with_toml(&self, text: &str) -> std::result::Result<(Run, Chosen), String> {
         let file: toml::Table =
             text.parse().map_err(|e: toml::de::Error| e.message().replace('\n', " "))?;
-        let mut merged = self.to_map();
+        let (mut merged, mut chosen) = (self.to_map(), Chosen::default());
         for (key, value) in file {
             // TOML has NaN and infinity; no setting takes them, and JSON would make them absent.
             if value.as_float().is_some_and(|v| !v.is_finite()) {
@@ -177,9 +214,11 @@ impl Run {
             one.insert(key.clone(), value.clone());
             serde_json::from_value::<Run>(Value::Object(one))
                 .map_err(|e| format!("`{key}`: {e}"))?;
+            chosen.0.insert(key.clone());
             merged.insert(key, value);
         }
-        serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())
+        let run = serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())?;
+        Ok((run, chosen))
     }
 
     /// The settings that a run's `config.toml` holds, if there is one and this program wrote it.
@@ -190,11 +229,19 @@ impl Run {
     /// The flags by which these settings differ from `other`.
     pub(crate) fn differences(&self, other: &Run) -> Vec<String> {
         let (mine, others) = (self.to_map(), other.to_map());
-        let keys: std::collections::BTreeSet<_> = mine.keys().chain(others.keys()).collect();
+        let keys: BTreeSet<_> = mine.keys().chain(others.keys()).collect();
         keys.into_iter()
             .filter(|k| mine.get(*k) != others.get(*k))
             .map(|k| format!("--{k}"))
             .collect()
+    }
+
+    /// The value of the setting `key` as its flag has it, if it is set.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        self.to_map().remove(key).map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
     }
 
     fn to_map(&self) -> Map<String, Value> {
@@ -415,7 +462,26 @@ fn finite(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// Whether the flag of this key was on the command line.
-fn given(matches: &clap::ArgMatches, key: &str) -> bool {
-    matches.value_source(&key.replace('-', "_")) == Some(ValueSource::CommandLine)
+/// The settings that somebody chose, by a flag or in a file; the others are defaults.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chosen(BTreeSet<String>);
+
+impl Chosen {
+    /// Those on the command line.
+    pub(crate) fn of(matches: &clap::ArgMatches) -> Self {
+        let ids = matches.ids().map(clap::Id::as_str);
+        let given = ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+        Chosen(given.map(|id| id.replace('_', "-")).collect())
+    }
+
+    /// These and others.
+    pub(crate) fn and(mut self, others: Chosen) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Whether the setting `key` is among them.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.contains(key)
+    }
 }

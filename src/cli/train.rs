@@ -1,6 +1,8 @@
 //! `elbo train`
 
 use crate::Common;
+use crate::columns;
+use crate::defaults;
 use crate::diagnosis::{Diagnosis, remedies};
 use crate::folder::{
     Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, check_data, open_checkpoint, quoted,
@@ -11,7 +13,7 @@ use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
-use crate::run::Run;
+use crate::run::{Chosen, Run};
 use crate::terminal::{self, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
@@ -54,8 +56,8 @@ const EXAMPLES: &str = "Examples:
   elbo train                                                the embedded digits, into runs/digits/
   elbo train --data mnist/ --hidden 400 --latent 20 --epochs 10
   elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
-  elbo train --data wine.csv --label class --likelihood normal --hidden 64,64 --latent 4 --batch-size 32 --epochs 300 --validation 0.1 --patience 20
-  elbo train --data photos/ --resize 32 --likelihood normal:variance=0.01
+  elbo train --data wine.csv --label class                  a table: likelihood, sizes and epochs that fit it are said and used
+  elbo train --data photos/ --resize 32                     colour pictures, likewise
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
   elbo train --out runs/digits --resume                     go on where it stopped
 
@@ -158,7 +160,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     };
     let claimed = args.resume.then(|| claim(&args.run.data)).transpose()?;
     let resumed = claimed.as_ref().map(|(folder, _)| open_checkpoint(folder)).transpose()?;
-    let run = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
+    let (mut run, chosen) = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
     }
@@ -168,10 +170,17 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         false => refuse_to_replace(&folder),
     };
     may_start()?;
-    let (config, roles) = (run.config()?, run.roles()?);
-    run.model(1)?; // wrong settings are told before the data is read
+    // Wrong settings are told before the data is read.
+    run.config()?;
+    run.roles()?;
+    run.model(1)?;
     let source = Source::open_with(&run.data, &run.options()?)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
+    let fitted = match chosen {
+        Some(chosen) => defaults::fit(&mut run, &chosen, &source.train)?,
+        None => None,
+    };
+    let (config, roles) = (run.config()?, run.roles()?);
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.
@@ -181,9 +190,10 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         parts.standardize().map_err(|e| in_data(e, &run.data))?;
     }
     let header = describe(&run, &model, &config, &kept, &parts.train);
-    warn_of_constant_columns(&parts.train, &model, common)?;
+    columns::warn(&parts.train, &model.likelihood, common)?;
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
+    common.remark(fitted.as_deref());
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;
         checkpoint.restore(&mut trainer)?;
@@ -245,28 +255,6 @@ fn describe(
     }
 }
 
-/// A variance that follows a constant column falls without end.
-fn warn_of_constant_columns(part: &Part, model: &VaeConfig, common: &Common) -> Result<()> {
-    if !elbo::distribution::build::<f32>(&model.likelihood)?.learns_spread() {
-        return Ok(());
-    }
-    let constant = part.columns()?.constant();
-    let Some(first) = constant.first() else { return Ok(()) };
-    let name = match part.data().columns() {
-        Some(names) => format!("`{}`", names[*first]),
-        None => first.to_string(),
-    };
-    let others = match constant.len() - 1 {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    common.remark(Some(&format!(
-        "column {name}{others} has the same value in every training row: its variance is learned towards 0 and its \
-         density grows without bound; leave it out, or fix the variance (--likelihood normal:variance=1)"
-    )));
-    Ok(())
-}
-
 /// After Ctrl-C: keep the place and say how to go on.
 fn interrupted(job: &Job, common: &Common) -> Result<ExitCode> {
     checkpoint::save(&job.workplace.checkpoint(), &job.trainer, &job.state)?;
@@ -311,16 +299,18 @@ fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Flags over the checkpoint's settings, over `--config`, or over the defaults.
+/// Flags over the checkpoint's settings, over `--config`, or over the defaults. With which of them were
+/// chosen, where the data may settle the others.
 fn settings(
     args: &TrainArgs,
     config: Option<&Path>,
     matches: &clap::ArgMatches,
     resumed: Option<&Checkpoint>,
-) -> Result<Run> {
+) -> Result<(Run, Option<Chosen>)> {
+    let flags = Chosen::of(matches);
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
-        let run = args.run.over(&stored.run, matches);
+        let run = args.run.over(&stored.run, &flags);
         let changed: Vec<_> =
             run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
         let extends = changed == ["--epochs"] && run.epochs >= stored.run.epochs;
@@ -333,13 +323,13 @@ fn settings(
             let message = "this schedule depends on the number of epochs; plan with --epochs and --stop-after";
             return Err(Error::setting("--epochs", message));
         }
-        return Ok(run);
+        return Ok((run, None));
     }
-    let Some(path) = config else { return Ok(args.run.clone()) };
+    let Some(path) = config else { return Ok((args.run.clone(), Some(flags))) };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     // What the file leaves open stays at its default: the flags' own values fill the gaps.
-    let base = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
-    Ok(args.run.over(&base, matches))
+    let (base, keys) = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
+    Ok((args.run.over(&base, &flags), Some(flags.and(keys))))
 }
 
 fn announce(common: &Common, job: &Job) {

@@ -16,7 +16,7 @@ mod scaler;
 mod values;
 
 pub use labels::Labels;
-pub use part::{Binarize, Part, Parts, Refused, Roles};
+pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};
@@ -209,6 +209,21 @@ impl Dataset {
         &self.values
     }
 
+    /// Whether `is` holds for every value, bytes scaled to [0, 1]. Reads no further than to the block of
+    /// the first for which it does not.
+    ///
+    /// # Errors
+    /// If the values lie in a file that cannot be read any more.
+    pub fn all_values(&self, is: impl Fn(f64) -> bool) -> Result<bool> {
+        let (mut first, mut all) = (0, true);
+        while all && first < self.values.len() {
+            let last = self.values.len().min(first + PASS);
+            self.values.blocks(first..last, &mut |_, block| block.for_each(|x| all &= is(x)))?;
+            first = last;
+        }
+        Ok(all)
+    }
+
     /// `out ← row`, bytes scaled to [0, 1] and, with a scaler, in its units; `out: [D]`.
     ///
     /// # Errors
@@ -304,6 +319,22 @@ mod tests {
         assert!((0..256).all(|b| single[b] == b as f32 / 255.0));
         assert!((0..256).all(|b| (double[b] - b as f64 / 255.0).abs() <= f64::EPSILON / 2.0));
         assert_eq!((double[0], double[255]), (0.0, 1.0));
+    }
+
+    #[test]
+    fn what_holds_for_all_values_holds_for_the_last() {
+        let mut values = vec![1.0; 2 * PASS + 2];
+        let all = |values: &[f64]| {
+            Dataset::new(Values::F64(values.to_vec()), 2).unwrap().all_values(|x| x == 1.0).unwrap()
+        };
+        assert!(all(&values));
+        for place in [0, PASS, 2 * PASS + 1] {
+            values[place] = 0.5;
+            assert!(!all(&values), "{place}");
+            values[place] = 1.0;
+        }
+        let bytes = Dataset::new(Values::U8(vec![0, 255]), 2).unwrap();
+        assert!(bytes.all_values(|x| x == 0.0 || x == 1.0).unwrap());
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod screen;
 pub use screen::Refused;
 
 use super::{Columns, Dataset, Scaler, Source};
-use crate::distribution::{Distribution, Support};
+use crate::distribution::{Distribution, Moments, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::rng::{Address, Purpose, number_of};
@@ -100,6 +100,21 @@ pub struct Part {
     scaler: Option<Arc<Scaler>>,
     /// What [`Part::columns`] found; the data may be larger than memory.
     columns: OnceLock<Arc<Columns>>,
+}
+
+/// A value that is most of its column's variance alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoneCell {
+    /// The dataset's row, from 0.
+    pub row: usize,
+    /// The column, from 0.
+    pub column: usize,
+    /// Its value, in the column's own unit.
+    pub value: f64,
+    /// How many standard deviations it lies from the mean.
+    pub spreads: f64,
+    /// By what share the column's variance falls without it.
+    pub share: f64,
 }
 
 /// The rows of a source in their roles.
@@ -349,16 +364,34 @@ impl Part {
         Ok(self.columns.get_or_init(|| Arc::new(columns)).clone())
     }
 
-    /// The mean of each column as the model sees it, `[D]`.
+    /// Mean and variance of each column as the model sees it.
     ///
     /// # Errors
     /// As [`Self::columns`].
-    pub fn column_means(&self) -> Result<Vec<f64>> {
-        let mut means = self.columns()?.means();
+    pub fn moments(&self) -> Result<Moments> {
+        let columns = self.columns()?;
+        let (mut mean, mut variance) = (columns.means(), columns.variances());
         if let Some(scaler) = self.scaler() {
-            means.iter_mut().enumerate().for_each(|(j, m)| *m = scaler.apply(j, *m));
+            mean.iter_mut().enumerate().for_each(|(j, m)| *m = scaler.apply(j, *m));
+            variance.iter_mut().zip(scaler.scale()).for_each(|(v, scale)| *v = *v / scale / scale);
         }
-        Ok(means)
+        Ok(Moments { mean, variance })
+    }
+
+    /// The cells without which their columns' variance would be less than half, in the columns' order.
+    ///
+    /// # Errors
+    /// As [`Self::columns`].
+    pub fn lone_cells(&self) -> Result<Vec<LoneCell>> {
+        let mut cells = self.columns()?.lone_cells();
+        if cells.is_empty() {
+            return Ok(cells);
+        }
+        self.data.for_each_row(&self.rows, &mut |row, values| {
+            cells.iter_mut().filter(|c| values[c.column] == c.value).for_each(|c| c.row = row);
+            Ok(())
+        })?;
+        Ok(cells)
     }
 
     /// Whether `p` can have this part's values as the model sees them.

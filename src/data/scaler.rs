@@ -15,6 +15,7 @@
 //! A likelihood of independent columns then treats a column in millimetres and one in tonnes alike,
 //! and the densities that are reported are those of the data's own units all the same.
 
+use super::part::LoneCell;
 use crate::error::{Error, Result};
 
 /// What is known of the columns of some rows.
@@ -64,6 +65,31 @@ impl Columns {
         self.sum.iter().map(|s| s / self.rows as f64).collect()
     }
 
+    /// The variance of each column, `[D]`.
+    pub fn variances(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / self.rows as f64).collect()
+    }
+
+    /// The cells without which their columns' variance would be less than half; their rows are not known
+    /// here, and 0. Nearer than five spreads to the mean there is none: of few rows, one is always a large
+    /// share.
+    pub(super) fn lone_cells(&self) -> Vec<LoneCell> {
+        let n = self.rows as f64;
+        let extremes = self.least.iter().zip(&self.largest).enumerate();
+        let cells = extremes.flat_map(|(column, (&least, &largest))| {
+            let (mean, squares) = (self.mean[column], self.squares[column]);
+            [least, largest].map(|value| LoneCell {
+                row: 0,
+                column,
+                value,
+                spreads: (value - mean).abs() / (squares / n).sqrt(),
+                // Σ (x − m)² loses (v − m)² n/(n − 1) with v, the mean moving too.
+                share: ((value - mean) / squares) * (value - mean) * (n / (n - 1.0)),
+            })
+        });
+        cells.filter(|cell| cell.share > 0.5 && cell.spreads >= 5.0).collect()
+    }
+
     /// The columns that have the same value in every row.
     pub fn constant(&self) -> Vec<usize> {
         let columns = self.least.iter().zip(&self.largest).enumerate();
@@ -110,8 +136,7 @@ impl Scaler {
     /// # Errors
     /// If a column is spread too widely for double precision.
     pub fn fit(columns: &Columns) -> Result<Self> {
-        let mut scale: Vec<f64> =
-            columns.squares.iter().map(|s| (s / columns.rows as f64).sqrt()).collect();
+        let mut scale: Vec<f64> = columns.variances().into_iter().map(f64::sqrt).collect();
         for j in columns.constant() {
             scale[j] = 1.0;
         }
@@ -172,6 +197,24 @@ mod tests {
         assert_eq!(scaler.scale()[2], 1.0);
         assert_eq!(found.constant(), [2]);
         assert_eq!(found.means(), [1e9 + 1.0, 0.0, 5.0]);
+    }
+
+    /// A column of 177 zeros with a 2 in it; one that is spread evenly; one without any spread.
+    #[test]
+    fn a_cell_that_is_its_columns_variance_is_found() {
+        let mut rows = vec![[0.0, 0.0, 5.0]; 178];
+        rows.iter_mut().enumerate().for_each(|(i, row)| row[1] = i as f64);
+        rows[40][0] = 2.0;
+        let cells = columns(&rows).lone_cells();
+        let [cell] = cells[..] else { panic!("{cells:?}") };
+        assert_eq!((cell.column, cell.value), (0, 2.0));
+        assert!((cell.spreads - 177f64.sqrt()).abs() < 1e-9 && (cell.share - 1.0).abs() < 1e-9);
+        // Two such cells share it, and of a few rows one is always far out.
+        rows[41][0] = 2.0;
+        assert!(columns(&rows).lone_cells().is_empty());
+        assert!(columns(&rows[100..110]).lone_cells().is_empty());
+        rows[100][0] = 2.0;
+        assert!(columns(&rows[100..110]).lone_cells().is_empty());
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! is then a cross-entropy between two coins, **not** a log-likelihood: the distribution gives such
 //! pixels no probability at all.
 
-use super::{Distribution, Member, RowGradient, Spec, Support};
+use super::{Distribution, Member, Moments, RowGradient, Spec, Support};
 use crate::math::{self, map_sum_ln_1p};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -109,8 +109,8 @@ impl<T: Real> Distribution<T> for Bernoulli {
 
     /// The logit of the mean: before training, every image is then scored by its pixels' frequencies
     /// (Burda et al. 2015). Frequencies are kept 10⁻³ away from 0 and 1.
-    fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
-        for (b, mean) in bias.iter_mut().zip(data_mean) {
+    fn start_bias(&self, bias: &mut [T], data: &Moments) {
+        for (b, mean) in bias.iter_mut().zip(&data.mean) {
             let p = mean.clamp(1e-3, 1.0 - 1e-3);
             *b = T::from_f64((p / (1.0 - p)).ln());
         }

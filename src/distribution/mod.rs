@@ -15,7 +15,7 @@ use crate::family::{Member, Spec, family};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 
-family!(Distribution, "distribution": bernoulli, normal);
+family!(Distribution, "distribution": bernoulli, normal, bounded_normal);
 
 /// Whether a distribution can produce a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,15 @@ pub struct OwnParameter {
     pub name: &'static str,
     /// Its starting value.
     pub start: f64,
+}
+
+/// What is known of the data's columns before training, as the model sees them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// The mean of each column, `[D]`.
+    pub mean: Vec<f64>,
+    /// The variance of each column, `[D]`.
+    pub variance: Vec<f64>,
 }
 
 /// Where the gradient of one row's log-probability goes. Everything in it is overwritten.
@@ -91,15 +100,18 @@ pub trait Distribution<T: Real>: Send + Sync {
         false
     }
 
-    /// Whether it learns how far a column spreads. The density of a column that is constant then grows
-    /// without bound.
+    /// Whether it learns how far a column spreads, without a bound. The density of a column that is
+    /// constant then grows without bound too.
     fn learns_spread(&self) -> bool {
         false
     }
 
-    /// A good start for the bias of the layer that emits η, given the mean of each column of the
-    /// data. Does nothing unless there is one.
-    fn start_bias(&self, _bias: &mut [T], _data_mean: &[f64]) {}
+    /// A good start for the bias of the layer that emits η. Does nothing unless there is one.
+    fn start_bias(&self, _bias: &mut [T], _data: &Moments) {}
+
+    /// A better start for its own parameters than [`OwnParameter::start`]. Does nothing unless there
+    /// is one.
+    fn start_own(&self, _own: &mut [T], _data: &Moments) {}
 
     /// The same object as a posterior, if it can be drawn from differentiably.
     fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {

@@ -23,7 +23,7 @@
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
-use super::{Distribution, Member, OwnParameter, Reparameterized, RowGradient, Spec, Support};
+use super::{Distribution, Member, Moments, OwnParameter, Reparameterized, RowGradient, Spec, Support};
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
 use crate::real::Real;
@@ -38,9 +38,12 @@ pub enum Variance {
     Network,
     /// The same fixed number for every coordinate.
     Fixed(f64),
-    /// One number for every coordinate, learned with the weights; starts at 1.
+    /// One number for every coordinate, learned with the weights; starts at the data's own.
     Learned,
 }
+
+/// The least variance that a learned one starts at: data without any spread have none to start from.
+const LEAST_START: f64 = 1e-6;
 
 /// A normal distribution with diagonal covariance.
 #[derive(Clone, Copy, Debug)]
@@ -212,8 +215,16 @@ impl<T: Real> Distribution<T> for Normal {
     }
 
     /// The mean starts at the data's mean.
-    fn start_bias(&self, bias: &mut [T], data_mean: &[f64]) {
-        bias.iter_mut().zip(data_mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+    fn start_bias(&self, bias: &mut [T], data: &Moments) {
+        bias.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+    }
+
+    /// The learned variance starts at the residual's while the output is the data's mean: the mean of
+    /// the columns' variances. (Further up, the reconstruction would count for so little beside the KL
+    /// that the latents are given up before the variance has come down.)
+    fn start_own(&self, own: &mut [T], data: &Moments) {
+        let residual = data.variance.iter().sum::<f64>() / data.variance.len() as f64;
+        own.fill(T::from_f64(residual.clamp(LEAST_START, 1.0 / LEAST_START).ln()));
     }
 
     fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
@@ -347,6 +358,19 @@ mod tests {
         let mut z = [0.0; 2];
         NORMAL.rsample(&mut z, &eta, &eps);
         assert!((NORMAL.log_q(&eta, &eps) - NORMAL.log_prob(&z, &eta, &[])).abs() < 1e-14);
+    }
+
+    /// With μ at the data's mean, no other shared variance has a higher log p.
+    #[test]
+    fn a_learned_variance_starts_at_the_datas() {
+        let (p, rows) = (Normal::new(Variance::Learned), [[0.1f64, 3.0], [0.4, 1.0], [0.7, 2.0]]);
+        let data = Moments { mean: vec![0.4, 2.0], variance: vec![0.06, 2.0 / 3.0] };
+        let mut own = [0.0];
+        p.start_own(&mut own, &data);
+        let log_p = |s: f64| rows.iter().map(|x| p.log_prob(x, &data.mean, &[s])).sum::<f64>();
+        assert!(log_p(own[0]) > log_p(own[0] + 1e-3) && log_p(own[0]) > log_p(own[0] - 1e-3));
+        p.start_own(&mut own, &Moments { mean: vec![0.0], variance: vec![0.0] });
+        assert!(own[0].is_finite(), "of a constant");
     }
 
     /// The closed form against the integral of q (log q − log p).

@@ -30,7 +30,7 @@ pub struct TrainConfig {
     pub average: Option<f64>,
     /// How weights start.
     pub init: Init,
-    /// Whether the output starts at the data's mean, where the likelihood knows how.
+    /// Whether the likelihood starts at the data's mean (and spread), where it knows how.
     pub start_at_mean: bool,
     /// Seed of everything random.
     pub seed: u64,

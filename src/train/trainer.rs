@@ -119,8 +119,8 @@ impl<T: Real> Trainer<T> {
         // Weights, gradient, Adam's two moments.
         let count = vae.layout().len().saturating_mul(4);
         check_memory::<T>(count, "hidden", "make the layers narrower")?;
-        let mean = config.start_at_mean.then(|| parts.train.column_means()).transpose()?;
-        let params = Aligned::from(&vae.init(config.init, config.seed, mean.as_deref())[..]);
+        let data = config.start_at_mean.then(|| parts.train.moments()).transpose()?;
+        let params = Aligned::from(&vae.init(config.init, config.seed, data.as_ref())[..]);
         let Ok(count) = u32::try_from(parts.train.rows().len()) else {
             return Err(Error::setting("data", "there are more than 2³² training rows"));
         };

@@ -36,7 +36,7 @@ fn told(lab: &Lab, args: &str) -> String {
 }
 
 /// 120 discs on a plain ground, warm ones and cold ones in folders of their own.
-fn discs(lab: &Lab, folder: &str) {
+pub(crate) fn discs(lab: &Lab, folder: &str) {
     for (label, tint) in [("cold", [40u8, 80, 220]), ("warm", [230, 120, 30])] {
         std::fs::create_dir_all(lab.path(&format!("{folder}/{label}"))).expect("a new folder");
         for i in 0..60u32 {
