@@ -190,9 +190,9 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         parts.standardize().map_err(|e| in_data(e, &run.data))?;
     }
     let header = describe(&run, &model, &config, &kept, &parts.train);
-    columns::warn(&parts.train, &model.likelihood, common)?;
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
+    columns::warn(&trainer.parts().train, &trainer.vae().config().likelihood, common)?;
     common.remark(fitted.as_deref());
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;

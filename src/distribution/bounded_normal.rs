@@ -203,7 +203,10 @@ mod tests {
         let mut rng = Address::new(0, Purpose::Check).rng();
         for u in [f32::MIN, -1e4, -88.8, 0.0, 88.8, 1e4, f32::MAX] {
             let (s, slope) = log_variance(bounded().range::<f32>(), u);
-            assert!((0.01f32.ln() - 1e-6..=1e-6).contains(&s) && (0.0..2.0).contains(&slope), "{u}");
+            assert!(
+                (0.01f32.ln() - 1e-6..=1e-6).contains(&s) && (0.0..2.0).contains(&slope),
+                "{u}"
+            );
             let (mut d_eta, mut d_x) = ([0f32; 2], [0f32; 1]);
             let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x, d_own: &mut [] };
             let log_p = bounded().log_prob_gradient(d, &[1e6], &[0.0, u], &[]);

@@ -23,7 +23,9 @@
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
-use super::{Distribution, Member, Moments, OwnParameter, Reparameterized, RowGradient, Spec, Support};
+use super::{
+    Distribution, Member, Moments, OwnParameter, Reparameterized, RowGradient, Spec, Support,
+};
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
 use crate::real::Real;

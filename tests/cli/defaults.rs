@@ -93,6 +93,8 @@ fn other_data_have_others() {
 
 const NAMES: &str = "a,b,c,d,e,f,g,h,i,j,k,l";
 type Row = [f64; 12];
+/// A row, a column, and what becomes of the value there.
+type Fault = (usize, usize, fn(f64) -> f64);
 
 /// Twelve columns around 10 that hang together through three numbers, each spread by about 4 and skewed
 /// as measured quantities are.
@@ -118,7 +120,7 @@ fn text(rows: &[Row]) -> String {
 #[test]
 fn an_outlier_among_the_training_rows_does_not_hide() {
     let lab = Lab::new();
-    let wrong: [(usize, usize, fn(f64) -> f64); 4] = [
+    let wrong: [Fault; 4] = [
         (17, 2, |v| 10.0 * v),
         (101, 0, |v| -5.0 * v),
         (55, 5, |v| v + 60.0),

@@ -123,7 +123,9 @@ fn commands_on_a_model() {
     lab.write("table.toml", "count = { a = 1 }\n");
     lab.write("broken.toml", "count = \n");
     let train = "--likelihood normal --hidden 8 --latent 2 --epochs 1";
-    lab.run(&format!("train --data wine.csv --label class {train} --test 0 --out run"));
+    lab.run(&format!(
+        "train --data wine.csv --label class {train} --test 0 --validation 0 --out run"
+    ));
     lab.run("train --data digits:count=50 --hidden 8 --latent 2 --epochs 1 --out digits");
     std::fs::copy(lab.path("run/model.safetensors"), lab.path("alone")).expect("a copy");
     let rows = [
