@@ -77,6 +77,7 @@ pub(crate) fn distribution_cases(members: &[Member<Box<dyn Distribution<f64>>>])
         if build().as_reparameterized().is_some() {
             cases.extend(shapes.map(|(b, k)| rsample_case(file.clone(), build(), b, k)));
             cases.push(log_q_case(file.clone(), build()));
+            cases.push(log_q_total_case(file.clone(), build()));
             cases.extend([1, 3].map(|b| kl_case(file.clone(), build(), b)));
         }
     }
@@ -329,12 +330,34 @@ fn log_q_case(member: String, q: Box<dyn Distribution<f64>>) -> Case {
             move |i| {
                 let (mut d_eta, mut d_z) = (vec![0.0; i[0].len()], vec![0.0; width]);
                 let q = q.as_reparameterized().expect("chosen for that");
-                let log_q = q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
-                assert_alike(
-                    &[log_q, log_q],
-                    &[q.log_q(&i[0], &eps), q.log_prob(&i[1], &i[0], &[])],
-                );
+                q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
+                assert_alike(&[q.log_q(&i[0], &eps)], &[q.log_prob(&i[1], &i[0], &[])]);
                 vec![d_eta, d_z]
+            },
+        ),
+    }
+}
+
+/// log q along a draw, by η at fixed ε.
+fn log_q_total_case(member: String, q: Box<dyn Distribution<f64>>) -> Case {
+    let width = 5;
+    let mut draws = Draws::new(6);
+    let (eta, eps) = (draws.normal(q.eta_width(width), 0.8), draws.normal(width, 1.0));
+    let name = format!("log q along a draw from {}", q.spec());
+    let q = std::sync::Arc::new(q);
+    let (p, e) = (q.clone(), eps.clone());
+    Case {
+        family: "distribution",
+        member,
+        name,
+        inputs: vec![Input::new("η", eta)],
+        subject: subject(
+            move |i, _| p.as_reparameterized().expect("chosen for that").log_q(&i[0], &e),
+            move |i| {
+                let mut d_eta = vec![0.0; i[0].len()];
+                let q = q.as_reparameterized().expect("chosen for that");
+                q.log_q_total_gradient(&mut d_eta, &i[0], &eps);
+                vec![d_eta]
             },
         ),
     }
