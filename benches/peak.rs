@@ -1,5 +1,6 @@
 //! The fused multiply–adds that the processor can do if it never waits for memory:
-//! `cargo bench --bench peak [-- THREADS]` prints FLOP/s. Shares of the peak are shares of this.
+//! `cargo bench --bench peak [-- THREADS]` prints FLOP/s, and what each instruction set and the crate's
+//! products do beside it. Shares of the peak are shares of this.
 
 use elbo::parallel;
 
@@ -8,6 +9,8 @@ mod common {
 }
 
 fn main() {
-    let threads = std::env::args().find_map(|a| a.parse().ok()).unwrap_or_else(parallel::threads);
-    println!("{:.4e}", common::peak::flops_per_second(threads));
+    if let Some(threads) = std::env::args().find_map(|a| a.parse().ok()) {
+        parallel::set_threads(threads).expect("before the pool's first use");
+    }
+    println!("{:.4e}", common::peak::flops_per_second());
 }

@@ -58,7 +58,7 @@ fn point(hidden: usize, batch: usize, latent: usize, seconds: f64) -> (f64, f64)
 fn main() {
     threads::from_environment();
     let seconds = std::env::args().find_map(|a| a.parse().ok()).unwrap_or(1.0);
-    let peak = peak::flops_per_second(parallel::threads());
+    let peak = peak::flops_per_second();
     println!("series,value,rows_per_second,gflops,share");
     let print = |series: &str, value: usize, [hidden, batch, latent]: [usize; 3]| {
         let (time, flops) = point(hidden, batch, latent, seconds);

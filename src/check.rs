@@ -6,6 +6,7 @@
 
 mod models;
 mod operations;
+mod posteriors;
 
 #[cfg(test)] // for members that are in no list
 pub(crate) use {

@@ -23,6 +23,8 @@ mod generate;
 mod rows;
 #[cfg(test)]
 mod substitute;
+#[cfg(test)]
+mod tests;
 mod workspace;
 
 pub use config::{LevelConfig, VaeConfig};
@@ -336,14 +338,8 @@ impl<T: Real> Vae<T> {
         for (l, level) in self.levels.iter().enumerate() {
             let buf = &mut ws.levels[l];
             let eta = buf.encoder.out(if l == 0 { b } else { n });
-            let (log_q, eps) = (first_rows_mut(&mut buf.log_p, b), head(&buf.eps, n));
-            match ws.pass {
-                Pass::Value => batch::log_q(log_q, level.posterior(), &eta, &eps),
-                Pass::Gradient => {
-                    let (d_eta, d_z) = (head_mut(&mut buf.d_eta_q, n), head_mut(&mut buf.d_z_q, n));
-                    batch::log_q_gradient(log_q, d_eta, d_z, level.posterior(), &eta, &eps);
-                }
-            }
+            let log_q = first_rows_mut(&mut buf.log_p, b);
+            batch::log_q(log_q, level.posterior(), &eta, &head(&buf.eps, n));
             add(first_rows_mut(&mut ws.scores.log_q, b), log_q);
         }
     }
@@ -364,6 +360,7 @@ impl<T: Real> Vae<T> {
         assert!(ws.pass == Pass::Gradient, "a workspace for values has no gradients");
         let (b, n) = (ws.rows, ws.rows * ws.samples);
         let weights = &ws.weights;
+        let log_q_as_a_whole = weights.weigh_log_q_as_a_whole(b);
 
         // From the scores through the decoders into the latents.
         for (l, level) in self.levels.iter().enumerate() {
@@ -380,15 +377,18 @@ impl<T: Real> Vae<T> {
                 spread_rows(first_rows_mut(&mut buf.d_z, n), level.latent, &ws.live);
             }
             if !ws.scores.closed_form {
-                // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q.
+                // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q, whose two
+                // ways to η nearly cancel and are taken together if they may.
                 let d_above = upper.first().map_or(&ws.d_prior, |above| &above.d_x_p);
                 let weight = first_rows(&weights.log_prior, b);
-                add_prior_terms(
-                    first_rows_mut(&mut buf.d_z, n),
-                    first_rows(d_above, n),
-                    first_rows(&buf.d_z_q, n),
-                    weight,
-                );
+                let d_q = (!log_q_as_a_whole).then(|| {
+                    let (eta, eps) = (buf.encoder.out(if l == 0 { b } else { n }), &buf.eps);
+                    let (d_eta, d_z) = (head_mut(&mut buf.d_eta_q, n), head_mut(&mut buf.d_z_q, n));
+                    batch::log_q_gradient(d_eta, d_z, level.posterior(), &eta, &head(eps, n));
+                    first_rows(&buf.d_z_q, n)
+                });
+                let d_z = first_rows_mut(&mut buf.d_z, n);
+                add_prior_terms(d_z, first_rows(d_above, n), d_q, weight);
             }
             scale_rows(first_rows_mut(&mut buf.d_z, n), first_rows(&weights.path, b));
         }
@@ -405,6 +405,9 @@ impl<T: Real> Vae<T> {
             if ws.scores.closed_form {
                 batch::kl_backward(d_eta.view_mut(), q, &head(&weights.kl, b), &eta);
             } else {
+                if log_q_as_a_whole {
+                    batch::log_q_total_gradient(head_mut(&mut buf.d_eta_q, n), q, &eta, &eps);
+                }
                 scale_rows(first_rows_mut(&mut buf.d_eta_q, n), first_rows(&weights.direct, b));
                 add_draws(
                     first_rows_mut(&mut buf.d_eta, rows),

@@ -115,3 +115,18 @@ fn the_main_job_invents_all_classes() {
     let (train, held_out) = items("digits");
     judge(&samples_of(&model.vae, &model.params), &train, &held_out);
 }
+
+/// Networks of a single unit, whose activations are zeros for most of the rows.
+#[test]
+fn can_be_learned_by_one_unit() {
+    let roles =
+        Roles { validation: 0.0, test: 0.1, limit: None, binarize: Binarize::Dynamic, seed: 0 };
+    for (seed, hidden) in [(0, &[1][..]), (1, &[1]), (0, &[64, 1])] {
+        let data = Parts::new(Source::open("digits:count=300").unwrap(), roles).unwrap();
+        let config = TrainConfig { epochs: 2, seed, ..TrainConfig::default() };
+        let mut trainer =
+            Trainer::<f32>::new(VaeConfig::new(784, hidden, 1), config, data).unwrap();
+        trainer.run(&mut ()).unwrap();
+        assert!(trainer.test_score().unwrap().unwrap().loss.is_finite());
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Shapes are ragged on purpose: one row, prime widths.
 
+use super::posteriors::{kl_case, log_q_case, log_q_total_case, rsample_case};
 use super::{Case, Draws, dot};
 use crate::distribution::batch::{self, Gradients};
 use crate::distribution::{self, Distribution, Support};
@@ -31,7 +32,7 @@ where
 }
 
 /// Boxes a value and its gradient.
-fn subject(
+pub(super) fn subject(
     value: impl FnMut(&[Vec<f64>], &mut Vec<bool>) -> f64 + 'static,
     gradient: impl FnMut(&[Vec<f64>]) -> Vec<Vec<f64>> + 'static,
 ) -> Box<dyn Subject> {
@@ -77,6 +78,7 @@ pub(crate) fn distribution_cases(members: &[Member<Box<dyn Distribution<f64>>>])
         if build().as_reparameterized().is_some() {
             cases.extend(shapes.map(|(b, k)| rsample_case(file.clone(), build(), b, k)));
             cases.push(log_q_case(file.clone(), build()));
+            cases.push(log_q_total_case(file.clone(), build()));
             cases.extend([1, 3].map(|b| kl_case(file.clone(), build(), b)));
         }
     }
@@ -275,106 +277,6 @@ fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usi
     }
 }
 
-/// z = g(η, ε) by η, with K draws of each row.
-fn rsample_case(member: String, q: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
-    let (width, n) = (5, b * k);
-    let eta_width = q.eta_width(width);
-    let mut draws = Draws::new(5);
-    let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
-    let (eps, weight) = (draws.normal(n * width, 1.0), draws.normal(n * width, 1.0));
-    let name = format!("draw from {}, η [{b}, {eta_width}], ε [{n}, {width}]", q.spec());
-    let (w, e, q) = (weight.clone(), eps.clone(), std::sync::Arc::new(q));
-    let p = q.clone();
-    Case {
-        family: "distribution",
-        member,
-        name,
-        inputs,
-        subject: subject(
-            move |i, _| {
-                let q = p.as_reparameterized().expect("chosen for that");
-                let mut z = Array2::zeros((n, width));
-                batch::rsample(z.view_mut(), q, &matrix(&i[0], b), &matrix(&e, n));
-                dot(&w, flat(&z))
-            },
-            move |i| {
-                let q = q.as_reparameterized().expect("chosen for that");
-                let mut d_eta = Array2::zeros((b, eta_width));
-                let (d_z, eta, eps) = (matrix(&weight, n), matrix(&i[0], b), matrix(&eps, n));
-                batch::rsample_backward(d_eta.view_mut(), q, &d_z, &eta, &eps);
-                vec![flat(&d_eta).to_vec()]
-            },
-        ),
-    }
-}
-
-/// log q(z|η) at a draw, by η at fixed z (the direct term) and by z. The value is `log_prob`, so the
-/// form that computes from ε is checked against the one that computes from z.
-fn log_q_case(member: String, q: Box<dyn Distribution<f64>>) -> Case {
-    let width = 5;
-    let mut draws = Draws::new(6);
-    let (eta, eps) = (draws.normal(q.eta_width(width), 0.8), draws.normal(width, 1.0));
-    let mut z = vec![0.0; width];
-    q.as_reparameterized().expect("chosen for that").rsample(&mut z, &eta, &eps);
-    let name = format!("log q of a draw from {}", q.spec());
-    let q = std::sync::Arc::new(q);
-    let p = q.clone();
-    Case {
-        family: "distribution",
-        member,
-        name,
-        inputs: vec![Input::new("η", eta), Input::new("z", z)],
-        subject: subject(
-            move |i, _| p.log_prob(&i[1], &i[0], &[]),
-            move |i| {
-                let (mut d_eta, mut d_z) = (vec![0.0; i[0].len()], vec![0.0; width]);
-                let q = q.as_reparameterized().expect("chosen for that");
-                let log_q = q.log_q_gradient(&mut d_eta, &mut d_z, &i[0], &eps);
-                assert_alike(
-                    &[log_q, log_q],
-                    &[q.log_q(&i[0], &eps), q.log_prob(&i[1], &i[0], &[])],
-                );
-                vec![d_eta, d_z]
-            },
-        ),
-    }
-}
-
-/// The closed-form KL to the standard normal, by η.
-fn kl_case(member: String, q: Box<dyn Distribution<f64>>, b: usize) -> Case {
-    let width = 5;
-    let eta_width = q.eta_width(width);
-    let mut draws = Draws::new(7);
-    let inputs = vec![Input::new("η", draws.normal(b * eta_width, 0.8))];
-    let weight = draws.normal(b * width, 1.0);
-    let name = format!("KL of {} to N(0, 1), η [{b}, {eta_width}]", q.spec());
-    let (w, q) = (weight.clone(), std::sync::Arc::new(q));
-    let p = q.clone();
-    Case {
-        family: "distribution",
-        member,
-        name,
-        inputs,
-        subject: subject(
-            move |i, _| {
-                let mut kl = Array2::zeros((b, width));
-                batch::kl(
-                    kl.view_mut(),
-                    p.as_reparameterized().expect("chosen for that"),
-                    &matrix(&i[0], b),
-                );
-                dot(&w, flat(&kl))
-            },
-            move |i| {
-                let q = q.as_reparameterized().expect("chosen for that");
-                let mut d_eta = Array2::zeros((b, eta_width));
-                batch::kl_backward(d_eta.view_mut(), q, &matrix(&weight, b), &matrix(&i[0], b));
-                vec![flat(&d_eta).to_vec()]
-            },
-        ),
-    }
-}
-
 fn prior_case(member: String, p: Box<dyn Prior<f64>>, n: usize) -> Case {
     let width = 5;
     let mut draws = Draws::new(8);
@@ -470,17 +372,17 @@ fn objective_case(
 
 /// The pass for values and the pass for gradients must find the same value: a constant lost in one
 /// of them has no gradient that could show it.
-fn assert_alike(a: &[f64], b: &[f64]) {
+pub(super) fn assert_alike(a: &[f64], b: &[f64]) {
     let alike = a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-12 * (1.0 + a.abs()));
     assert!(alike, "value and gradient passes disagree: {a:?} {b:?}");
 }
 
 /// A flat tensor as a matrix of `rows` rows.
-fn matrix(values: &[f64], rows: usize) -> ArrayView2<'_, f64> {
+pub(super) fn matrix(values: &[f64], rows: usize) -> ArrayView2<'_, f64> {
     ArrayView2::from_shape((rows, values.len() / rows), values).expect("a whole number of rows")
 }
 
 /// A matrix as a flat tensor.
-fn flat(a: &Array2<f64>) -> &[f64] {
+pub(super) fn flat(a: &Array2<f64>) -> &[f64] {
     a.as_slice().expect("a fresh array is in standard layout")
 }

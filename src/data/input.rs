@@ -155,6 +155,16 @@ fn file_read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::R
     Ok(())
 }
 
+/// Where the system cannot read by position, as there is none under WebAssembly.
+#[cfg(not(any(unix, windows)))]
+fn file_read_exact_at(mut file: &File, out: &mut [u8], offset: u64) -> io::Result<()> {
+    // All who read a file share its place.
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+    file.read_exact(out)
+}
+
 /// A stream over positioned reads, so that an [`Input`] can be read from the start twice.
 struct Stream<'a> {
     input: &'a Input,

@@ -102,25 +102,42 @@ pub fn log_q<T: Real>(
     });
 }
 
-/// As [`log_q`], with `d_eta ← ∂log q/∂η` (direct term) `[N, P]` and `d_z ← ∂log q/∂z` `[N, Z]`.
+/// `d_eta_n ← ∂log q_n/∂η_n` at fixed z (direct term) `[N, P]` and `d_z_n ← ∂log q_n/∂z_n` `[N, Z]`.
 ///
 /// # Panics
 /// As [`log_prob`].
 pub fn log_q_gradient<T: Real>(
-    log_q: &mut [T],
     d_eta: ArrayViewMut2<T>,
     d_z: ArrayViewMut2<T>,
     q: &dyn Reparameterized<T>,
     eta: &ArrayView2<T>,
     eps: &ArrayView2<T>,
 ) {
-    let n = log_q.len();
+    let n = d_z.nrows();
     let (cost, eta, eps) = (COST * eps.ncols(), Rows::new(eta, n), Rows::new(eps, n));
-    let out = ((RowsMut::new(log_q, 1), RowsMut::of(d_eta)), RowsMut::of(d_z));
-    parallel::rows(out, n, cost, &|first, count, ((mut log_q, mut d_eta), mut d_z)| {
+    let out = (RowsMut::of(d_eta), RowsMut::of(d_z));
+    parallel::rows(out, n, cost, &|first, count, (mut d_eta, mut d_z)| {
         for i in 0..count {
-            log_q.row(i)[0] =
-                q.log_q_gradient(d_eta.row(i), d_z.row(i), eta.row(first + i), eps.row(first + i));
+            q.log_q_gradient(d_eta.row(i), d_z.row(i), eta.row(first + i), eps.row(first + i));
+        }
+    });
+}
+
+/// `d_eta_n ← d log q_n/dη_n` along the draw, `[N, P]`: direct term and path through z together.
+///
+/// # Panics
+/// As [`log_prob`].
+pub fn log_q_total_gradient<T: Real>(
+    d_eta: ArrayViewMut2<T>,
+    q: &dyn Reparameterized<T>,
+    eta: &ArrayView2<T>,
+    eps: &ArrayView2<T>,
+) {
+    let n = d_eta.nrows();
+    let (cost, eta, eps) = (eps.ncols(), Rows::new(eta, n), Rows::new(eps, n));
+    parallel::rows(RowsMut::of(d_eta), n, cost, &|first, count, mut d_eta| {
+        for i in 0..count {
+            q.log_q_total_gradient(d_eta.row(i), eta.row(first + i), eps.row(first + i));
         }
     });
 }

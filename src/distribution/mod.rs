@@ -123,7 +123,8 @@ pub trait Distribution<T: Real>: Send + Sync {
 ///
 /// The gradient of a function of z and log q reaches η on two ways, kept apart because estimators
 /// treat them differently: *through z* ([`Self::rsample_backward`]), and through log q's *direct*
-/// dependence on η at fixed z (`d_eta` of [`Self::log_q_gradient`]).
+/// dependence on η at fixed z (`d_eta` of [`Self::log_q_gradient`]). For log q itself both are large where q
+/// is narrow, and nearly cancel: whoever wants their sum takes [`Self::log_q_total_gradient`].
 pub trait Reparameterized<T: Real>: Distribution<T> {
     /// `z ← g(η, ε)`; `z: [Z]`, `eps: [Z]`
     fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]);
@@ -137,8 +138,12 @@ pub trait Reparameterized<T: Real>: Distribution<T> {
     /// log q(z|η) of the draw z = g(η, ε), computed from ε (nothing is lost to z − μ).
     fn log_q(&self, eta: &[T], eps: &[T]) -> T;
 
-    /// The same, with `d_eta ← ∂log q/∂η` at fixed z (the direct term) and `d_z ← ∂log q/∂z`.
-    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T;
+    /// Of that draw, `d_eta ← ∂log q/∂η` at fixed z (the direct term) and `d_z ← ∂log q/∂z`.
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]);
+
+    /// `d_eta ← d log q(g(η, ε)|η)/dη`, the derivative of [`Self::log_q`] at fixed ε: the direct term and
+    /// the path through z in one, without what cancels between them.
+    fn log_q_total_gradient(&self, d_eta: &mut [T], eta: &[T], eps: &[T]);
 
     /// `kl_j ← KL(q(z_j|η) ‖ N(0, 1))` in closed form, `[Z]`.
     fn kl(&self, kl: &mut [T], eta: &[T]);

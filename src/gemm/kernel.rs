@@ -61,7 +61,7 @@ pub(super) fn product(
         if sparse::product(&mut c, a, b, k, start, buffers) {
             return;
         }
-        let block = if a.columns == 1 { ROWS } else { PACKED_ROWS };
+        let block = if a.in_rows() { ROWS } else { PACKED_ROWS };
         for (i, mut c) in c.axis_chunks_iter_mut(Axis(0), block).enumerate() {
             let (m, a) = (c.nrows(), a.from(i * block, 0));
             // The slices of the rows, on the stack; few rows should not pay for many.
@@ -127,8 +127,8 @@ impl Product<'_, '_, '_> {
             let terms = TERMS.min(k - first);
             let start = if first == 0 { start } else { Accum::Add };
             let (left, right) = (a.from(0, first), b.from(first, 0));
-            let left = if left.columns == 1 {
-                Left { data: left.data, stride: left.rows, tiles: 0 }
+            let left = if left.in_rows() {
+                Left { data: left.data, stride: left.stride, tiles: 0 }
             } else {
                 let data = pack_left::<S, R>(simd, &mut buffers.left, left, m, terms);
                 Left { data, stride: 0, tiles: R }
@@ -139,8 +139,8 @@ impl Product<'_, '_, '_> {
                 let (column, count) = (from * S::F32_LANES, to - from);
                 let (width, whole) = (n - column, count * S::F32_LANES);
                 let panel = Panel { b: right.from(0, column), terms, width: width.min(whole) };
-                let right = if right.columns == 1 && m <= FEW_ROWS && width >= whole {
-                    Right { data: panel.b.data, stride: panel.b.rows, packed: false }
+                let right = if right.in_rows() && m <= FEW_ROWS && width >= whole {
+                    Right { data: panel.b.data, stride: panel.b.stride, packed: false }
                 } else {
                     let data = pack_right(simd, &mut buffers.right, panel, whole);
                     Right { data, stride: whole, packed: true }
@@ -400,7 +400,7 @@ impl<'a> Part<'a> {
 
 /// The first N vectors of a row of b.
 #[inline(always)]
-fn first_vectors<S: Simd, const N: usize>(simd: S, b: &[f32]) -> [S::f32s; N] {
+pub(super) fn first_vectors<S: Simd, const N: usize>(simd: S, b: &[f32]) -> [S::f32s; N] {
     let whole = S::as_simd_f32s(&b[..N * S::F32_LANES]).0;
     let mut vectors = [simd.splat_f32s(0.0); N];
     vectors.copy_from_slice(&whole[..N]);

@@ -65,7 +65,7 @@ impl<const R: usize> WithSimd for Tiles<'_, '_, R> {
         let Tiles { to, a, m, terms } = self;
         for (tile, to) in to.chunks_exact_mut(terms * R).enumerate() {
             let (first, rows) = (tile * R, R.min(m - tile * R));
-            let columns = a.data[first..].chunks(a.columns);
+            let columns = a.data[first..].chunks(a.stride);
             for (to, column) in to.as_chunks_mut::<R>().0.iter_mut().zip(columns) {
                 match column.first_chunk::<R>() {
                     Some(values) => *to = *values,
@@ -93,12 +93,12 @@ pub(super) fn pack_right<'p, S: Simd>(
     stride: usize,
 ) -> &'p [f32] {
     let to = &mut buffer[..panel.terms * stride];
-    if panel.b.columns != 1 {
+    if !panel.b.in_rows() {
         outlined(simd, Transpose { to: &mut *to, stride, panel });
     } else if panel.width == stride {
         outlined(simd, Copy { to: &mut *to, stride, panel });
     } else {
-        let rows = to.chunks_exact_mut(stride).zip(panel.b.data.chunks(panel.b.rows));
+        let rows = to.chunks_exact_mut(stride).zip(panel.b.data.chunks(panel.b.stride));
         for (to, from) in rows {
             to[..panel.width].copy_from_slice(&from[..panel.width]);
             to[panel.width..].fill(0.0);
@@ -120,7 +120,7 @@ impl WithSimd for Copy<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Copy { to, stride, panel: Panel { b, .. } } = self;
-        for (to, from) in to.chunks_exact_mut(stride).zip(b.data.chunks(b.rows)) {
+        for (to, from) in to.chunks_exact_mut(stride).zip(b.data.chunks(b.stride)) {
             let to = S::as_mut_simd_f32s(to).0;
             let from = S::as_simd_f32s(&from[..stride]).0;
             for v in 0..LARGEST_PANEL / 16 {
@@ -145,7 +145,8 @@ pub(super) const SIDE: usize = 8;
 pub(super) type Run = [f32; SIDE];
 type Square = [Run; SIDE];
 
-/// What a processor needs to move values between the lanes of a vector.
+/// What a processor needs to work on squares in registers: to move values between the lanes of a vector,
+/// and to sum them.
 #[derive(Clone, Copy)]
 pub(super) struct Shuffles {
     #[cfg(target_arch = "x86_64")]
@@ -171,6 +172,19 @@ impl Shuffles {
         transposed(square)
     }
 
+    /// `sums + a·run`, rounded once.
+    #[inline(always)]
+    pub(super) fn add_product(self, sums: Run, a: f32, run: Run) -> Run {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use pulp::bytemuck::cast;
+            let a = self.simd.avx._mm256_set1_ps(a);
+            cast(self.simd.fma._mm256_fmadd_ps(a, cast(run), cast(sums)))
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        std::array::from_fn(|j| a.mul_add(run[j], sums[j]))
+    }
+
     /// What is not zero in front, in order: the places it came from, the values, and how many. Behind
     /// these is anything.
     #[inline(always)]
@@ -193,7 +207,7 @@ impl WithSimd for Transpose<'_, '_> {
             let count = SIDE.min(width - column);
             let mut columns: [&[f32]; SIDE] = [&[]; SIDE];
             for (j, values) in columns.iter_mut().take(count).enumerate() {
-                *values = &b.data[(column + j) * b.columns..][..terms];
+                *values = &b.data[(column + j) * b.stride..][..terms];
             }
             let whole = if count == SIDE { terms / SIDE * SIDE } else { 0 };
             for first in (0..whole).step_by(SIDE) {

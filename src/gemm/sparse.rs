@@ -104,15 +104,15 @@ impl Lists {
     fn fill(&mut self, left: Operand<'_, f32>, m: usize, terms: usize) {
         let (lists, shuffles) = (&mut self.0[..m], Shuffles::new());
         lists.iter_mut().for_each(|list| list.length = 0);
-        if left.columns == 1 {
-            for (list, row) in lists.iter_mut().zip(left.data.chunks(left.rows)) {
+        if left.in_rows() {
+            for (list, row) in lists.iter_mut().zip(left.data.chunks(left.stride)) {
                 for (i, values) in row[..terms].chunks(SIDE).enumerate() {
                     list.append(shuffles, i * SIDE, run_of(values));
                 }
             }
         } else {
             for (group, lists) in lists.chunks_mut(SIDE).enumerate() {
-                let mut columns = left.data.chunks(left.columns).take(terms);
+                let mut columns = left.data.chunks(left.stride).take(terms);
                 for first in (0..terms).step_by(SIDE) {
                     let mut square = [[0.0; SIDE]; SIDE];
                     for (run, column) in square.iter_mut().zip(&mut columns) {
@@ -146,14 +146,14 @@ fn magnitude(value: f32) -> u32 {
 /// faster without zeros. To find them costs as much as some ten columns; with that, a share of 2/5 − 9/n of
 /// other values is a gain.
 fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize, n: usize) -> bool {
-    if a.columns != 1 || rows < FEWEST_ROWS || 5 * 9 >= 2 * n {
+    if !a.in_rows() || rows < FEWEST_ROWS || 5 * 9 >= 2 * n {
         return false;
     }
     let limit = LOOKED_AT * width * (2 * n - 5 * 9) / (5 * n);
     let mut found = 0;
     // Mostly the first two or three rows decide.
     (0..LOOKED_AT).all(|i| {
-        let row = &a.data[i * rows / LOOKED_AT * a.rows..][..width];
+        let row = &a.data[i * rows / LOOKED_AT * a.stride..][..width];
         found += row.iter().map(|&value| (magnitude(value) != 0) as u32).sum::<u32>() as usize;
         found <= limit
     })
@@ -169,7 +169,7 @@ pub(super) fn product(
     buffers: &mut Buffers,
 ) -> bool {
     let (m, n) = c.dim();
-    let transposed = a.columns != 1;
+    let transposed = !a.in_rows();
     let sparse = if transposed { is_sparse(b, k, n, m) } else { is_sparse(a, m, k, n) };
     if sparse {
         for (i, mut c) in c.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {

@@ -27,7 +27,7 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the second moment, in [0, 1).
     pub beta2: f64,
-    /// Added to the root of the second moment; above 0.
+    /// Added to the root of the second moment; a normal number of single precision.
     pub epsilon: f64,
     /// Decoupled weight decay λ per unit of learning rate; 0 for none.
     pub weight_decay: f64,
@@ -50,8 +50,14 @@ impl AdamConfig {
                 return Err(Error::setting(name, format!("{beta} is not in [0, 1)")));
             }
         }
-        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(Error::setting("adam-epsilon", format!("{} is not above 0", self.epsilon)));
+        // In single precision a smaller one is 0 beside a root that is 0, and 0/0 is no step.
+        let (least, most) = (f32::MIN_POSITIVE, f32::MAX);
+        if !(f64::from(least)..=f64::from(most)).contains(&self.epsilon) {
+            let message = format!(
+                "{:e} is not between {least:e} and {most:e}, the normal numbers of single precision",
+                self.epsilon
+            );
+            return Err(Error::setting("adam-epsilon", message));
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
             return Err(Error::setting(
@@ -109,7 +115,9 @@ impl<T: Real> Adam<T> {
         let step_size = T::from_f64(lr * root / correction(beta1));
         let (b1, c1) = (T::from_f64(beta1), T::from_f64(1.0 - beta1));
         let (b2, c2) = (T::from_f64(beta2), T::from_f64(1.0 - beta2));
-        let (epsilon, keep) = (T::from_f64(epsilon * root), T::from_f64(1.0 - lr * weight_decay));
+        // The root of the first steps must not make it vanish.
+        let epsilon = T::from_f64(epsilon * root).max(T::MIN_POSITIVE);
+        let keep = T::from_f64(1.0 - lr * weight_decay);
         let (sum, update_average) = match average {
             Some(average) => average.start_update(n),
             None => (RowsMut::none(), None),
@@ -183,6 +191,49 @@ mod tests {
         }
         assert_eq!(adam.m[..2], [0.0; 2]);
         assert!(adam.v[0].is_normal() && adam.m[2].is_nan());
+    }
+
+    /// No step is longer than lr (1 − β₁)/√((1 − β₂)(1 − β₁²/β₂)), 7.27 lr with the usual constants: m is a sum
+    /// of g_i with the weights (1 − β₁) β₁ⁱ, and by Cauchy and Schwarz
+    /// m² ≤ (1 − β₁)² Σ (β₁²/β₂)ⁱ · Σ β₂ⁱ g_i². It is reached where the bias corrections are over and each
+    /// gradient is β₂/β₁ times the one before.
+    #[test]
+    fn the_longest_step_is_reached_by_growing_gradients() {
+        let config = AdamConfig { epsilon: 1e-30, ..AdamConfig::default() };
+        let AdamConfig { beta1, beta2, .. } = config;
+        let bound = (1.0 - beta1) / ((1.0 - beta2) * (1.0 - beta1 * beta1 / beta2)).sqrt();
+        assert!((bound - 7.27).abs() < 0.005, "{bound}");
+        let (mut adam, mut params) = (Adam::new(config, 1), [0f64]);
+        for _ in 0..30_000 {
+            adam.update(&mut params, &[0.0], 1.0, 1.0, None);
+        }
+        let (mut longest, mut g) = (0.0, 1e-10);
+        for _ in 0..300 {
+            let before = params[0];
+            adam.update(&mut params, &[g], 1.0, 1.0, None);
+            longest = f64::max(longest, before - params[0]);
+            g *= beta2 / beta1;
+        }
+        assert!(longest <= bound && longest > bound - 1e-6, "{longest} of {bound}");
+    }
+
+    /// The smallest ε still divides: without a gradient nothing moves, at β₂ next to 1 either.
+    #[test]
+    fn the_smallest_epsilon_is_a_normal_number_of_single_precision() {
+        let least = f64::from(f32::MIN_POSITIVE);
+        for beta2 in [0.999, 1.0 - 1e-15] {
+            let config = AdamConfig { epsilon: least, beta2, ..AdamConfig::default() };
+            config.check().unwrap();
+            let (mut adam, mut params) = (Adam::new(config, 1), [0.5f32]);
+            adam.update(&mut params, &[0.0], 1.0, 1e-3, None);
+            assert_eq!(params, [0.5]);
+        }
+        for epsilon in [1e-39, 0.0, -1e-8, f64::NAN, f64::INFINITY] {
+            let refused = AdamConfig { epsilon, ..AdamConfig::default() }.check().unwrap_err();
+            let message = refused.to_string();
+            assert!(message.contains("adam-epsilon"), "{message}");
+            assert!(message.contains("not between 1.1754944e-38 and 3.4028235e38"), "{message}");
+        }
     }
 
     /// The first step has length lr, whatever the gradient's scale.

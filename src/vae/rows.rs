@@ -38,14 +38,19 @@ pub(super) fn add<T: Real>(a: &mut [T], b: &[T]) {
     a.iter_mut().zip(b).for_each(|(a, &b)| *a += b);
 }
 
-/// `a_n ← weight_n · a_n` for each of the rows; `a: [N, W]`, `weight: [N]`.
+/// `a_n ← weight_n · a_n` for each of the rows; `a: [N, W]`, `weight: [N]`. As everywhere here, a weight
+/// of 0 leaves a row out, whatever stands in it: of a draw with log p = −∞ not all is finite.
 pub(super) fn scale_rows<T: Real>(a: &mut [T], weight: &[T]) {
     let n = weight.len();
     let width = a.len() / n.max(1);
     parallel::rows(RowsMut::new(a, width), n, width, &|first, count, mut a| {
         for i in 0..count {
             let w = weight[first + i];
-            a.row(i).iter_mut().for_each(|a| *a *= w);
+            if w == T::zero() {
+                a.row(i).fill(w);
+            } else {
+                a.row(i).iter_mut().for_each(|a| *a *= w);
+            }
         }
     });
 }
@@ -86,21 +91,30 @@ pub(super) fn spread_rows<T: Real>(a: &mut [T], width: usize, live: &[usize]) {
 /// `sum += Σ_n weight_n rows_n`; `sum: [O]`, `rows: [N, O]`, in order.
 pub(super) fn add_weighted_rows<T: Real>(sum: &mut [T], rows: &[T], weight: &[T]) {
     if !sum.is_empty() {
-        for (row, &w) in rows.chunks_exact(sum.len()).zip(weight) {
+        let rows = rows.chunks_exact(sum.len()).zip(weight);
+        for (row, &w) in rows.filter(|(_, w)| **w != T::zero()) {
             sum.iter_mut().zip(row).for_each(|(s, &r)| *s += w * r);
         }
     }
 }
 
-/// `d_z_n += weight_n (d_above_n − d_q_n)`; `[N, Z]`, `weight: [N]`.
-pub(super) fn add_prior_terms<T: Real>(d_z: &mut [T], d_above: &[T], d_q: &[T], weight: &[T]) {
+/// `d_z_n += weight_n (d_above_n − d_q_n)`, or without d_q where log q is weighed as a whole; `[N, Z]`,
+/// `weight: [N]`.
+pub(super) fn add_prior_terms<T: Real>(
+    d_z: &mut [T],
+    d_above: &[T],
+    d_q: Option<&[T]>,
+    weight: &[T],
+) {
     let width = d_z.len() / weight.len().max(1);
-    for (i, &w) in weight.iter().enumerate() {
+    for (i, &w) in weight.iter().enumerate().filter(|(_, w)| **w != T::zero()) {
         let row = i * width..(i + 1) * width;
-        for ((d_z, &above), &q) in
-            d_z[row.clone()].iter_mut().zip(&d_above[row.clone()]).zip(&d_q[row])
-        {
-            *d_z += w * (above - q);
+        let terms = d_z[row.clone()].iter_mut().zip(&d_above[row.clone()]);
+        match d_q {
+            Some(d_q) => {
+                terms.zip(&d_q[row]).for_each(|((d_z, &above), &q)| *d_z += w * (above - q));
+            }
+            None => terms.for_each(|(d_z, &above)| *d_z += w * above),
         }
     }
 }
@@ -140,6 +154,23 @@ mod tests {
         let mut to = Array2::zeros((3, 1));
         copy_rows(&mut to, &array![[1.0], [2.0], [3.0]], &[0, 2]);
         assert_eq!(to, array![[1.0], [3.0], [0.0]]);
+    }
+
+    /// Of a draw with log p = −∞, whose weight is 0, not all gradients are finite; 0 · ∞ would be NaN.
+    #[test]
+    fn a_dead_draw_adds_nothing() {
+        let (dead, weight) = ([f64::INFINITY, f64::NAN, 3.0, 4.0], [0.0, 0.5]);
+        let mut sum = [1.0, 2.0];
+        add_weighted_rows(&mut sum, &dead, &weight);
+        assert_eq!(sum, [2.5, 4.0]);
+        let mut rows = dead;
+        scale_rows(&mut rows, &weight);
+        assert_eq!(rows, [0.0, 0.0, 1.5, 2.0]);
+        for d_q in [None, Some(&dead[..])] {
+            let mut d_z = [1.0; 4];
+            add_prior_terms(&mut d_z, &dead, d_q, &weight);
+            assert_eq!(d_z, if d_q.is_some() { [1.0; 4] } else { [1.0, 1.0, 2.5, 3.0] });
+        }
     }
 
     /// Gives every second draw no weight, or one that is too small to be seen.

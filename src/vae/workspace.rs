@@ -4,7 +4,7 @@ use super::rows::{copy_rows, find_live, keep_scaled_rows, scale_rows};
 use super::{Score, Vae};
 use crate::error::{Error, Result, check_memory};
 use crate::nn::MlpBuffers;
-use crate::nn::mlp::first_rows_mut;
+use crate::nn::mlp::{first_rows, first_rows_mut};
 use crate::objective::{Terms, Weights};
 use crate::parallel;
 use crate::real::Real;
@@ -52,7 +52,7 @@ pub(super) struct LevelBuffers<T> {
     pub(super) d_eta_p: Array2<T>,
     pub(super) d_x_p: Array2<T>,
     pub(super) d_own: Array2<T>,
-    /// Unit gradients of log q(z_l|z_{l−1}): direct in η `[N, P]`, in z `[N, Z]`.
+    /// Unit gradients of log q(z_l|z_{l−1}): direct or total in η `[N, P]`, in z `[N, Z]`.
     pub(super) d_eta_q: Array2<T>,
     pub(super) d_z_q: Array2<T>,
     /// z of the draws that the decoder's backward pass runs on, if not on all. `[N, Z]`
@@ -121,6 +121,18 @@ pub(super) struct WeightBuffers<T> {
 }
 
 impl<T: Real> WeightBuffers<T> {
+    /// Whether log q weighs the same directly as through z, which is not scaled either: its total
+    /// gradient then stands for both ([`Reparameterized::log_q_total_gradient`]). An estimator that drops or
+    /// scales one of them needs them apart.
+    ///
+    /// [`Reparameterized::log_q_total_gradient`]: crate::distribution::Reparameterized::log_q_total_gradient
+    pub(super) fn weigh_log_q_as_a_whole(&self, b: usize) -> bool {
+        let [direct, log_prior, path] =
+            [&self.direct, &self.log_prior, &self.path].map(|weight| first_rows(weight, b));
+        path.iter().all(|path| *path == T::one())
+            && direct.iter().zip(log_prior).all(|(direct, prior)| *direct == -*prior)
+    }
+
     /// The first `b` rows, to write.
     pub(super) fn weights(&mut self, b: usize) -> Weights<'_, T> {
         Weights {

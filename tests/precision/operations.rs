@@ -64,8 +64,9 @@ impl Operation for Draw {
         q.rsample(&mut z, eta, eps);
         q.rsample_backward(&mut path, d_z, eta, eps);
 
-        let (mut direct, mut d_log_q) = (of_eta(), of_z());
-        let log_q = [q.log_q(eta, eps), q.log_q_gradient(&mut direct, &mut d_log_q, eta, eps)];
+        let (mut direct, mut d_log_q, mut total) = (of_eta(), of_z(), of_eta());
+        q.log_q_gradient(&mut direct, &mut d_log_q, eta, eps);
+        q.log_q_total_gradient(&mut total, eta, eps);
 
         let (mut kl, mut d_eta_kl) = (of_z(), of_eta());
         q.kl(&mut kl, eta);
@@ -73,8 +74,9 @@ impl Operation for Draw {
         vec![
             ("z", z),
             ("d_η through z", path),
-            ("log q", log_q.to_vec()),
+            ("log q", vec![q.log_q(eta, eps)]),
             ("d_η of log q", direct),
+            ("total d_η of log q", total),
             ("d_z of log q", d_log_q),
             ("KL", kl),
             ("d_η of KL", d_eta_kl),

@@ -11,7 +11,8 @@
 //! Draw      z = μ + b t(ε), ε ~ N(0, I). The distribution function of t is σ(t), that of ε is Φ:
 //!             σ(t) = Φ(ε),  t(ε) = logit Φ(ε) = ln erfc(−ε/√2) − ln erfc(ε/√2)
 //! Backward  ∂z_i/∂μ_i = 1          ∂z_i/∂s_i = ½ b_i t_i
-//! log q     of that draw: log p and its derivatives as above, at t = t(ε), and ∂/∂z for ∂/∂x
+//! log q     of that draw: log p and its derivatives as above, at t = t(ε), and ∂/∂z for ∂/∂x; along the
+//!           draw t does not move, and ln b has the derivative ½ in s: the total is (0, −½)
 //!
 //! KL        u = σ(t) is uniform, and |t| + 2 ln(1 + e^{−|t|}) = −ln u − ln(1 − u), each of mean 1:
 //!             KL(q ‖ N(0, 1)) = −ln b − 2 + ½ (ln 2π + μ² + σ²)
@@ -170,13 +171,18 @@ impl<T: Real> Reparameterized<T> for Logistic {
         -map_sum([], [eps, &eta[eps.len()..]], |[eps, s]| ([], energy(quantile(eps), s)))
     }
 
-    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) -> T {
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) {
         let n = eps.len();
         for i in 0..n {
             [d_eta[i], d_eta[n + i]] = slopes(quantile(eps[i]), eta[n + i]);
             d_z[i] = -d_eta[i];
         }
-        self.log_q(eta, eps)
+    }
+
+    fn log_q_total_gradient(&self, d_eta: &mut [T], _eta: &[T], eps: &[T]) {
+        let (d_mean, d_s) = d_eta.split_at_mut(eps.len());
+        d_mean.fill(T::zero());
+        d_s.fill(T::from_f64(-0.5));
     }
 
     fn kl(&self, kl: &mut [T], eta: &[T]) {
