@@ -147,7 +147,8 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let names = (1..=latent).map(|j| format!("z{j}")).collect();
     let expected = Expected { columns: Some(names), ..Expected::default() };
     let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
-    let latents = Source::open_with(&args.latents, &options)?.train;
+    let Source { train: latents, notes, .. } = Source::open_with(&args.latents, &options)?;
+    notes.iter().for_each(|note| common.remark(Some(note)));
     if latents.width() != latent || latents.values().are_bytes() {
         let (found, kind) =
             (latents.width(), if latents.values().are_bytes() { "bytes" } else { "values" });

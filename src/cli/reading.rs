@@ -22,9 +22,18 @@ pub(crate) struct DataArgs {
     /// The CSV columns that the model learned, where they cannot be found by name
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
+    /// Leave these CSV columns out: names, numbers from 1, or ranges such as 2-5
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    drop: Option<Vec<String>>,
     /// Whether a CSV file's first line holds names: auto, yes or no
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
     header: String,
+    /// What stands between the cells of a CSV file: a character, tab or space [default: found out]
+    #[arg(long, value_name = "CHAR")]
+    delimiter: Option<String>,
+    /// Pass over the lines of a CSV file that begin with this: a character, or none [default: as in training]
+    #[arg(long, value_name = "CHAR")]
+    comment: Option<String>,
     /// Scale the images of a folder to this size [default: the model's]
     #[arg(long, value_name = "SIZE")]
     resize: Option<String>,
@@ -80,7 +89,10 @@ impl DataArgs {
         let options = ReadOptions {
             label: self.label.clone(),
             columns: self.columns.clone(),
+            drop: self.drop.clone(),
             header: whether("header", &self.header)?,
+            delimiter: self.delimiter.clone(),
+            comment: self.comment.clone(),
             resize: self.resize.as_deref().map(size).transpose()?,
             expected: Some(model.header.expected()),
         };

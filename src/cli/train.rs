@@ -193,8 +193,7 @@ fn describe(
     part: &Part,
 ) -> Header {
     let data = part.data();
-    let mut training = TrainingHeader::new(config, roles, data, run.embedded());
-    training.data.label = run.label.clone();
+    let training = TrainingHeader::new(config, roles, data, run.embedded());
     Header {
         columns: data.columns().map(<[String]>::to_vec),
         scaler: part.scaler().map(ScalerHeader::from),
@@ -212,7 +211,7 @@ fn warn_of_constant_columns(part: &Part, model: &VaeConfig, common: &Common) -> 
     let Some(first) = constant.first() else { return Ok(()) };
     let name = match part.data().columns() {
         Some(names) => format!("`{}`", names[*first]),
-        None => first.to_string(),
+        None => (first + 1).to_string(),
     };
     let others = match constant.len() - 1 {
         0 => String::new(),

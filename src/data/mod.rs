@@ -17,7 +17,7 @@ mod values;
 
 pub use labels::Labels;
 pub use part::{Binarize, Part, Parts, Roles};
-pub use reader::{Expected, ReadOptions, Reader, Source};
+pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};
 
@@ -74,6 +74,9 @@ pub struct Dataset {
     image: Option<ImageShape>,
     columns: Option<Vec<String>>,
     labels: Option<Labels>,
+    table: Option<TableLayout>,
+    /// The line of the first row in its file, where each further row stands a line below.
+    first_line: Option<u64>,
     fingerprint: u64,
 }
 
@@ -92,7 +95,16 @@ impl Dataset {
             return Err(Error::setting("data", message));
         }
         let fingerprint = values.inspect(width)?;
-        Ok(Dataset { values, width, image: None, columns: None, labels: None, fingerprint })
+        Ok(Dataset {
+            values,
+            width,
+            image: None,
+            columns: None,
+            labels: None,
+            table: None,
+            first_line: None,
+            fingerprint,
+        })
     }
 
     /// The same dataset, known to be images.
@@ -131,6 +143,13 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same dataset, known to come from a table in text. `first_line` is the line of its first
+    /// row, counted from 1, if each further row stands a line below the one before.
+    pub fn with_table(mut self, table: TableLayout, first_line: Option<u64>) -> Self {
+        (self.table, self.first_line) = (Some(table), first_line);
+        self
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.width
@@ -151,10 +170,16 @@ impl Dataset {
         self.columns.as_deref()
     }
 
+    /// How the table was read, if it came from one in text.
+    pub fn table(&self) -> Option<&TableLayout> {
+        self.table.as_ref()
+    }
+
     /// The error of a value that something cannot use.
     pub(crate) fn bad_value(&self, row: usize, column: usize, value: f64, message: &str) -> Error {
         let name = self.columns.as_ref().map(|names| names[column].clone());
-        Error::Value { row, column, name, value, message: message.to_owned() }
+        let line = self.first_line.map(|first| first + row as u64);
+        Error::Value { row, column, name, line, value, message: message.to_owned() }
     }
 
     /// The label of every row, if there are labels.

@@ -6,6 +6,7 @@
 #![cfg(feature = "cli")]
 
 mod determinism;
+mod exports;
 mod failures;
 mod lab;
 mod outputs;

@@ -242,7 +242,7 @@ fn files_that_are_no_pictures_are_refused() {
         (b"", "the file is empty"),
         (b"x", "neither PNG nor JPEG: it starts with the bytes [78]: remove it"),
         (b"<!DOCTYPE html>", "neither PNG nor JPEG: this is a web page"),
-        (b"\x1f\x8b\x08", "this is a gzip file"),
+        (b"\x1f\x8b\x08", "the gzip data end too early"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "a picture in the format WebP: convert it to PNG"),
         (b"GIF89a", "a picture in the format Gif"),
         (b"\x89PNG\r\n\x1a\n", "the file is damaged"),
