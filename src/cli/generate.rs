@@ -148,13 +148,13 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let expected = Expected { columns: Some(names), ..Expected::default() };
     let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
     let Source { train: latents, notes, .. } = Source::open_with(&args.latents, &options)?;
-    notes.iter().for_each(|note| common.remark(Some(note)));
     if latents.width() != latent || latents.values().are_bytes() {
         let (found, kind) =
             (latents.width(), if latents.values().are_bytes() { "bytes" } else { "values" });
         let message = format!("rows of {found} {kind} are not the model's {latent} latents");
         return Err(Error::file(&args.latents, message));
     }
+    notes.iter().for_each(|note| common.remark(Some(note)));
     let n = latents.rows();
     check_memory::<f32>(n.saturating_mul(latent), "LATENTS", "decode fewer")?;
     let mut z = vec![0.0; n * latent];

@@ -117,7 +117,7 @@ impl<'a> Table<'a> {
             return Err(input.error(wrong));
         }
         let mut heads = Heads::new(input, first, named)?;
-        let index = heads.is_unnamed(0) && survey.numbers_the_rows();
+        let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
         let Choice { columns, label, index } =
             choose(&mut heads, options, Some(0).filter(|_| index))?;
         let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter)?;
@@ -226,11 +226,11 @@ fn comments_note(marks: Marks, comments: u64) -> Option<String> {
     Some(format!("{lines} with `{mark}` {is} left out as comments (--comment none reads them)"))
 }
 
-/// The note of a column that numbers the rows.
+/// The note of a column that numbers or names the rows.
 fn left_out(heads: &Heads, j: usize) -> String {
     format!(
-        "{} has no name and numbers the rows, so it is left out; give it a name in the first line \
-         to learn it",
+        "{} has no name and numbers or names the rows, so it is left out; give it a name in the \
+         first line to learn it",
         heads.title(j)
     )
 }

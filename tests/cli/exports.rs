@@ -35,7 +35,7 @@ fn names_and_row_numbers_are_found_and_the_flag_is_named() {
 
     lab.write("index.csv", export(",a,b,c", 30, |i| format!("{i},{}", numbers(i))));
     let said = trained(&lab, "index.csv");
-    assert!(said.contains("note: column 1 has no name and numbers the rows, so it is"), "{said}");
+    assert!(said.contains("note: column 1 has no name and numbers or names the rows"), "{said}");
     assert!(said.contains("of 3 values"), "{said}");
     lab.write("named.csv", lab.text("index.csv").replacen(",a", "id,a", 1));
     assert!(trained(&lab, "named.csv").contains("of 4 values"));

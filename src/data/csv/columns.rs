@@ -228,11 +228,11 @@ pub(super) struct Choice {
     pub(super) columns: Vec<usize>,
     /// That with labels.
     pub(super) label: Option<usize>,
-    /// That which was left out because it numbers the rows.
+    /// That which was left out because it numbers or names the rows.
     pub(super) index: Option<usize>,
 }
 
-/// Finds the columns. `index` is one that numbers the rows, which is read only if it is asked for.
+/// Finds the columns. `index` is one that numbers or names the rows, which is read only if it is asked for.
 ///
 /// # Errors
 /// If a column is not there, or is not told from another, or none is left.
@@ -249,13 +249,12 @@ pub(super) fn choose(
         None => None,
     };
     let label = match &options.label {
-        Some(name) => match heads.find(name.trim())? {
-            None => {
-                let remedy = "name one of them with --label";
-                return heads.nothing_missing(&[name], remedy).map(|()| unreachable!());
-            }
-            found => found,
-        },
+        Some(name) => {
+            let found = heads.find(name.trim())?;
+            let missing = if found.is_none() { &[name.as_str()][..] } else { &[] };
+            heads.nothing_missing(missing, "name one of them with --label")?;
+            found
+        }
         None => models_label,
     };
     let all_but = || heads.all_but(&[label, models_label, index]);
@@ -277,17 +276,19 @@ pub(super) fn choose(
             heads.title(label)
         )),
         _ => {
-            let left_out = index.filter(|j| !columns.contains(j) && label != Some(*j));
-            let index =
-                left_out.filter(|j| options.columns.is_none() && !heads.dropped.contains(j));
+            // Of what was chosen by name nobody need be told.
+            let chosen = options.columns.is_some() || model.is_some();
+            let here = |j: &usize| !columns.contains(j) && !heads.dropped.contains(j);
+            let index = index.filter(|j| !chosen && label != Some(*j) && here(j));
             Ok(Choice { columns, label, index })
         }
     }
 }
 
-/// The columns that a model learned of a table without names, if they are all there.
+/// The columns that a model learned of a table without names, if this has none either and they are all
+/// there.
 fn numbers_of(model: &Expected, heads: &Heads) -> Option<Vec<usize>> {
-    let numbers = model.table.as_ref()?.columns.as_ref()?;
+    let numbers = model.table.as_ref()?.columns.as_ref().filter(|_| !heads.named)?;
     numbers.iter().map(|number| heads.by_number(&number.to_string())).collect()
 }
 

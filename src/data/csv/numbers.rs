@@ -60,7 +60,12 @@ impl Forms {
     /// Those in which this cell is a finite number.
     pub(super) fn of(cell: &str) -> Self {
         let fits = |form: &Form| form.value(cell).is_some();
-        // A number without point and comma is the same in all forms of numbers.
+        if !cell.contains(',') && fits(&Form::Plain) {
+            // Most cells are such, and they are many.
+            let number = Forms::NONE.with(Form::Plain).with(Form::Thousands);
+            let comma = !cell.contains('.') || fits(&Form::Comma);
+            return if comma { number.with(Form::Comma) } else { number };
+        }
         Form::ALL.into_iter().filter(fits).fold(Forms::NONE, |set, form| set.with(form))
     }
 

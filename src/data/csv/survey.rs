@@ -128,6 +128,12 @@ impl Survey {
     pub(super) fn numbers_the_rows(&self) -> bool {
         self.numbering.is_some_and(|last| self.rows > 1 || last < 2)
     }
+
+    /// Whether the first column holds words.
+    pub(super) fn names_the_rows(&self) -> bool {
+        let trouble = self.columns[0].trouble.as_ref();
+        !self.columns[0].any && trouble.is_some_and(|trouble| trouble.kind == Kind::Word)
+    }
 }
 
 impl Column {

@@ -131,7 +131,7 @@ fn a_column_that_numbers_the_rows_is_left_out() {
     ] {
         let (found, notes) = names(text);
         assert_eq!(found, Some(strings(&["a", "b"])), "{text}");
-        assert!(notes[0].starts_with("column 1") && notes[0].contains("numbers the rows"));
+        assert!(notes[0].starts_with("column 1") && notes[0].contains("numbers or names the rows"));
         // What the note advises.
         let named = text
             .replacen(",a", "id,a", 1)
@@ -140,6 +140,12 @@ fn a_column_that_numbers_the_rows_is_left_out() {
         assert_eq!(names(&named).0, Some(strings(&[&named[..named.find(',').unwrap()], "a", "b"])));
         assert_eq!(parsed(text, &columns(&["1", "a"])).unwrap().train.width(), 2);
     }
+    let text = "\"\",a\nMazda RX4,5\nFiat,6\n"; // as R writes them
+    assert_eq!(names(text).0, Some(strings(&["a"])));
+    assert_eq!(
+        parsed(text, &label("1")).unwrap().train.labels().unwrap().names(),
+        ["Fiat", "Mazda RX4"]
+    );
     // One that numbers nothing is learned, with a note whose advice works.
     let source = parsed(",x\n5,5\n1,6\n", &ReadOptions::default()).unwrap();
     assert_eq!(source.train.width(), 2);
