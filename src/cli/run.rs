@@ -184,10 +184,16 @@ impl Run {
             if merged.get(&key).is_some_and(Value::is_string) {
                 value = as_text(value);
             }
-            let mut one = self.to_map();
-            one.insert(key.clone(), value.clone());
-            serde_json::from_value::<Run>(Value::Object(one))
-                .map_err(|e| format!("`{key}`: {e}"))?;
+            let read = |value: &Value| {
+                let mut one = self.to_map();
+                one.insert(key.clone(), value.clone());
+                serde_json::from_value::<Run>(Value::Object(one))
+            };
+            if let Err(e) = read(&value) {
+                // Columns may be called by number.
+                value = in_text(value);
+                read(&value).map_err(|_| format!("`{key}`: {e}"))?;
+            }
             merged.insert(key, value);
         }
         serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())
@@ -375,6 +381,15 @@ fn as_text(value: Value) -> Value {
             let items: Vec<_> = items.iter().map(Value::to_string).collect();
             Value::String(items.join(","))
         }
+        other => other,
+    }
+}
+
+/// Numbers, alone or in a list, as text.
+fn in_text(value: Value) -> Value {
+    match value {
+        Value::Number(n) => Value::String(n.to_string()),
+        Value::Array(items) => Value::Array(items.into_iter().map(in_text).collect()),
         other => other,
     }
 }

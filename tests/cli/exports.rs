@@ -127,4 +127,9 @@ fn a_model_finds_its_columns_without_flags() {
     trained(&lab, "named.csv --drop id,5 --delimiter , --header yes");
     lab.run("train --config run/config.toml --out again");
     assert_eq!(lab.bytes("run/model.safetensors"), lab.bytes("again/model.safetensors"));
+    lab.write("numbers.toml", "data = 'named.csv'\ndrop = [1]\nlabel = 5\n");
+    lab.run(&format!("{TRAIN} --config numbers.toml --out numbers"));
+    trained(&lab, "named.csv --drop id --label kind");
+    let model = |run: &str| lab.bytes(&format!("{run}/model.safetensors"));
+    assert_eq!(model("numbers"), model("run"));
 }
