@@ -202,10 +202,14 @@ pub(super) fn known(start: &[u8]) -> Option<String> {
     const AGAIN: &str = "the download went wrong, fetch the file itself";
     const EXPORT: &str = "export its table as CSV";
     const ENCODE: &str = "save it as UTF-8";
-    let known: [(&[u8], &str, &str); 16] = [
+    let known: [(&[u8], &str, &str); 19] = [
         (b"\x93NUM", "a NumPy array", "name it by itself as the data"),
         (&[0, 0, 8], "an IDX file", "name it by itself as the data"),
         (GZIP, "a gzip file within a gzip file", "unpack it once with gunzip"),
+        // Their decoders take the memory that a header asks for.
+        (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it with zstd -d"),
+        (b"\xfd7zX", "an xz file", "unpack it with xz -d"),
+        (b"BZh91AY", "a bzip2 file", "unpack it with bzip2 -d"),
         (b"\x89PNG", "a PNG picture", TO_FOLDER),
         (b"\xff\xd8\xff", "a JPEG picture", TO_FOLDER),
         (b"\x89HDF", "an HDF5 file", SAVE),
@@ -273,6 +277,7 @@ mod tests {
         );
         assert_eq!(describe(b"a"), "it starts with the bytes [61]: check the path");
         assert!(describe(b"<!DOCTYPE html>").contains("a web page"));
+        assert!(describe(b"\x28\xb5\x2f\xfd\x04").contains("unpack it with zstd -d"));
         assert!(describe(b"PK\x03\x04").contains(".npz"));
     }
 

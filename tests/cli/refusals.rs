@@ -38,6 +38,8 @@ fn tables() {
         ("words.csv", b"a,one,two words\n1,x,y\n3,z,w\n"),
         ("hashes.csv", b"#a,b\n#1,2\n"),
         ("cut.csv.gz", &[0x1f, 0x8b, 8, 0, 0]),
+        ("t.csv.zst", b"\x28\xb5\x2f\xfd\x04\x68\x21"),
+        ("t.csv.xz", b"\xfd7zXZ\0\0\x04"),
     ];
     files.iter().for_each(|(name, bytes)| lab.write(name, bytes));
     let rows = [
@@ -99,6 +101,9 @@ fn tables() {
         ("words.csv", FAILURE, "out this and others like it with --drop one,3, or keep it as"),
         ("hashes.csv", FAILURE, "hashes.csv: all lines are blank or begin with `#`"),
         ("cut.csv.gz", FAILURE, "cut.csv.gz: the gzip data end too early"),
+        ("t.csv.zst", FAILURE, "t.csv.zst: not in a format that is read here"),
+        ("t.csv.zst", FAILURE, "this is a zstd file: unpack it with zstd -d"),
+        ("t.csv.xz", FAILURE, "this is an xz file: unpack it with xz -d"),
         ("good.csv --drop clas", FAILURE, "good.csv: there is no column `clas`: the file has `a`"),
         ("good.csv --drop a-class", FAILURE, "good.csv: no column is left for values"),
         ("good.csv --delimiter ab", USAGE, "--delimiter: `ab` is not a character such as"),
