@@ -26,6 +26,8 @@ pub enum Error {
         column: usize,
         /// The column's name, if it has one.
         name: Option<String>,
+        /// The line of the file in which the row stands, counted from 1, if that is known.
+        line: Option<u64>,
         /// The value found.
         value: f64,
         /// What is accepted instead.
@@ -67,7 +69,7 @@ impl Error {
 
     /// An [`Error::Value`] in a column without a name.
     pub fn value(row: usize, column: usize, value: f64, message: impl Into<String>) -> Self {
-        Error::Value { row, column, name: None, value, message: message.into() }
+        Error::Value { row, column, name: None, line: None, value, message: message.into() }
     }
 
     /// An [`Error::File`].
@@ -126,13 +128,14 @@ impl fmt::Display for Error {
         let mut f = OneLine(f);
         match self {
             Error::Setting { name, message } => write!(f, "{name}: {message}"),
-            Error::Value { row, column, name, value, message } => {
+            Error::Value { row, column, name, line, value, message } => {
+                let line = line.map_or(String::new(), |line| format!(" in line {line}"));
                 let name = name.as_ref().map_or(String::new(), |n| format!(" (`{n}`)"));
                 let (row, column) = (row.saturating_add(1), column.saturating_add(1));
                 let value = shown(*value);
                 write!(
                     f,
-                    "row {row}, column {column}{name}: the value {value} is not allowed: {message}"
+                    "row {row}, column {column}{name}: the value {value}{line} is not allowed: {message}"
                 )
             }
             Error::File { path, message } => write!(f, "{}: {message}", path.display()),

@@ -15,6 +15,8 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             2 => Some(["b", "a"].map(text).into()),
             _ => Some(["2", "3"].map(text).into()),
         },
+        drop: (choice >> 6 & 1 == 1).then(|| vec![text("2-3")]),
+        comment: (choice >> 7 == 1).then(|| text("none")),
         ..ReadOptions::default()
     };
     contract::source("x.csv", bytes, &options, Growth::Csv);

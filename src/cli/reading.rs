@@ -26,9 +26,18 @@ pub(crate) struct DataArgs {
     /// The CSV columns that the model learned, where they cannot be found by name
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
+    /// Leave these CSV columns out: names, numbers from 1, or ranges such as 2-5
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    drop: Option<Vec<String>>,
     /// Whether a CSV file's first line holds names: auto, yes or no [default: auto]
     #[arg(long, value_name = "WHETHER")]
     header: Option<String>,
+    /// What stands between the cells of a CSV file: a character, tab or space [default: found out]
+    #[arg(long, value_name = "CHAR")]
+    delimiter: Option<String>,
+    /// Pass over the lines of a CSV file that begin with this: a character, or none [default: as in training]
+    #[arg(long, value_name = "CHAR")]
+    comment: Option<String>,
     /// Scale the images of a folder to this size [default: the model's]
     #[arg(long, value_name = "SIZE")]
     resize: Option<String>,
@@ -153,8 +162,12 @@ impl DataArgs {
         let resize = self.resize.as_deref().map(size).transpose()?;
         Ok(ReadOptions {
             label: self.label.clone().or(remembered.label),
+            // Columns that are named now are not those that were left out then.
+            drop: self.drop.clone().or(remembered.drop.filter(|_| self.columns.is_none())),
             columns: self.columns.clone().or(remembered.columns),
             header: header.unwrap_or(remembered.header),
+            delimiter: self.delimiter.clone().or(remembered.delimiter),
+            comment: self.comment.clone().or(remembered.comment),
             resize: resize.or(remembered.resize),
             expected: None,
         })

@@ -21,18 +21,30 @@ pub(crate) struct Run {
     /// `digits` (embedded), a file or a folder in one of the formats listed below, or `-` for standard input
     #[arg(long, short, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
     pub(crate) data: String,
-    /// The CSV column that holds labels, which are kept but not learned: by name, or by number from 1 where columns have no names
+    /// The CSV column that holds labels, which are kept but not learned: by name, or by number from 1
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
-    /// Learn these CSV columns only, in this order [default: all but the label]
+    /// Learn these CSV columns only, in this order: names, numbers from 1, or ranges such as 2-5 [default: all but the label]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) columns: Option<Vec<String>>,
+    /// Leave these CSV columns out: names, numbers from 1, or ranges
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drop: Option<Vec<String>>,
     /// Whether a CSV file's first line holds names: auto, yes or no
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
     #[serde(default = "auto")]
     pub(crate) header: String,
+    /// What stands between the cells of a CSV file: a character, tab or space [default: found out, of comma, semicolon, tab and |]
+    #[arg(long, value_name = "CHAR", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delimiter: Option<String>,
+    /// Pass over the lines of a CSV file that begin with this: a character, or none [default: #]
+    #[arg(long, value_name = "CHAR", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<String>,
     /// Scale the images of a folder to this size: HEIGHTxWIDTH, or one number for both
     #[arg(long, value_name = "SIZE", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -210,10 +222,16 @@ impl Run {
             if merged.get(&key).is_some_and(Value::is_string) {
                 value = as_text(value);
             }
-            let mut one = self.to_map();
-            one.insert(key.clone(), value.clone());
-            serde_json::from_value::<Run>(Value::Object(one))
-                .map_err(|e| format!("`{key}`: {e}"))?;
+            let read = |value: &Value| {
+                let mut one = self.to_map();
+                one.insert(key.clone(), value.clone());
+                serde_json::from_value::<Run>(Value::Object(one))
+            };
+            if let Err(e) = read(&value) {
+                // Columns may be called by number.
+                value = in_text(value);
+                read(&value).map_err(|_| format!("`{key}`: {e}"))?;
+            }
             chosen.0.insert(key.clone());
             merged.insert(key, value);
         }
@@ -379,7 +397,10 @@ impl Run {
         Ok(ReadOptions {
             label: self.label.clone(),
             columns: self.columns.clone(),
+            drop: self.drop.clone(),
             header: whether("header", &self.header)?,
+            delimiter: self.delimiter.clone(),
+            comment: self.comment.clone(),
             resize: self.resize.as_deref().map(size).transpose()?,
             expected: None,
         })
@@ -421,6 +442,15 @@ fn as_text(value: Value) -> Value {
             let items: Vec<_> = items.iter().map(Value::to_string).collect();
             Value::String(items.join(","))
         }
+        other => other,
+    }
+}
+
+/// Numbers, alone or in a list, as text.
+fn in_text(value: Value) -> Value {
+    match value {
+        Value::Number(n) => Value::String(n.to_string()),
+        Value::Array(items) => Value::Array(items.into_iter().map(in_text).collect()),
         other => other,
     }
 }

@@ -245,8 +245,7 @@ fn describe(
     part: &Part,
 ) -> Header {
     let data = part.data();
-    let mut training = TrainingHeader::new(config, roles, data, run.embedded());
-    training.data.label = run.label.clone();
+    let training = TrainingHeader::new(config, roles, data, run.embedded());
     Header {
         columns: data.columns().map(<[String]>::to_vec),
         scaler: part.scaler().map(ScalerHeader::from),

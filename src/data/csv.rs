@@ -1,21 +1,29 @@
-//! Tables in text: CSV, with commas, semicolons or tabs.
+//! Tables in text: CSV, with commas, semicolons, tabs or bars.
 //!
-//! Quotes are as in RFC 4180, lines end as on any system, and the text is UTF-8. Blank lines and the
-//! spaces around cells do not count. The first line may hold the columns' names. A column may hold
-//! labels; all other columns that are used hold finite numbers, with decimal points.
+//! Quotes are as in RFC 4180, lines end as on any system, and the text is UTF-8. Blank lines, comments
+//! and the spaces around cells do not count. The first line may hold the columns' names. A column may
+//! hold labels; all other columns that are used hold finite numbers, or words for 1 and 0.
 //!
-//! The file is read twice. The first time checks every cell and counts the rows, so that the second
-//! takes memory for exactly the values that are there, and a bad file takes next to none.
+//! The file is read twice. The first time every cell is looked at and the rows are counted: what the
+//! first line is, and what commas and words mean, is decided by all of a column. The second time takes
+//! memory for exactly the values that are there, and a bad file takes next to none.
 
 mod columns;
+mod header;
+mod marks;
+mod numbers;
 mod records;
+mod survey;
+mod trouble;
 
 use std::collections::HashMap;
 
-use self::columns::{Heads, NOT_UTF8, choose, list, shown};
-use self::records::{Record, Records, delimiter};
+use self::columns::{Choice, Heads, choose, list, shown};
+use self::numbers::Form;
+use self::records::{Marks, Record, Records};
+use self::survey::Survey;
 use super::input::{self, Input};
-use super::reader::{Location, ReadOptions, Reader, Source, in_file};
+use super::reader::{Location, ReadOptions, Reader, Source, TableLayout, in_file};
 use super::{Dataset, Labels, Values};
 use crate::error::{Error, Result, check_memory};
 
@@ -25,8 +33,8 @@ const MOST_LABELS: usize = 10_000;
 pub(super) fn reader() -> Reader {
     Reader {
         name: "CSV",
-        summary: "a table in text, with commas, semicolons or tabs: numbers, in one column maybe labels; names in the first line are found",
-        options: &["label", "columns", "header"],
+        summary: "a table in text, with commas, semicolons, tabs or bars: numbers, in one column maybe labels; names in the first line are found",
+        options: &["label", "columns", "drop", "header", "delimiter", "comment"],
         recognises: |location| match location {
             Location::File(input) => is_text(input.start()),
             _ => false,
@@ -50,108 +58,100 @@ fn is_text(start: &[u8]) -> bool {
 /// # Errors
 ///
 /// [`Error::Io`] if the system refuses to read, [`Error::File`] if there are no rows, if a column is
-/// not there, if rows differ in length, or if a cell is no finite number; [`Error::Setting`] if the
-/// values do not fit into memory.
+/// not there, if rows differ in length, or if a cell is no finite number; [`Error::Setting`] if an
+/// option cannot be one, or the values do not fit into memory.
 fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     let table = Table::open(input, options)?;
-    let rows = table.check()?;
-    let (values, labels) = table.fill(rows)?;
+    let (values, labels) = table.fill()?;
     let data = Dataset::new(Values::F64(values), table.columns.len());
     let mut train = data.map_err(|e| in_file(input.path(), e))?;
     if table.heads.named() {
-        let names = table.columns.iter().filter_map(|&j| table.heads.name(j));
+        let names = table.columns.iter().filter_map(|&(j, _)| table.heads.name(j));
         train = train.with_columns(names.map(str::to_owned).collect())?;
     }
     if let Some(labels) = labels {
         train = train.with_labels(labels)?;
     }
-    let notes = table.note().into_iter().chain(table.others_note(options)).collect();
-    Ok(Source { train, test: None, notes })
+    let train = train.with_table(table.layout(), table.first_line);
+    Ok(Source { train, test: None, notes: table.notes })
 }
 
 /// A file, and what of it is read.
 struct Table<'a> {
     input: &'a Input,
-    delimiter: u8,
+    marks: Marks,
     heads: Heads<'a>,
-    /// The columns with values, from 0, in the order in which they are wanted.
-    columns: Vec<usize>,
+    /// The columns with values, from 0, in the order in which they are wanted, and how they are
+    /// written.
+    columns: Vec<(usize, Form)>,
     /// The column with labels, from 0.
     label: Option<usize>,
+    rows: usize,
+    first_line: Option<u64>,
+    /// What a user should know.
+    notes: Vec<String>,
 }
 
 impl<'a> Table<'a> {
-    /// Looks at the first two records, and finds the columns that the options say.
+    /// Looks at everything, and decides what it means.
     fn open(input: &'a Input, options: &ReadOptions) -> Result<Self> {
-        let delimiter = delimiter(input)?;
-        let mut records = Records::new(input, delimiter)?;
+        let marks = marks::marks(input, options)?;
+        let mut records = Records::new(input, marks)?;
         let Some(first) = records.next()?.cloned() else {
-            return Err(input.error("all lines are blank: write or download the file again"));
+            return Err(nothing(input, marks, records.comments()));
         };
-        let model = options.expected.as_ref();
-        let named = match options.header {
-            Some(named) => named,
-            None if model.is_some_and(|model| model.columns.is_some()) => true,
-            None => is_header(&first, records.next()?, options),
-        };
-        let heads = Heads::new(input, first, named)?;
-        let (columns, label) = choose(&heads, options)?;
-        Ok(Table { input, delimiter, heads, columns, label })
+        let mut survey = Survey::new(&first);
+        while let Some(record) = records.next()? {
+            same_width(input, record, first.width())?;
+            survey.add(record);
+        }
+        let mut notes = Vec::from_iter(comments_note(marks, records.comments()));
+        let (named, note) = header::decide(&first, &survey, options);
+        notes.extend(note);
+        if !named {
+            survey.add_first(&first);
+        }
+        if survey.rows == 0 {
+            let wrong = "there are no rows below the columns' names: write or download the file \
+                         again, or if the first line is a row, say --header no";
+            return Err(input.error(wrong));
+        }
+        let mut heads = Heads::new(input, first, named)?;
+        let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
+        let Choice { columns, label, index } =
+            choose(&mut heads, options, Some(0).filter(|_| index))?;
+        let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter)?;
+        let columns = columns.into_iter().zip(forms).collect::<Vec<_>>();
+        notes.extend(index.map(|j| left_out(&heads, j)));
+        notes.extend(forms_notes(&heads, &columns));
+        notes.extend(unnamed_note(&heads, &columns));
+        let used = columns.iter().map(|(j, _)| *j).chain(label).chain(index);
+        notes.extend(others_note(&heads, &used.collect::<Vec<_>>(), options));
+        let (rows, first_line) = (survey.rows, survey.first_line());
+        Ok(Table { input, marks, heads, columns, label, rows, first_line, notes })
     }
 
-    /// Calls `each` with every row, and returns how many there are.
-    fn for_each_row(&self, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<usize> {
-        let mut records = Records::new(self.input, self.delimiter)?;
+    /// The values, and the labels.
+    fn fill(&self) -> Result<(Vec<f64>, Option<Labels>)> {
+        let count = self.rows * self.columns.len();
+        check_memory::<f64>(count, "data", "use fewer columns (--columns), or split the file")?;
+        let mut values = Vec::with_capacity(count);
+        let mut labels = Vec::with_capacity(self.label.map_or(0, |_| self.rows));
+        let mut places = HashMap::new();
+        let mut records = Records::new(self.input, self.marks)?;
         if self.heads.named() {
             records.next()?;
         }
-        let mut rows = 0;
         while let Some(record) = records.next()? {
-            let (line, found, expected) =
-                (record.line(), record.width(), self.heads.first().width());
-            if found != expected {
-                return Err(self.input.error(format!(
-                    "line {line} has {found} cells where the first has {expected}: write one cell \
-                     for each column, and quotes around text that holds a delimiter"
-                )));
-            }
-            each(record)?;
-            rows += 1;
-        }
-        Ok(rows)
-    }
-
-    /// Checks everything that is used. Returns the number of rows.
-    fn check(&self) -> Result<usize> {
-        let rows = self.for_each_row(&mut |record| {
-            self.label.map_or(Ok(""), |j| self.text(record, j))?;
-            self.columns.iter().try_for_each(|&j| self.number(record, j).map(|_| ()))
-        })?;
-        if rows == 0 {
-            let wrong = "there are no rows below the columns' names: write or download the file \
-                         again, or if the first line is a row, say so with --header";
-            return Err(self.input.error(wrong));
-        }
-        Ok(rows)
-    }
-
-    /// The values of so many rows, and their labels.
-    fn fill(&self, rows: usize) -> Result<(Vec<f64>, Option<Labels>)> {
-        let count = rows * self.columns.len();
-        check_memory::<f64>(count, "data", "use fewer columns (--columns), or split the file")?;
-        let mut values = Vec::with_capacity(count);
-        let mut labels = Vec::with_capacity(self.label.map_or(0, |_| rows));
-        let mut places = HashMap::new();
-        self.for_each_row(&mut |record| {
-            for &j in &self.columns {
-                values.push(self.number(record, j)?);
+            same_width(self.input, record, self.heads.first().width())?;
+            for &(j, form) in &self.columns {
+                values.push(self.number(record, j, form)?);
             }
             if let Some(j) = self.label {
                 let place = place(&mut places, self.text(record, j)?);
                 labels.push(place.ok_or_else(|| self.too_many_labels(j))?);
             }
-            Ok(())
-        })?;
+        }
         let mut names = vec![""; places.len()];
         places.iter().for_each(|(name, &place)| names[place as usize] = name);
         let labels = self.label.map(|_| Labels::new(labels.iter().map(|&l| names[l as usize])));
@@ -160,29 +160,22 @@ impl<'a> Table<'a> {
 
     /// A cell as text.
     fn text<'r>(&self, record: &'r Record, j: usize) -> Result<&'r str> {
-        std::str::from_utf8(record.cell(j)).map_err(|_| self.wrong(record, j, NOT_UTF8))
+        std::str::from_utf8(record.cell(j)).map_err(|_| {
+            let cell = shown(&String::from_utf8_lossy(record.cell(j)));
+            let (line, column) = (record.line(), self.heads.title(j));
+            self.input.error(format!("line {line}, {column}: {cell} {}", columns::NOT_UTF8))
+        })
     }
 
-    /// A cell as a finite number.
-    fn number(&self, record: &Record, j: usize) -> Result<f64> {
-        match self.text(record, j)?.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(self.wrong(record, j, &trouble(self.text(record, j)?))),
-        }
-    }
-
-    /// The error of a cell.
-    fn wrong(&self, record: &Record, j: usize, trouble: &str) -> Error {
-        let (line, column) = (record.line(), self.heads.title(j));
-        let cell = match String::from_utf8_lossy(record.cell(j)) {
-            cell if cell.is_empty() => "the cell".to_owned(),
-            cell => shown(&cell),
-        };
-        let mut message = format!("line {line}, {column}: {cell} {trouble}");
-        if !self.heads.named() && line == self.heads.first().line() {
-            message += "; or if this line holds the columns' names, say so with --header";
-        }
-        self.input.error(message)
+    /// A cell as a finite number, which it was when it was looked at.
+    fn number(&self, record: &Record, j: usize, form: Form) -> Result<f64> {
+        form.value(self.text(record, j)?).ok_or_else(|| {
+            let (line, column) = (record.line(), self.heads.title(j));
+            self.input.error(format!(
+                "line {line}, {column}: the cell changed while the file was read: start anew when \
+                 it is written"
+            ))
+        })
     }
 
     fn too_many_labels(&self, j: usize) -> Error {
@@ -192,27 +185,89 @@ impl<'a> Table<'a> {
         ))
     }
 
-    /// What a user should know.
-    fn note(&self) -> Option<String> {
-        let j = self.columns.iter().find(|&&j| self.heads.name(j) == Some(""))?;
-        let column = self.heads.title(*j);
-        Some(format!("{column} has no name: if it numbers the rows, leave it out with --columns"))
+    /// What other files for the same model need to know.
+    fn layout(&self) -> TableLayout {
+        let header = self.heads.named();
+        TableLayout {
+            header,
+            comment: self.marks.comment,
+            columns: (!header).then(|| self.columns.iter().map(|(j, _)| j + 1).collect()),
+            label: self.label.map(|j| self.heads.called(j)),
+        }
     }
 }
 
-impl Table<'_> {
-    /// Names the columns that the model does not know.
-    fn others_note(&self, options: &ReadOptions) -> Option<String> {
-        let model = options.expected.as_ref().and_then(|model| model.columns.as_ref());
-        if options.columns.is_some() || model.is_none() {
-            return None;
-        }
-        let known = |j: &usize| self.columns.contains(j) || self.label == Some(*j);
-        let others = (0..self.heads.first().width()).filter(|j| !known(j));
-        let others = list(others.filter_map(|j| self.heads.name(j)));
-        let note = format!("columns that the model does not know are left out: {others}");
-        (!others.is_empty()).then_some(note)
+/// The error of a file without records.
+fn nothing(input: &Input, marks: Marks, comments: u64) -> Error {
+    match marks.comment.filter(|_| comments > 0) {
+        Some(mark) => input.error(format!(
+            "all lines are blank or begin with `{}`, as comments do: if they are rows, say --comment none",
+            char::from(mark)
+        )),
+        None => input.error("all lines are blank: write or download the file again"),
     }
+}
+
+/// Checks that a record has as many cells as the first.
+fn same_width(input: &Input, record: &Record, expected: usize) -> Result<()> {
+    let (line, found) = (record.line(), record.width());
+    if found == expected {
+        return Ok(());
+    }
+    Err(input.error(format!(
+        "line {line} has {found} cells where the first has {expected}: write one cell for each \
+         column, and quotes around text that holds a delimiter; or name another --delimiter"
+    )))
+}
+
+fn comments_note(marks: Marks, comments: u64) -> Option<String> {
+    let mark = char::from(marks.comment.filter(|_| comments > 0)?);
+    let lines =
+        if comments == 1 { "1 line that begins" } else { &format!("{comments} lines that begin") };
+    let is = if comments == 1 { "is" } else { "are" };
+    Some(format!("{lines} with `{mark}` {is} left out as comments (--comment none reads them)"))
+}
+
+/// The note of a column that numbers or names the rows.
+fn left_out(heads: &Heads, j: usize) -> String {
+    format!(
+        "{} has no name and numbers or names the rows, so it is left out; give it a name in the \
+         first line to learn it",
+        heads.title(j)
+    )
+}
+
+/// A note for each form that is no plain number's.
+fn forms_notes(heads: &Heads, columns: &[(usize, Form)]) -> Vec<String> {
+    let note = |form: Form| {
+        let written = columns.iter().filter(|c| c.1 == form).map(|c| heads.called(c.0));
+        let written = written.collect::<Vec<_>>();
+        let plural = if written.len() == 1 { "column" } else { "columns" };
+        let names = list(written.iter().map(String::as_str));
+        form.note().filter(|_| !written.is_empty()).map(|note| format!("{plural} {names}: {note}"))
+    };
+    Form::ALL.into_iter().filter_map(note).collect()
+}
+
+/// Names the columns that the model does not know, and nobody has named.
+fn others_note(heads: &Heads, used: &[usize], options: &ReadOptions) -> Option<String> {
+    let model = options.expected.as_ref().and_then(|model| model.columns.as_ref());
+    if options.columns.is_some() || options.drop.is_some() || model.is_none() {
+        return None;
+    }
+    let others = (0..heads.first().width()).filter(|j| !used.contains(j));
+    let others = list(others.filter_map(|j| heads.name(j)));
+    let note = format!("columns that the model does not know are left out: {others}");
+    (!others.is_empty()).then_some(note)
+}
+
+fn unnamed_note(heads: &Heads, columns: &[(usize, Form)]) -> Option<String> {
+    let &(j, _) = columns.iter().find(|(j, _)| heads.is_unnamed(*j))?;
+    Some(format!(
+        "{} has no name: if it numbers the rows, leave it out with --drop {}",
+        heads.title(j),
+        heads.handle(j)
+    ))
 }
 
 /// The place of a label among those seen before and itself, unless there are too many.
@@ -221,57 +276,6 @@ fn place(places: &mut HashMap<String, u32>, label: &str) -> Option<u32> {
         places.insert(label.to_owned(), places.len() as u32);
     }
     places.get(label).copied()
-}
-
-/// What is wrong with a cell that is no finite number, and what to do.
-fn trouble(cell: &str) -> String {
-    if cell.is_empty() {
-        return "is empty: fill in or remove such rows".to_owned();
-    }
-    if is_missing(cell) {
-        return "is not a number: fill in or remove such rows".to_owned();
-    }
-    let is_number = |text: &str| text.parse::<f64>().is_ok();
-    // A digit tells 1e999 from the word infinity.
-    if is_number(cell) && cell.contains(|c: char| c.is_ascii_digit()) {
-        "is too large: divide the column by a power of ten".to_owned()
-    } else if is_number(cell) {
-        "is not a finite number: fill in or remove such rows".to_owned()
-    } else if is_number(&cell.replacen(',', ".", 1)) {
-        "has a decimal comma: save the table with decimal points".to_owned()
-    } else if cell.split_whitespace().all(is_number) {
-        "is several numbers: save the table with commas, semicolons or tabs between them".to_owned()
-    } else {
-        "is not a number: name the column with --label, or leave it out with --columns".to_owned()
-    }
-}
-
-/// Whether a cell stands for a value that is not known.
-fn is_missing(cell: &str) -> bool {
-    ["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"]
-        .iter()
-        .any(|word| cell.eq_ignore_ascii_case(word))
-}
-
-/// Whether the first record holds names. It does if it has text and either no numbers, or text above
-/// a number of the second record. Labels may look like numbers or not, and tell nothing.
-fn is_header(first: &Record, second: Option<&Record>, options: &ReadOptions) -> bool {
-    let is = |kind: fn(&str) -> bool, cell: &[u8]| std::str::from_utf8(cell).is_ok_and(kind);
-    let is_name = |cell: &[u8]| !is(is_numeric, cell) && !is(is_missing, cell);
-    let label = options.label.as_deref().and_then(|label| label.parse::<usize>().ok());
-    let above = |second: &Record| {
-        let mut cells = first.cells().zip(second.cells()).zip(1..);
-        cells.any(|((name, cell), j)| label != Some(j) && is_name(name) && is(is_numeric, cell))
-    };
-    let no_number = !first.cells().any(|cell| is(is_numeric, cell));
-    first.cells().any(is_name) && no_number || second.is_some_and(above)
-}
-
-/// Whether a cell is meant to be a number, or several. A row in a form that is not read must not be
-/// taken for names, because then it would be lost without a word.
-fn is_numeric(cell: &str) -> bool {
-    let mut numbers = cell.split([',', ' ', '\t']).filter(|part| !part.is_empty()).peekable();
-    numbers.peek().is_some() && numbers.all(|part| part.parse::<f64>().is_ok())
 }
 
 #[cfg(test)]

@@ -7,9 +7,6 @@
 //! | 1 | number of axes, d |
 //! | 4·d | the axes' lengths, big-endian, slowest first |
 //! | the rest | the values in C order, as many as the product of the lengths |
-//!
-//! The file may be packed with gzip (feature `cli`), which is told by its first bytes and not by
-//! its name.
 
 use std::cmp::Ordering;
 use std::io::{self, ErrorKind, Read};
@@ -33,13 +30,10 @@ pub(super) struct Idx {
 pub(super) fn reader() -> Reader {
     Reader {
         name: "IDX",
-        summary: "one file, plain or gzip: bytes as 0 … 1; the first axis counts the rows, two more are images",
+        summary: "one file: bytes as 0 … 1; the first axis counts the rows, two more are images",
         options: &[],
         recognises: |location| match location {
-            Location::File(input) => {
-                let start = input.start();
-                start.starts_with(&[0, 0]) || start.starts_with(input::GZIP)
-            }
+            Location::File(input) => input.start().starts_with(&[0, 0]),
             _ => false,
         },
         read: |location, _| {
@@ -52,8 +46,7 @@ pub(super) fn reader() -> Reader {
     }
 }
 
-/// Reads an IDX file of unsigned bytes, plain or gzip; a plain one larger than memory stays where
-/// it is.
+/// Reads an IDX file of unsigned bytes; one larger than memory stays where it is.
 ///
 /// # Errors
 ///
@@ -61,9 +54,6 @@ pub(super) fn reader() -> Reader {
 /// another type than unsigned bytes, has no or more than four axes or an axis of length 0, or if
 /// it holds fewer or more values than its header declares.
 pub(super) fn read(input: Input) -> Result<Idx> {
-    if input.start().starts_with(input::GZIP) {
-        return read_gzip(&input);
-    }
     let path = input.path().to_owned();
     let dims = read_dims(&path, &mut input.reader())?;
     let header = 4 + 4 * dims.len() as u64;
@@ -99,53 +89,6 @@ fn damaged(path: &Path, dims: &[u32], how: &str) -> Error {
         declared(dims),
     );
     Error::file(path, message)
-}
-
-/// Reads a gzip file, all of its members.
-#[cfg(feature = "cli")]
-fn read_gzip(input: &Input) -> Result<Idx> {
-    /// Deflate spends at least two bits on a repetition of at most 258 bytes.
-    const GREATEST_EXPANSION: u64 = 1032;
-    let unpacked = flate2::bufread::MultiGzDecoder::new(input.reader());
-    parse(input.path(), unpacked, input.length(), GREATEST_EXPANSION)
-}
-
-/// Says what is missing.
-#[cfg(not(feature = "cli"))]
-fn read_gzip(input: &Input) -> Result<Idx> {
-    Err(input.error(
-        "this is a gzip file, which only a build with the feature `cli` reads: unpack it with gunzip, \
-         or enable the feature",
-    ))
-}
-
-/// Reads the header and then exactly as many values as it declares.
-///
-/// `length` is the file's length on disk, of which every byte may become up to `expansion` bytes.
-/// What the header declares is compared with that before any memory is taken, and even then the
-/// buffer starts at no more than `length` and grows only as bytes really arrive.
-#[cfg(feature = "cli")]
-fn parse(path: &Path, mut reader: impl Read, length: u64, expansion: u64) -> Result<Idx> {
-    let dims = read_dims(path, &mut reader)?;
-    let (header, declared) = (4 + 4 * dims.len() as u128, declared(&dims));
-    let damaged = |how| Err(damaged(path, &dims, how));
-    if header + declared > u128::from(length) * u128::from(expansion) {
-        return damaged("the file holds less");
-    }
-    let (Ok(limit), Ok(size)) = (u64::try_from(declared + 1), usize::try_from(declared)) else {
-        return damaged("this machine cannot address as many");
-    };
-    // One byte more than declared is asked for, so that data that should not be there show up,
-    // and so that a gzip stream is read to its end, where its checksum is.
-    let mut bytes = Vec::with_capacity(limit.min(length) as usize);
-    reader.take(limit).read_to_end(&mut bytes).map_err(|e| unreadable(path, e))?;
-    match bytes.len().cmp(&size) {
-        Ordering::Less => return damaged("the file holds less"),
-        Ordering::Greater => return damaged("more follow"),
-        Ordering::Equal => bytes.shrink_to_fit(),
-    }
-    let dims = dims.iter().map(|&d| d as usize).collect();
-    Ok(Idx { dims, values: Values::U8(bytes) })
 }
 
 /// Reads the magic number and the lengths of the axes.
@@ -198,14 +141,11 @@ fn read_array<const N: usize>(path: &Path, reader: &mut impl Read) -> Result<[u8
     Ok(array)
 }
 
-/// Tells a damaged file from a system that refuses: the decoder reports both as [`io::Error`].
+/// Tells a file that ends from a system that refuses: both are reported as [`io::Error`].
 fn unreadable(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends too early: it is cut off or not IDX, fetch it again")
-        }
-        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-            Error::file(path, format!("the gzip data are damaged ({error}): fetch the file again"))
         }
         _ => Error::io(path, error),
     }
@@ -302,104 +242,5 @@ mod tests {
         let array = parsed(&filled(&[100, 10])).unwrap();
         let Values::U8(bytes) = array.values else { panic!("few bytes are kept in memory") };
         assert_eq!(bytes.capacity(), 1000);
-    }
-
-    #[cfg(not(feature = "cli"))]
-    #[test]
-    fn gzip_needs_the_feature() {
-        assert_refused(parsed(&[0x1f, 0x8b, 8, 0]), "feature `cli`");
-    }
-
-    #[cfg(feature = "cli")]
-    mod gzip {
-        use std::io::Write;
-
-        use flate2::{Compression, write::GzEncoder};
-
-        use super::*;
-
-        fn gzip(bytes: &[u8]) -> Vec<u8> {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-            encoder.write_all(bytes).unwrap();
-            encoder.finish().unwrap()
-        }
-
-        #[test]
-        fn a_packed_file_is_the_same_as_a_plain_one() {
-            let plain = filled(&[300, 50]);
-            let expected = parsed(&plain).unwrap();
-            let same = |packed: &[u8]| {
-                let found = parsed(packed).unwrap();
-                assert_eq!((&found.dims, bytes(&found)), (&expected.dims, bytes(&expected)));
-            };
-            same(&gzip(&plain));
-            // Two members one after the other are one file, as `cat a.gz b.gz` makes it.
-            let members = [gzip(&plain[..100]), gzip(&plain[100..])].concat();
-            same(&members);
-        }
-
-        #[test]
-        fn every_truncation_is_refused() {
-            let whole = gzip(&filled(&[3, 2, 2]));
-            for length in 1..whole.len() {
-                let expected = if length == 1 { "not" } else { "ends too early" };
-                assert_refused(parsed(&whole[..length]), expected);
-            }
-        }
-
-        #[test]
-        fn malformed_packed_files_are_refused() {
-            let good = gzip(&filled(&[3, 2, 2]));
-            let mut wrong_checksum = good.clone();
-            let checksum = good.len() - 8;
-            wrong_checksum[checksum] ^= 1;
-            let table: [(&[u8], &str); 7] = [
-                (&gzip(&idx(&[2, 2], &[0; 3])), "declares 2 × 2 = 4 bytes"),
-                (&gzip(&idx(&[2, 2], &[0; 5])), "more follow"),
-                (&gzip(&good), "this is a gzip file: unpack it"),
-                (&gzip(b""), "ends too early"),
-                (&gzip(b"\x89PNG\r\n"), "PNG"),
-                (&wrong_checksum, "damaged"),
-                (&[&good[..], b"something else"].concat(), "damaged"),
-            ];
-            for (bytes, expected) in table {
-                assert_refused(parsed(bytes), expected);
-            }
-        }
-
-        /// A reader that counts what is taken from it, and never ends.
-        struct Endless<'a>(&'a mut u64);
-
-        impl Read for Endless<'_> {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                *self.0 += buffer.len() as u64;
-                buffer.fill(0);
-                Ok(buffer.len())
-            }
-        }
-
-        #[test]
-        fn a_header_that_claims_gigabytes_is_refused_at_once() {
-            for dims in [&[u32::MAX][..], &[u32::MAX; 4]] {
-                let bomb = gzip(&idx(dims, &[0; 100]));
-                assert_refused(parsed(&bomb), "the file holds less");
-
-                let mut taken = 0;
-                let stream = idx(dims, &[]);
-                let reader = stream.as_slice().chain(Endless(&mut taken));
-                let outcome = parse(Path::new("bomb.gz"), reader, 100, 1032);
-                assert_refused(outcome, "the file holds less");
-                assert_eq!(taken, 0, "nothing may be unpacked");
-            }
-        }
-
-        #[test]
-        fn no_more_is_unpacked_than_the_header_declares() {
-            let mut taken = 0;
-            let stream = idx(&[1000], &[]);
-            let reader = stream.as_slice().chain(Endless(&mut taken));
-            assert_refused(parse(Path::new("bomb.gz"), reader, 100, 1032), "more follow");
-            assert!(taken <= 1001, "{taken} bytes were unpacked");
-        }
     }
 }

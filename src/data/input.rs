@@ -3,9 +3,13 @@
 //! A file's name says little about what it holds, so the readers go by the first bytes, and when
 //! those are wrong, [`describe`] tells the user what the file is instead.
 //!
+//! A file that is packed by gzip is unpacked here, so that every reader can read it.
+//!
 //! Files are read by position, so that one larger than memory can be used where it lies and several
 //! threads can share it. They are not mapped into memory: a mapped file that somebody truncates kills
 //! the process, a read that fails is an error like any other.
+
+mod unpack;
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -14,7 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// The two bytes every gzip file starts with.
-pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// How many of the first bytes are worth looking at.
 const START: usize = 16;
@@ -78,6 +82,18 @@ impl Input {
     }
 
     fn new(path: &Path, bytes: Bytes, length: u64) -> Result<Self> {
+        let input = Input::as_it_is(path, bytes, length)?;
+        match unpack::unpack(&input)? {
+            None => Ok(input),
+            Some(unpacked) => {
+                let length = unpacked.len() as u64;
+                Input::as_it_is(path, Bytes::Memory(unpacked), length)
+            }
+        }
+    }
+
+    /// The same without looking whether it is packed.
+    fn as_it_is(path: &Path, bytes: Bytes, length: u64) -> Result<Self> {
         if length == 0 {
             return Err(Error::file(path, "the file is empty: write or download it again"));
         }
@@ -196,10 +212,14 @@ pub(super) fn known(start: &[u8]) -> Option<String> {
     const AGAIN: &str = "the download went wrong, fetch the file itself";
     const EXPORT: &str = "export its table as CSV";
     const ENCODE: &str = "save it as UTF-8";
-    let known: [(&[u8], &str, &str); 16] = [
+    let known: [(&[u8], &str, &str); 19] = [
         (b"\x93NUM", "a NumPy array", "name it by itself as the data"),
         (&[0, 0, 8], "an IDX file", "name it by itself as the data"),
-        (GZIP, "a gzip file", "unpack it with gunzip"),
+        (GZIP, "a gzip file within a gzip file", "unpack it once with gunzip"),
+        // Their decoders take the memory that a header asks for.
+        (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it with zstd -d"),
+        (b"\xfd7zX", "an xz file", "unpack it with xz -d"),
+        (b"BZh91AY", "a bzip2 file", "unpack it with bzip2 -d"),
         (b"\x89PNG", "a PNG picture", TO_FOLDER),
         (b"\xff\xd8\xff", "a JPEG picture", TO_FOLDER),
         (b"\x89HDF", "an HDF5 file", SAVE),
@@ -267,6 +287,7 @@ mod tests {
         );
         assert_eq!(describe(b"a"), "it starts with the bytes [61]: check the path");
         assert!(describe(b"<!DOCTYPE html>").contains("a web page"));
+        assert!(describe(b"\x28\xb5\x2f\xfd\x04").contains("unpack it with zstd -d"));
         assert!(describe(b"PK\x03\x04").contains(".npz"));
     }
 

@@ -17,7 +17,7 @@ mod values;
 
 pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
-pub use reader::{Expected, ReadOptions, Reader, Source};
+pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use scaler::{Columns, Scaler};
 pub use values::{Stored, Values};
 
@@ -77,6 +77,9 @@ pub struct Dataset {
     names: Option<Vec<String>>,
     /// Whether numbers are pixels from 0 to 1, as bytes stand for.
     pixels: bool,
+    table: Option<TableLayout>,
+    /// The line of the first row in its file, where each further row stands a line below.
+    first_line: Option<u64>,
     fingerprint: u64,
 }
 
@@ -103,6 +106,8 @@ impl Dataset {
             labels: None,
             names: None,
             pixels: false,
+            table: None,
+            first_line: None,
             fingerprint,
         })
     }
@@ -163,6 +168,13 @@ impl Dataset {
         self
     }
 
+    /// The same dataset, known to come from a table in text. `first_line` is the line of its first
+    /// row, counted from 1, if each further row stands a line below the one before.
+    pub fn with_table(mut self, table: TableLayout, first_line: Option<u64>) -> Self {
+        (self.table, self.first_line) = (Some(table), first_line);
+        self
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.width
@@ -183,10 +195,16 @@ impl Dataset {
         self.columns.as_deref()
     }
 
+    /// How the table was read, if it came from one in text.
+    pub fn table(&self) -> Option<&TableLayout> {
+        self.table.as_ref()
+    }
+
     /// The error of a value that something cannot use.
     pub(crate) fn bad_value(&self, row: usize, column: usize, value: f64, message: &str) -> Error {
         let name = self.columns.as_ref().map(|names| names[column].clone());
-        Error::Value { row, column, name, value, message: message.to_owned() }
+        let line = self.first_line.map(|first| first + row as u64);
+        Error::Value { row, column, name, line, value, message: message.to_owned() }
     }
 
     /// The label of every row, if there are labels.

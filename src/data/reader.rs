@@ -23,12 +23,18 @@ pub struct Source {
 /// ([`Reader::options`]); the others are refused.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
-    /// The column that holds labels, by its name, or by its number from 1 where columns have none.
+    /// The column that holds labels, by its name or by its number from 1.
     pub label: Option<String>,
-    /// The columns to use, in this order.
+    /// The columns to use, in this order: names, numbers from 1, or ranges of either (`2-5`).
     pub columns: Option<Vec<String>>,
+    /// The columns to leave out, named in the same way.
+    pub drop: Option<Vec<String>>,
     /// Whether the first line holds the columns' names; found out where it is not said.
     pub header: Option<bool>,
+    /// What stands between cells: a character, `tab` or `space`; found out where it is not said.
+    pub delimiter: Option<String>,
+    /// What begins lines that are passed over: a character, or `none`; `#` where it is not said.
+    pub comment: Option<String>,
     /// Scale images to this height and width.
     pub resize: Option<(usize, usize)>,
     /// What the data must fit, if it is for a model that exists already. A reader that can make it fit
@@ -45,6 +51,21 @@ pub struct Expected {
     pub label: Option<String>,
     /// The shape of its rows, if they were images.
     pub image: Option<ImageShape>,
+    /// How it was read, if it was a table in text.
+    pub table: Option<TableLayout>,
+}
+
+/// How a table in text was read, as far as others for the same model are to be read so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableLayout {
+    /// Whether its first line held the columns' names.
+    pub header: bool,
+    /// What its comments began with, an ASCII character, if lines could be comments.
+    pub comment: Option<u8>,
+    /// The numbers of its columns, from 1, where these have no names.
+    pub columns: Option<Vec<usize>>,
+    /// The name of its column of labels, if there was one, or the number from 1.
+    pub label: Option<String>,
 }
 
 impl ReadOptions {
@@ -53,7 +74,10 @@ impl ReadOptions {
         [
             ("label", self.label.is_some()),
             ("columns", self.columns.is_some()),
+            ("drop", self.drop.is_some()),
             ("header", self.header.is_some()),
+            ("delimiter", self.delimiter.is_some()),
+            ("comment", self.comment.is_some()),
             ("resize", self.resize.is_some()),
         ]
         .into_iter()

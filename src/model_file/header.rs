@@ -4,7 +4,7 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, Expected, ImageShape, Roles, Scaler, Source};
+use crate::data::{Binarize, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -130,6 +130,26 @@ pub struct DataHeader {
     /// The column that held labels, if there was one.
     #[serde(default)]
     pub label: Option<String>,
+    /// How the data was read, if it was a table in text.
+    #[serde(default)]
+    pub table: Option<TableHeader>,
+}
+
+/// As [`TableLayout`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct TableHeader {
+    pub header: bool,
+    pub comment: Option<char>,
+    pub columns: Option<Vec<usize>>,
+}
+
+impl From<&TableLayout> for TableHeader {
+    fn from(t: &TableLayout) -> Self {
+        let comment = t.comment.map(char::from);
+        TableHeader { header: t.header, comment, columns: t.columns.clone() }
+    }
 }
 
 /// As [`WeightsKind`].
@@ -220,11 +240,15 @@ impl Header {
 
     /// What data for this model should look like.
     pub fn expected(&self) -> Expected {
-        Expected {
-            columns: self.columns.clone(),
-            label: self.training.as_ref().and_then(|t| t.data.label.clone()),
-            image: self.image(),
-        }
+        let data = self.training.as_ref().map(|t| &t.data);
+        let label = data.and_then(|d| d.label.clone());
+        let table = data.and_then(|d| d.table.as_ref()).map(|t| TableLayout {
+            header: t.header,
+            comment: t.comment.filter(char::is_ascii).map(|c| c as u8),
+            columns: t.columns.clone(),
+            label: label.clone(),
+        });
+        Expected { columns: self.columns.clone(), label, image: self.image(), table }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.
@@ -325,7 +349,8 @@ impl TrainingHeader {
                 test: roles.test,
                 limit: roles.limit,
                 binarize: roles.binarize.name().to_owned(),
-                label: None,
+                label: source.table().and_then(|t| t.label.clone()),
+                table: source.table().map(TableHeader::from),
             },
         }
     }

@@ -7,6 +7,7 @@
 
 mod defaults;
 mod determinism;
+mod exports;
 mod failures;
 mod folders;
 mod lab;

@@ -13,14 +13,13 @@ const CONSTANT: usize = 64 << 10;
 /// The formats, as to how much memory one request may be for.
 #[derive(Clone, Copy, Debug)]
 pub enum Growth {
-    /// Bytes are kept as they are, in a vector that at most doubles while it grows. Deflate makes at
-    /// most 1032 bytes of one.
+    /// Bytes are kept as they are.
     Idx,
     /// Values are kept as they are. The header's parser makes many tokens of a byte, but has at most
     /// 10 000 bytes to read.
     Npy,
-    /// The shortest cell and its comma are two bytes. Of these come an `f64`, or, in the line of names,
-    /// a string, again in a vector that doubles.
+    /// The shortest cell and its comma are two bytes. Of these come an `f64`, or, in the first line,
+    /// what is known of its column, a string, again in a vector that doubles.
     Csv,
     /// Weights are kept as they are. In the header, a number and its comma are two bytes, which the
     /// parser of `safetensors` keeps in 32 for a while, in a vector that doubles.
@@ -33,9 +32,10 @@ impl Growth {
     /// # Panics
     /// If it is too large.
     pub fn check(self, request: usize, input: &[u8]) {
-        let length = input.len();
+        // Deflate makes at most 1032 bytes of one, in a vector that at most doubles while it grows.
+        let packed = input.starts_with(&[0x1f, 0x8b]);
+        let length = if packed { 1032 } else { 1 } * input.len();
         let justified = match self {
-            Growth::Idx if input.starts_with(&[0x1f, 0x8b]) => 2 * 1032 * length,
             Growth::Idx => 2 * length,
             Growth::Npy => 2 * length + 512 * length.min(10_000),
             Growth::Csv => 2 * 24 * length,

@@ -1,7 +1,7 @@
 //! Tables in text.
 
 use crate::contract::{Growth, source};
-use crate::damages::damaged;
+use crate::damages::{damaged, gzip};
 use elbo::data::{ReadOptions, Source, Values};
 use proptest::collection::vec;
 use proptest::option::of;
@@ -22,6 +22,10 @@ struct Table {
     line_end: &'static str,
     /// Which cells stand between quotes: every so many, from here on.
     quotes: (usize, usize),
+    /// What stands before the decimals.
+    point: &'static str,
+    /// After how many lines there is a comment.
+    comments: usize,
 }
 
 impl Table {
@@ -29,14 +33,14 @@ impl Table {
     /// them, and quotes.
     fn names(&self) -> Vec<String> {
         let labels = self.labels.iter().map(|_| "of, a; \"kind\"".to_owned());
-        labels.chain((0..self.values[0].len()).map(|j| format!("x{j}\t\"y\""))).collect()
+        labels.chain((0..self.values[0].len()).map(|j| format!("x{j}\t|\"y\""))).collect()
     }
 
     fn text(&self) -> Vec<u8> {
         let mut cells = self.quotes.0;
         let mut cell = |text: String| {
             cells += 1;
-            let needed = text.contains(['"', ',', ';', '\t']);
+            let needed = text.contains(['"', ',', ';', '\t', '|']);
             match needed || cells.is_multiple_of(self.quotes.1) {
                 true => format!("\"{}\"", text.replace('"', "\"\"")),
                 false => text,
@@ -50,10 +54,15 @@ impl Table {
             let label = self.labels.iter().map(|labels| labels[r].clone());
             let numbers =
                 row.iter().map(|v| if r % 2 == 0 { v.to_string() } else { format!("{v:e}") });
+            let numbers = numbers.map(|number| number.replace('.', self.point));
             lines.push(label.chain(numbers).map(&mut cell).collect());
         }
         let delimiter = self.delimiter.to_string();
-        let lines = lines.into_iter().map(|cells| cells.join(&delimiter) + self.line_end);
+        let lines = lines.into_iter().zip(1..).map(|(cells, i)| {
+            let comment = format!("# \"1,2;3\t4|5{}", self.line_end);
+            let comment = if self.comments.is_multiple_of(i) { &comment } else { "" };
+            comment.to_owned() + &cells.join(&delimiter) + self.line_end
+        });
         lines.collect::<String>().into_bytes()
     }
 
@@ -77,16 +86,18 @@ fn table() -> impl Strategy<Value = Table> + Clone {
     let contents = shape.prop_flat_map(move |(width, rows)| {
         (vec(vec(value.clone(), width), rows), of(vec("[a-cé,\"]{1,3}", rows)))
     });
-    let delimiter = select(vec![',', ';', '\t']);
+    let marks = (select(vec![',', ';', '\t', '|']), select(vec![".", ","]));
     let line_end = select(vec!["\n", "\r\n"]);
-    (contents, any::<bool>(), delimiter, line_end, (0..5usize, 1..5usize)).prop_map(
-        |((values, labels), names, delimiter, line_end, quotes)| Table {
+    (contents, any::<bool>(), marks, line_end, (0..5usize, 1..5usize), 1..9usize).prop_map(
+        |((values, labels), names, (delimiter, point), line_end, quotes, comments)| Table {
             values,
             labels,
             names,
             delimiter,
             line_end,
             quotes,
+            point,
+            comments,
         },
     )
 }
@@ -97,6 +108,8 @@ proptest! {
     #[test]
     fn what_was_written_is_read(table in table()) {
         let data = table.read(&table.text()).expect("a sound table is read").train;
+        let packed = table.read(&gzip(&table.text())).expect("a packed table is read").train;
+        prop_assert_eq!(packed.fingerprint(), data.fingerprint());
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         match data.values() {
             Values::F64(values) => prop_assert_eq!(bits(values), bits(&table.values.concat())),
@@ -117,5 +130,6 @@ proptest! {
     })) {
         table.read(&bytes);
         source(NAME, &bytes, &ReadOptions::default(), Growth::Csv);
+        source(NAME, &gzip(&bytes), &ReadOptions::default(), Growth::Csv);
     }
 }

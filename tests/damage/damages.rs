@@ -1,8 +1,10 @@
 //! What can happen to a file.
 
+use flate2::{Compression, write::GzEncoder};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use std::io::Write;
 
 /// One mishap. The places are shares of the file's length.
 #[derive(Clone, Debug)]
@@ -100,4 +102,11 @@ pub(crate) fn damaged(
         damages.iter().for_each(|damage| damage.apply(&mut bytes, &other));
         bytes
     })
+}
+
+/// The same, packed.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("a vector takes everything");
+    encoder.finish().expect("a vector takes everything")
 }

@@ -1,12 +1,10 @@
 //! IDX files, plain and packed.
 
 use crate::contract::{Growth, source};
-use crate::damages::damaged;
+use crate::damages::{damaged, gzip};
 use elbo::data::{ReadOptions, Values};
-use flate2::{Compression, write::GzEncoder};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::io::Write;
 
 const NAME: &str = "some.idx";
 
@@ -21,12 +19,6 @@ fn idx() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> + Clone {
             (bytes, values)
         })
     })
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("a vector takes everything");
-    encoder.finish().expect("a vector takes everything")
 }
 
 fn read(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! NumPy's files.
 
 use crate::contract::{Growth, source};
-use crate::damages::damaged;
+use crate::damages::{damaged, gzip};
 use elbo::data::{ReadOptions, Values, npy};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,6 +103,7 @@ proptest! {
 
     #[test]
     fn what_numpy_wrote_is_read((bytes, values) in file()) {
+        prop_assert_eq!(read(&gzip(&bytes)), read(&bytes));
         prop_assert_eq!(read(&bytes).map(bits), Some(bits(values)));
     }
 

@@ -1,8 +1,8 @@
 //! Text as records: the cells of a line, or of several where a quoted cell spans them.
 //!
 //! The crate `csv-core` knows the quotes (RFC 4180). Around it, this counts lines as an editor does,
-//! finds quotes that are never closed, and limits what a record takes: its cells are the only thing
-//! here that grows with the file.
+//! passes over comments, finds quotes that are never closed, and limits what a record takes: its cells
+//! are the only thing here that grows with the file.
 
 use std::io::{BufRead, Read};
 
@@ -19,6 +19,15 @@ const MOST_CELLS: usize = 1 << 18;
 
 /// Bytes of a record: as many numbers are written with fewer.
 const LONGEST: usize = 1 << 23;
+
+/// What divides a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    /// What stands between cells.
+    pub(super) delimiter: u8,
+    /// What a line begins with that is passed over, if there are such lines.
+    pub(super) comment: Option<u8>,
+}
 
 /// A record's cells.
 #[derive(Clone)]
@@ -67,16 +76,20 @@ pub(super) struct Records<'a> {
     source: Box<dyn BufRead + 'a>,
     parser: Reader,
     lines: Lines,
+    comment: Option<u8>,
+    comments: u64,
     record: Record,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(input: &'a Input, delimiter: u8) -> Result<Self> {
+    pub(super) fn new(input: &'a Input, marks: Marks) -> Result<Self> {
         Ok(Records {
             input,
             source: text(input)?,
-            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            parser: csv_core::ReaderBuilder::new().delimiter(marks.delimiter).build(),
             lines: Lines { current: 1, after_return: false },
+            comment: marks.comment,
+            comments: 0,
             record: Record { text: vec![0; 1024], ends: vec![0; 64], width: 0, line: 1 },
         })
     }
@@ -94,9 +107,18 @@ impl<'a> Records<'a> {
         Ok(None)
     }
 
+    /// How many comments there were so far.
+    pub(super) fn comments(&self) -> u64 {
+        self.comments
+    }
+
     /// Reads a record, if there is one.
     fn read(&mut self) -> Result<bool> {
         self.skip_line_ends()?;
+        while self.skip_comment()? {
+            self.comments += 1;
+            self.skip_line_ends()?;
+        }
         self.record.line = self.lines.current;
         let (mut length, mut width) = (0, 0);
         loop {
@@ -131,9 +153,25 @@ impl<'a> Records<'a> {
 
     /// Skips the ends of empty lines, so that the next byte is in the line where a record starts.
     fn skip_line_ends(&mut self) -> Result<()> {
+        self.skip_while(|byte| matches!(byte, b'\n' | b'\r'))
+    }
+
+    /// Skips a comment but for its line's end, if the next line is one.
+    fn skip_comment(&mut self) -> Result<bool> {
+        let Some(mark) = self.comment else { return Ok(false) };
+        let bytes = self.source.fill_buf().map_err(|e| Error::io(self.input.path(), e))?;
+        let found = bytes.first() == Some(&mark);
+        if found {
+            self.skip_while(|byte| !matches!(byte, b'\n' | b'\r'))?;
+        }
+        Ok(found)
+    }
+
+    /// Skips bytes of a kind.
+    fn skip_while(&mut self, kind: fn(&u8) -> bool) -> Result<()> {
         loop {
             let bytes = self.source.fill_buf().map_err(|e| Error::io(self.input.path(), e))?;
-            let count = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            let count = bytes.iter().take_while(|byte| kind(byte)).count();
             self.lines.pass(&bytes[..count]);
             let more = count == bytes.len() && count > 0;
             self.source.consume(count);
@@ -181,39 +219,11 @@ impl Lines {
 }
 
 /// The bytes after the mark that says UTF-8, if there is one.
-fn text(input: &Input) -> Result<Box<dyn BufRead + '_>> {
+pub(super) fn text(input: &Input) -> Result<Box<dyn BufRead + '_>> {
     let mut source = input.reader();
     if input.start().starts_with(BOM) {
         let read = source.read_exact(&mut [0; BOM.len()]);
         read.map_err(|e| Error::io(input.path(), e))?;
     }
     Ok(Box::new(source))
-}
-
-/// What the cells of the first line that is not blank are divided by. Commas count last, because
-/// between tabs or semicolons they are likely to be decimal.
-///
-/// # Errors
-/// If the file cannot be read.
-pub(super) fn delimiter(input: &Input) -> Result<u8> {
-    const WEAK_TO_STRONG: &[u8] = b",;\t";
-    let (mut found, mut blank, mut quoted, mut before) = (b',', true, false, b'\n');
-    for byte in text(input)?.bytes() {
-        let byte = byte.map_err(|e| Error::io(input.path(), e))?;
-        match byte {
-            b'"' if quoted => quoted = false,
-            // A quote after a quote is one that stands for itself.
-            b'"' if b"\r\n,;\t\"".contains(&before) => quoted = true,
-            _ if quoted => {}
-            b'\r' | b'\n' if !blank => break,
-            b'\r' | b'\n' => found = b',',
-            _ => {
-                let rank = |b| WEAK_TO_STRONG.iter().position(|d| *d == b);
-                found = if rank(byte) > rank(found) { byte } else { found };
-            }
-        }
-        blank &= byte.is_ascii_whitespace();
-        before = byte;
-    }
-    Ok(found)
 }
