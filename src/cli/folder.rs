@@ -1,6 +1,7 @@
 //! A run's folder: its files, the run that they hold, and when that may be replaced.
 
 use crate::run::Run;
+use elbo::data::Expected;
 use elbo::error::{Error, Result};
 use elbo::model_file::{Header, write_whole};
 use elbo::train::Progress;
@@ -47,6 +48,12 @@ impl Stored {
             Error::file(checkpoint.path(), format!("the checkpoint does not describe its run: {e}"))
         })
     }
+}
+
+/// How a resumed run is to read its bytes: as it did before.
+pub(crate) fn bytes_of(checkpoint: &Checkpoint) -> Result<Expected> {
+    let bytes = Stored::of(checkpoint)?.header.expected().bytes;
+    Ok(Expected { bytes, ..Expected::default() })
 }
 
 /// The data must be the same as before.

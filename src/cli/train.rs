@@ -2,7 +2,7 @@
 
 use crate::Common;
 use crate::folder::{
-    Description, Folder, Stored, append_line, check_data, default_folder, keep_metrics,
+    Description, Folder, Stored, append_line, bytes_of, check_data, default_folder, keep_metrics,
     open_checkpoint, quoted, refuse_to_replace, remove,
 };
 use crate::generate::{write_reconstructions, write_samples};
@@ -142,7 +142,11 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     }
     let (config, roles) = (run.config()?, run.roles()?);
     run.model(1)?; // wrong settings are told before the data is read
-    let source = Source::open_with(&run.data, &run.options()?)?;
+    let mut options = run.options()?;
+    if let Some(checkpoint) = &resumed {
+        options.expected = Some(bytes_of(checkpoint)?);
+    }
+    let source = Source::open_with(&run.data, &options)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
     let model = run.model(source.train.width())?;
     let standardizes = run.standardizes(&source.train, &model.likelihood)?;

@@ -15,12 +15,10 @@ use std::collections::HashMap;
 use self::columns::{Heads, NOT_UTF8, choose, shown};
 use self::records::{Record, Records, delimiter};
 use super::input::{self, Input};
+use super::labels::MOST_LABELS;
 use super::reader::{Location, ReadOptions, Reader, Source, in_file};
 use super::{Dataset, Labels, Values};
 use crate::error::{Error, Result, check_memory};
-
-/// Different labels. Labels are the names of a few classes; a column with more names each row.
-const MOST_LABELS: usize = 10_000;
 
 pub(super) fn reader() -> Reader {
     Reader {

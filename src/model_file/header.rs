@@ -4,7 +4,7 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, Expected, ImageShape, Roles, Scaler, Source};
+use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -129,6 +129,30 @@ pub struct DataHeader {
     /// The column that held labels, if there was one.
     #[serde(default)]
     pub label: Option<String>,
+    /// What bytes stood for: the name of a [`Bytes`], or `none` if the values were numbers.
+    #[serde(default = "levels")]
+    pub bytes: String,
+}
+
+/// What bytes stood for before the header said so.
+fn levels() -> String {
+    Bytes::Levels.name().to_owned()
+}
+
+/// The bytes of data whose values were numbers.
+const NO_BYTES: &str = "none";
+
+impl DataHeader {
+    /// What bytes stood for, unless the values were numbers.
+    ///
+    /// # Errors
+    /// If the name is unknown.
+    pub fn bytes(&self) -> Result<Option<Bytes>> {
+        match self.bytes.as_str() {
+            NO_BYTES => Ok(None),
+            name => name.parse().map(Some),
+        }
+    }
 }
 
 /// As [`WeightsKind`].
@@ -223,6 +247,8 @@ impl Header {
             columns: self.columns.clone(),
             label: self.training.as_ref().and_then(|t| t.data.label.clone()),
             image: self.image(),
+            // A header that was opened has a name that is known.
+            bytes: self.training.as_ref().and_then(|t| t.data.bytes().ok().flatten()),
         }
     }
 
@@ -320,6 +346,7 @@ impl TrainingHeader {
                 limit: roles.limit,
                 binarize: roles.binarize.name().to_owned(),
                 label: None,
+                bytes: source.bytes().map_or(NO_BYTES, Bytes::name).to_owned(),
             },
         }
     }
@@ -327,10 +354,12 @@ impl TrainingHeader {
     /// Checks everything that opening a model promises.
     ///
     /// # Errors
-    /// As [`Self::config`] and [`Self::roles`], and if the data calls itself embedded and is not.
+    /// As [`Self::config`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
+    /// embedded and is not.
     pub(super) fn check(&self) -> Result<()> {
         self.config()?;
         self.roles()?.check()?;
+        self.data.bytes()?;
         match &self.data.embedded {
             Some(name) if !Source::is_embedded(name) => {
                 Err(Error::setting("data", format!("`{name}` is not embedded data")))
