@@ -15,9 +15,11 @@ pub enum Growth {
     /// Bytes are kept as they are, in a vector that at most doubles while it grows. Deflate makes at
     /// most 1032 bytes of one.
     Idx,
-    /// Values are kept as they are. The header's parser makes many tokens of a byte, but has at most
-    /// 10 000 bytes to read.
+    /// Values are kept as they are, or a byte in the four of an `f32`. The header's parser makes many
+    /// tokens of a byte, but has at most 10 000 bytes to read.
     Npy,
+    /// Arrays as above, of which deflate makes at most 1032 bytes of one.
+    Npz,
     /// The shortest cell and its comma are two bytes. Of these come an `f64`, or, in the line of names,
     /// a string, again in a vector that doubles.
     Csv,
@@ -36,7 +38,8 @@ impl Growth {
         let justified = match self {
             Growth::Idx if input.starts_with(&[0x1f, 0x8b]) => 2 * 1032 * length,
             Growth::Idx => 2 * length,
-            Growth::Npy => 2 * length + 512 * length.min(10_000),
+            Growth::Npy => 4 * length + 512 * length.min(10_000),
+            Growth::Npz => 4 * 1032 * length,
             Growth::Csv => 2 * 24 * length,
             Growth::Tensors => {
                 let header = input.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));

@@ -17,6 +17,7 @@ mod damages;
 mod idx;
 mod model;
 mod npy;
+mod npz;
 mod requests;
 
 use proptest::test_runner::{Config, RngSeed};
