@@ -66,6 +66,26 @@ fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     Ok(Source { train, test: None, notes: table.note().into_iter().collect() })
 }
 
+/// The columns of a table with these names, chosen as those of a CSV file are: with values, in the order
+/// in which they are wanted, and with labels; from 0. Column `index` is chosen only if it is asked for.
+///
+/// # Errors
+/// As [`choose`].
+#[cfg(feature = "parquet")]
+pub(super) fn choose_named(
+    input: &Input,
+    names: &[String],
+    index: Option<usize>,
+    options: &ReadOptions,
+) -> Result<(Vec<usize>, Option<usize>)> {
+    let heads = Heads::new(input, Record::of(names), true)?;
+    let (mut columns, label) = choose(&heads, options)?;
+    if options.columns.is_none() && options.expected.is_none() {
+        columns.retain(|j| index != Some(*j));
+    }
+    Ok((columns, label))
+}
+
 /// A file, and what of it is read.
 struct Table<'a> {
     input: &'a Input,

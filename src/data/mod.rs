@@ -8,6 +8,8 @@
 //! To add a reader: write its file, ending in a `reader()` function, and add the file's name to the
 //! list below.
 
+#[cfg(feature = "parquet")]
+mod batches;
 mod bytes;
 mod input;
 mod labels;
@@ -37,6 +39,10 @@ reader::readers!(
     npy,
     #[cfg(feature = "cli")]
     npz,
+    #[cfg(feature = "parquet")]
+    parquet,
+    #[cfg(feature = "parquet")]
+    arrow,
     #[cfg(feature = "cli")]
     csv,
     #[cfg(feature = "cli")]

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 
 use rawzip::{CompressionMethod, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipLocator};
 
+use super::Labels;
 use super::input::{Input, product};
+use super::labels::MOST_LABELS;
 use super::npy;
 use super::reader::{Location, ReadOptions, Reader, Source, in_file};
-use super::Labels;
-use super::labels::MOST_LABELS;
 use crate::error::{Error, Result, check_memory};
 
 /// Deflate spends at least two bits on a repetition of at most 258 bytes.
@@ -162,9 +162,9 @@ impl<'a> Archive<'a> {
 
     /// The name and, if its header can be read, the shape of an array.
     fn describe(&self, array: &Array) -> String {
-        let shape = self.bytes(array, npy::MOST_HEADER as u64).and_then(|bytes| {
-            npy::shape(&Input::memory(self.input.path(), bytes)?)
-        });
+        let shape = self
+            .bytes(array, npy::MOST_HEADER as u64)
+            .and_then(|bytes| npy::shape(&Input::memory(self.input.path(), bytes)?));
         match shape {
             Ok(shape) => format!("{} [{}]", array.name, product(&shape)),
             Err(_) => array.name.clone(),

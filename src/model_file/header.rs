@@ -20,7 +20,8 @@ use serde_json::Value;
 /// |---|---|
 /// | 1 | |
 /// | 2 | `columns` and `scaler`, and `label` among the data |
-pub const FORMAT: u32 = 2;
+/// | 3 | `bytes` among the data |
+pub const FORMAT: u32 = 3;
 
 /// Everything but the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -424,7 +425,7 @@ mod tests {
     fn the_header_is_canonical() {
         let json = Header::new(&VaeConfig::new(4, &[3], 2), None).to_json();
         let expected = concat!(
-            r#"{"columns":null,"format":2,"image":null,"model":{"activation":"relu","conditional":"normal","#,
+            r#"{"columns":null,"format":3,"image":null,"model":{"activation":"relu","conditional":"normal","#,
             r#""levels":[{"hidden":[3],"latent":2}],"likelihood":"bernoulli","posterior":"normal","#,
             r#""prior":"standard-normal","width":4},"scaler":null,"training":null,"weights":null}"#
         );
@@ -432,7 +433,39 @@ mod tests {
         assert_eq!(Header::from_json(&json).unwrap().to_json(), json);
         // Version 1 knew neither columns nor scaler.
         let first = json.replace(r#""columns":null,"#, "").replace(r#""scaler":null,"#, "");
-        let first = Header::from_json(&first.replace("\"format\":2", "\"format\":1")).unwrap();
+        let first = Header::from_json(&first.replace("\"format\":3", "\"format\":1")).unwrap();
         assert_eq!(first.to_json(), json);
+    }
+
+    /// Models from before bytes had a name are read as they were.
+    #[test]
+    fn a_header_without_a_word_on_bytes_means_levels() {
+        use crate::data::{Dataset, Values};
+        let of = |values| {
+            let data = Dataset::new(values, 1).unwrap();
+            let roles = Roles {
+                validation: 0.0,
+                test: 0.0,
+                limit: None,
+                binarize: Binarize::None,
+                seed: 0,
+            };
+            let training = TrainingHeader::new(&TrainConfig::default(), &roles, &data, None);
+            let mut header = Header::new(&VaeConfig::new(1, &[], 1), None);
+            header.training = Some(training);
+            header
+        };
+        let bytes = |json: &str| Header::from_json(json).unwrap().expected().bytes;
+        let json = of(Values::U8(vec![0, 1])).to_json();
+        assert_eq!(bytes(&json), Some(Bytes::Levels));
+        assert_eq!(bytes(&json.replace(r#""bytes":"levels","#, "")), Some(Bytes::Levels));
+        assert_eq!(
+            bytes(&json.replace(r#""bytes":"levels""#, r#""bytes":"bits""#)),
+            Some(Bytes::Bits)
+        );
+        assert_eq!(bytes(&of(Values::F32(vec![0.5, 1.0])).to_json()), None);
+        let odd = Header::from_json(&json.replace(r#""bytes":"levels""#, r#""bytes":"nibbles""#))
+            .unwrap();
+        assert!(odd.training.unwrap().check().is_err());
     }
 }

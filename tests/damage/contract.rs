@@ -23,6 +23,9 @@ pub enum Growth {
     /// The shortest cell and its comma are two bytes. Of these come an `f64`, or, in the line of names,
     /// a string, again in a vector that doubles.
     Csv,
+    /// Columns of runs and dictionaries have no least size a row, and the crates that read them take what
+    /// a page claims, which is below 2 GiB.
+    Columns,
     /// Weights are kept as they are. In the header, a number and its comma are two bytes, which the
     /// parser of `safetensors` keeps in 32 for a while, in a vector that doubles.
     Tensors,
@@ -41,6 +44,7 @@ impl Growth {
             Growth::Npy => 4 * length + 512 * length.min(10_000),
             Growth::Npz => 4 * 1032 * length,
             Growth::Csv => 2 * 24 * length,
+            Growth::Columns => i32::MAX as usize,
             Growth::Tensors => {
                 let header = input.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
                 2 * length + 32 * header.min(length as u64) as usize

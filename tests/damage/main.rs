@@ -18,6 +18,8 @@ mod idx;
 mod model;
 mod npy;
 mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod requests;
 
 use proptest::test_runner::{Config, RngSeed};

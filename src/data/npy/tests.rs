@@ -117,7 +117,8 @@ fn types() -> [(&'static str, fn(i32) -> Vec<u8>); 10] {
 
 /// Every type in both byte orders: its name in a header, its bytes, and the values.
 fn stored_types(count: usize) -> Vec<(String, Vec<u8>, Vec<f64>)> {
-    let both = types().into_iter().flat_map(|(name, write)| [(name, write, '<'), (name, write, '>')]);
+    let both =
+        types().into_iter().flat_map(|(name, write)| [(name, write, '<'), (name, write, '>')]);
     both.map(|(name, write, order)| {
         let unsigned = if name.starts_with('u') { 50 } else { 0 };
         let bytes = whole_numbers(count).flat_map(|v| {
@@ -174,7 +175,8 @@ fn truth_values_are_0_and_1() {
 #[test]
 fn integers_that_no_float_is_equal_to_are_refused() {
     const MOST: i64 = 1 << 53;
-    let signed = |values: [i64; 4]| array("'<i8'", "(2, 2)", &values.map(i64::to_le_bytes).concat());
+    let signed =
+        |values: [i64; 4]| array("'<i8'", "(2, 2)", &values.map(i64::to_le_bytes).concat());
     let exact = [MOST, -MOST, MOST + 2, i64::MIN];
     assert_eq!(doubles(&parsed(&signed(exact)).unwrap()), exact.map(|v| v as f64));
     for (wrong, place) in [
@@ -195,7 +197,11 @@ fn integers_that_no_float_is_equal_to_are_refused() {
 fn values_that_stay_in_the_file_are_the_same() {
     let mut table = stored_types(6000);
     let bytes = (0..6000).map(|i| i as u8);
-    table.push(("'|u1'".to_owned(), bytes.clone().collect(), bytes.map(|v| v as f64 * (1.0 / 255.0)).collect()));
+    table.push((
+        "'|u1'".to_owned(),
+        bytes.clone().collect(),
+        bytes.map(|v| v as f64 * (1.0 / 255.0)).collect(),
+    ));
     for (descr, bytes, values) in table {
         let bytes = array(&descr, "(2, 3000)", &bytes);
         let (header, end) = read_header(&input(&bytes).unwrap()).unwrap();
@@ -250,7 +256,10 @@ fn malformed_files_are_refused() {
     let table: [(Vec<u8>, &str); 22] = [
         (array("'|O'", "(3,)", &[0; 24]), "pickled"),
         (array("[('a', '|O')]", "(3,)", &[0; 24]), "pickled"),
-        (array("[('a', '<f4'), ('b', '|u1', (2,))]", "(1,)", &[0; 6]), "structured_to_unstructured"),
+        (
+            array("[('a', '<f4'), ('b', '|u1', (2,))]", "(1,)", &[0; 6]),
+            "structured_to_unstructured",
+        ),
         (array("'<f16'", "(1,)", &[0; 16]), "'<f16' where an integer"),
         (array("'<c8'", "(1,)", &[0; 8]), "'<c8'"),
         (array("'<U3'", "(1,)", &[0; 12]), "'<U3'"),

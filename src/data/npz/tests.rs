@@ -50,7 +50,14 @@ fn npz(files: &[(&str, Vec<u8>)], deflated: bool) -> Vec<u8> {
 /// Two columns, labels of three rows, and other things.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("X.npy", npy("<f4", "(3, 2)", &[1.5f32, -2.0, 0.0, 4.0, 5.0, 6.0].map(f32::to_le_bytes).concat())),
+        (
+            "X.npy",
+            npy(
+                "<f4",
+                "(3, 2)",
+                &[1.5f32, -2.0, 0.0, 4.0, 5.0, 6.0].map(f32::to_le_bytes).concat(),
+            ),
+        ),
         ("y.npy", npy("<i8", "(3,)", &[10i64, -1, 10].map(i64::to_le_bytes).concat())),
         ("u.npy", npy("|u1", "(3, 1)", &[0, 1, 1])),
         ("half.npy", npy("<f8", "(3,)", &[0.5f64, 1.0, 2.0].map(f64::to_le_bytes).concat())),
