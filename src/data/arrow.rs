@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_ipc::reader::FileReader;
 
-use super::batches::{At, Columns, damaged};
+use super::batches::{At, Columns, damaged, guarded};
 use super::input::Input;
 use super::reader::{Location, ReadOptions, Reader, Source};
 use crate::error::Result;
@@ -22,7 +22,8 @@ pub(super) fn reader() -> Reader {
         },
         read: |location, options| {
             let Location::File(input) = location else { unreachable!("it was recognised") };
-            read(input, options)
+            let input = Arc::new(input);
+            guarded(&input, || read(&input, options))
         },
     }
 }
@@ -32,13 +33,12 @@ pub(super) fn reader() -> Reader {
 /// # Errors
 ///
 /// Those of [`Columns::choose`] and [`Columns::read`], and `Error::File` if the file is damaged.
-fn read(input: Input, options: &ReadOptions) -> Result<Source> {
-    let input = Arc::new(input);
+fn read(input: &Arc<Input>, options: &ReadOptions) -> Result<Source> {
     let open = |columns| {
         let stream = BufReader::new(At { input: input.clone(), at: 0 });
-        FileReader::try_new(stream, columns).map_err(|e| damaged(&input, &e))
+        FileReader::try_new(stream, columns).map_err(|e| damaged(input, &e))
     };
-    let columns = Columns::choose(&input, &open(None)?.schema(), options)?;
+    let columns = Columns::choose(input, &open(None)?.schema(), options)?;
     let batches = open(Some(columns.all()))?;
-    columns.read(&input, batches)
+    columns.read(input, batches)
 }

@@ -5,6 +5,7 @@
 //! chosen as those of a CSV file are. A column of text may be the labels.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -123,6 +124,16 @@ impl Columns {
         });
         Ok(Source { train, test: None, notes: note.into_iter().collect() })
     }
+}
+
+/// What `work` returns. The crates check much of a file, but a damaged one still runs into assertions of
+/// theirs, which are its error then.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) fn guarded<R>(input: &Input, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    outcome.unwrap_or_else(|_| Err(damaged(input, &"its parts do not fit together")))
 }
 
 /// The error of a file that the crates cannot read.

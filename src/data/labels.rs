@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 /// Different labels. Labels are the names of a few classes; a column with more names each row.
+#[cfg(feature = "cli")]
 pub(super) const MOST_LABELS: usize = 10_000;
 
 /// A label for each row: one of a few names.

@@ -113,7 +113,9 @@ impl<'a> Archive<'a> {
     fn open(input: &'a Input) -> Result<Self> {
         let damaged = |what: &dyn std::fmt::Display| {
             let what = what.to_string().to_lowercase();
-            input.error(format!("the zip archive is damaged ({what}): write or fetch it again"))
+            input.error(format!(
+                "this is a zip archive, but damaged ({what}): write or fetch it again"
+            ))
         };
         let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
         let zip = ZipLocator::new()

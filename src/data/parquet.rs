@@ -12,7 +12,7 @@ use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
-use super::batches::{At, Columns, damaged};
+use super::batches::{At, Columns, damaged, guarded};
 use super::input::Input;
 use super::reader::{Location, ReadOptions, Reader, Source};
 use crate::error::Result;
@@ -28,7 +28,8 @@ pub(super) fn reader() -> Reader {
         },
         read: |location, options| {
             let Location::File(input) = location else { unreachable!("it was recognised") };
-            read(input, options)
+            let input = Arc::new(input);
+            guarded(&input, || read(&input, options))
         },
     }
 }
@@ -38,14 +39,13 @@ pub(super) fn reader() -> Reader {
 /// # Errors
 ///
 /// Those of [`Columns::choose`] and [`Columns::read`], and `Error::File` if the file is damaged.
-fn read(input: Input, options: &ReadOptions) -> Result<Source> {
-    let input = Arc::new(input);
+fn read(input: &Arc<Input>, options: &ReadOptions) -> Result<Source> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(Chunks(input.clone()))
-        .map_err(|e| damaged(&input, &e))?;
-    let columns = Columns::choose(&input, builder.schema(), options)?;
+        .map_err(|e| damaged(input, &e))?;
+    let columns = Columns::choose(input, builder.schema(), options)?;
     let wanted = ProjectionMask::roots(builder.parquet_schema(), columns.all());
-    let batches = builder.with_projection(wanted).build().map_err(|e| damaged(&input, &e))?;
-    columns.read(&input, batches)
+    let batches = builder.with_projection(wanted).build().map_err(|e| damaged(input, &e))?;
+    columns.read(input, batches)
 }
 
 /// An input as the crate wants to read it.

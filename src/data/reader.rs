@@ -175,10 +175,9 @@ impl Source {
 
 /// The file and the name of a part of it, if that is what `name` means.
 fn part(name: &str) -> Option<(&str, &str)> {
-    let split = name.rsplit_once(':').filter(|(file, part)| {
+    name.rsplit_once(':').filter(|(file, part)| {
         !part.is_empty() && !Path::new(name).exists() && Path::new(file).is_file()
-    });
-    split
+    })
 }
 
 /// The error of what no reader recognises.

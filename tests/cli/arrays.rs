@@ -62,7 +62,7 @@ fn bytes_of_0_and_1_are_0_and_1_in_every_command() {
 fn binarising_must_leave_two_values() {
     let lab = Lab::new();
     lab.write("bits.npy", file("|u1", |v| vec![v]));
-    lab.write("dim.npy", file("|u1", |v| vec![2 * v]));
+    lab.write("dim.npy", file("<f4", |v| (f32::from(v) / 128.0).to_le_bytes().to_vec()));
     lab.run(&format!("train --data bits.npy --binarize threshold {TRAIN} --out bits"));
     let dim = "train --data dim.npy --binarize threshold --out dim";
     let says = "`threshold` makes every value of the training rows 0, for they are 0.000 … 0.008";

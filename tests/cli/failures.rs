@@ -216,7 +216,7 @@ fn data() {
             FAILURE,
             "two.npz:y: an array of 1 × 3 is not the labels of 3 rows",
         ),
-        ("cut.npz", FAILURE, "cut.npz: the zip archive is damaged"),
+        ("cut.npz", FAILURE, "cut.npz: this is a zip archive, but damaged"),
         ("table.npy:X", FAILURE, "table.npy: only an archive of arrays (.npz) has parts like `X`"),
         #[cfg(not(feature = "parquet"))]
         ("table.parquet", FAILURE, "a Parquet file: build elbo with the feature"),

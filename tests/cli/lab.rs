@@ -182,7 +182,7 @@ pub(crate) fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
     for (name, content) in arrays {
         let (mut entry, config) =
-            archive.new_file(&format!("{name}.npy")).start().expect("a new entry");
+            archive.new_file(format!("{name}.npy")).start().expect("a new entry");
         let mut writer = config.wrap(&mut entry);
         writer.write_all(content).expect("a vector takes everything");
         let (_, descriptor) = writer.finish().expect("as above");

@@ -93,8 +93,11 @@ fn whole_numbers(count: usize) -> impl Iterator<Item = i32> + Clone {
     (0..count as i32).map(|i| i * 37 % 100 - 50)
 }
 
-/// The names of all types of numbers, and how each writes such a number, least significant byte first.
-fn types() -> [(&'static str, fn(i32) -> Vec<u8>); 10] {
+/// A type of numbers: its name, and how it writes one, least significant byte first.
+type Type = (&'static str, fn(i32) -> Vec<u8>);
+
+/// All types of numbers.
+fn types() -> [Type; 10] {
     [
         ("i1", |v| (v as i8).to_le_bytes().to_vec()),
         ("i2", |v| (v as i16).to_le_bytes().to_vec()),
