@@ -228,8 +228,8 @@ mod tests {
         assert!(error(&m.to_bytes()).contains("NaN at element 3"));
 
         let mut m = fresh();
-        m.header.format = 3;
-        assert!(error(&m.to_bytes()).contains("format is 3"));
+        m.header.format = FORMAT + 1;
+        assert!(error(&m.to_bytes()).contains(&format!("format is {}", FORMAT + 1)));
 
         let mut m = fresh();
         m.header.columns = Some(vec!["a".to_owned()]);

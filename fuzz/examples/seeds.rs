@@ -47,8 +47,10 @@ fn npy_files() {
         npy::write(&mut bytes, shape, (0..6).map(f64::from), double).expect("a vector");
         seed("npy", &format!("file-{}", shape.len()), 0, &bytes);
         seed("npy", &format!("version-1-{}", shape.len()), 1, &bytes[10..]);
+        seed("npz", &format!("deflated-{}", shape.len()), 1, &bytes);
+        seed("npz", &format!("stored-{}", shape.len()), 2, &bytes);
     }
-    for (version, descr, size) in [(1, "|u1", 1), (2, ">f4", 4), (3, "<f8", 8), (3, ">f8", 8)] {
+    for (version, descr, size) in [(1, "|u1", 1), (2, ">f4", 4), (3, "<f8", 8), (3, ">i8", 8)] {
         let header = format!("{{'descr':'{descr}','fortran_order':False,'shape':(2,2,1,1)}}\n");
         let rest = [header.as_bytes(), &vec![0; 4 * size]].concat();
         seed("npy", &format!("version-{version}-{}", &descr[1..]), version, &rest);

@@ -15,6 +15,7 @@
 //! One process trains in a folder at a time ([`Folder::lock`]); those that only read need no lock.
 
 use crate::run::Run;
+use elbo::data::Expected;
 use elbo::error::{Error, Result};
 use elbo::model_file::Header;
 use elbo::train::Progress;
@@ -183,6 +184,12 @@ impl Stored {
             Error::file(checkpoint.path(), format!("the checkpoint does not describe its run: {e}"))
         })
     }
+}
+
+/// How a resumed run is to read its bytes: as it did before.
+pub(crate) fn bytes_of(checkpoint: &Checkpoint) -> Result<Expected> {
+    let bytes = Stored::of(checkpoint)?.header.expected().bytes;
+    Ok(Expected { bytes, ..Expected::default() })
 }
 
 /// The data must be the same as before.

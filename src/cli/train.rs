@@ -5,8 +5,8 @@ use crate::columns;
 use crate::defaults;
 use crate::diagnosis::{Diagnosis, remedies};
 use crate::folder::{
-    Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, check_data, open_checkpoint, quoted,
-    refuse_to_replace, remove,
+    Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, bytes_of, check_data, open_checkpoint,
+    quoted, refuse_to_replace, remove,
 };
 use crate::generate::{write_reconstructions, write_samples};
 use crate::metrics::{self, Epoch};
@@ -174,7 +174,9 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     run.config()?;
     run.roles()?;
     run.model(1)?;
-    let source = Source::open_with(&run.data, &run.options()?)?;
+    let mut options = run.options()?;
+    options.expected = resumed.as_ref().map(bytes_of).transpose()?;
+    let source = Source::open_with(&run.data, &options)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
     let fitted = match chosen {
         Some(chosen) => defaults::fit(&mut run, &chosen, &source.train)?,

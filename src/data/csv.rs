@@ -23,12 +23,10 @@ use self::numbers::Form;
 use self::records::{Marks, Record, Records};
 use self::survey::Survey;
 use super::input::{self, Input};
+use super::labels::MOST_LABELS;
 use super::reader::{Location, ReadOptions, Reader, Source, TableLayout, in_file};
 use super::{Dataset, Labels, Values};
 use crate::error::{Error, Result, check_memory};
-
-/// Different labels. Labels are the names of a few classes; a column with more names each row.
-const MOST_LABELS: usize = 10_000;
 
 pub(super) fn reader() -> Reader {
     Reader {
@@ -74,6 +72,23 @@ fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     }
     let train = train.with_table(table.layout(), table.first_line);
     Ok(Source { train, test: None, notes: table.notes })
+}
+
+/// The columns of a table with these names, chosen as those of a CSV file are: with values, in the order
+/// in which they are wanted, and with labels; from 0. Column `index` is chosen only if it is asked for.
+///
+/// # Errors
+/// As [`choose`].
+#[cfg(feature = "parquet")]
+pub(super) fn choose_named(
+    input: &Input,
+    names: &[String],
+    index: Option<usize>,
+    options: &ReadOptions,
+) -> Result<(Vec<usize>, Option<usize>)> {
+    let mut heads = Heads::new(input, Record::of(names), true)?;
+    let Choice { columns, label, .. } = choose(&mut heads, options, index)?;
+    Ok((columns, label))
 }
 
 /// A file, and what of it is read.

@@ -128,7 +128,8 @@ fn read(spec: &Spec) -> Result<Source> {
             .with_image(image)?
             .with_labels(Labels::from_bytes(&labels))
     };
-    Ok(Source { train: items(0..count)?, test: Some(items(count..count + count / 5)?), notes: Vec::new() })
+    let (train, test) = (items(0..count)?, items(count..count + count / 5)?);
+    Ok(Source { train, test: Some(test), notes: Vec::new() })
 }
 
 /// Draws a random handwritten `label` (0 to 9) into `image`, which has

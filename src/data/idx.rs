@@ -15,7 +15,7 @@ use std::path::Path;
 use super::Values;
 use super::input::{self, Input};
 use super::reader::{Location, Reader, Source, shaped};
-use super::values::{Element, Stored};
+use super::stored::{Element, Stored};
 use crate::error::{Error, Result};
 
 /// An array of unsigned bytes.
@@ -30,7 +30,7 @@ pub(super) struct Idx {
 pub(super) fn reader() -> Reader {
     Reader {
         name: "IDX",
-        summary: "one file: bytes as 0 … 1; the first axis counts the rows, two more are images",
+        summary: "one file: bytes as 0 … 1, or bits; the first axis counts the rows, two more are images",
         options: &[],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(&[0, 0]),
@@ -66,7 +66,7 @@ pub(super) fn read(input: Input) -> Result<Idx> {
     match (relation, usize::try_from(available)) {
         (None, Ok(count)) => {
             let dims = dims.iter().map(|&d| d as usize).collect();
-            let values = Stored::new(input, header, Element::U8, count).load_if_small()?;
+            let values = Stored::new(input, header, Element::Byte, count).load_if_small()?;
             Ok(Idx { dims, values })
         }
         (Some(how), _) => Err(damaged(&path, &dims, how)),

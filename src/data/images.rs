@@ -42,7 +42,7 @@ pub(super) fn reader() -> Reader {
         recognises: |location| match location {
             Location::Folder(_) => true,
             Location::File(input) => decode::format(input.start()).is_some(),
-            Location::Embedded(_) => false,
+            Location::Embedded(_) | Location::Member(..) => false,
         },
         read: |location, options| match location {
             Location::Folder(folder) => read(&folder, options),
@@ -52,7 +52,7 @@ pub(super) fn reader() -> Reader {
                     "this is a {name} picture: name the folder with the pictures as the data"
                 )))
             }
-            Location::Embedded(_) => unreachable!("it was not recognised"),
+            Location::Embedded(_) | Location::Member(..) => unreachable!("it was not recognised"),
         },
     }
 }

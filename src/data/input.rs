@@ -212,7 +212,9 @@ pub(super) fn known(start: &[u8]) -> Option<String> {
     const AGAIN: &str = "the download went wrong, fetch the file itself";
     const EXPORT: &str = "export its table as CSV";
     const ENCODE: &str = "save it as UTF-8";
-    let known: [(&[u8], &str, &str); 19] = [
+    const FEATURE: &str = "build elbo with the feature that reads it (cargo install elbo --features \
+                            parquet), or export its table as CSV";
+    let known: [(&[u8], &str, &str); 21] = [
         (b"\x93NUM", "a NumPy array", "name it by itself as the data"),
         (&[0, 0, 8], "an IDX file", "name it by itself as the data"),
         (GZIP, "a gzip file within a gzip file", "unpack it once with gunzip"),
@@ -226,6 +228,8 @@ pub(super) fn known(start: &[u8]) -> Option<String> {
         (b"MATL", "a MATLAB file", SAVE),
         // Without the third byte, this would be any table whose first column is called PK.
         (b"PK\x03", "a zip archive (.npz, .pt, .zip)", SAVE),
+        (b"PAR1\x15", "a Parquet file", FEATURE),
+        (b"ARROW1\0\0", "an Arrow file", FEATURE),
         (b"\x80", "a Python pickle", SAVE),
         (b"<!", "a web page", AGAIN),
         (b"<htm", "a web page", AGAIN),

@@ -1,5 +1,12 @@
 //! What the rows of a dataset are called.
 
+#[cfg(feature = "cli")]
+use std::collections::HashMap;
+
+/// Different labels. Labels are the names of a few classes; a column with more names each row.
+#[cfg(feature = "cli")]
+pub(super) const MOST_LABELS: usize = 10_000;
+
 /// A label for each row: one of a few names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
@@ -31,6 +38,23 @@ impl Labels {
         };
         let of = labels.map(index).collect();
         Labels { names, of }
+    }
+
+    /// The same, or nothing if more than [`MOST_LABELS`] are different.
+    #[cfg(feature = "cli")] // archives and columns
+    pub(super) fn few(labels: impl Iterator<Item = String>) -> Option<Self> {
+        let (mut places, mut names, mut of) = (HashMap::new(), Vec::new(), Vec::new());
+        for label in labels {
+            let place = *places.entry(label).or_insert_with_key(|label| {
+                names.push(label.clone());
+                names.len() - 1
+            });
+            if names.len() > MOST_LABELS {
+                return None;
+            }
+            of.push(place);
+        }
+        Some(Labels::new(of.iter().map(|place| &names[*place])))
     }
 
     /// Labels that are numbers already; the names are `0`, `1`, … up to the largest.

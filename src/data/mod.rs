@@ -8,18 +8,24 @@
 //! To add a reader: write its file, ending in a `reader()` function, and add the file's name to the
 //! list below.
 
+#[cfg(feature = "parquet")]
+mod batches;
+mod bytes;
 mod input;
 mod labels;
 mod part;
 mod reader;
 mod scaler;
+mod stored;
 mod values;
 
+pub use bytes::Bytes;
 pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use scaler::{Columns, Scaler};
-pub use values::{Stored, Values};
+pub use stored::Stored;
+pub use values::Values;
 
 use crate::error::{Error, Result};
 use crate::real::Real;
@@ -31,6 +37,12 @@ reader::readers!(
     idx,
     #[cfg(feature = "cli")]
     npy,
+    #[cfg(feature = "cli")]
+    npz,
+    #[cfg(feature = "parquet")]
+    parquet,
+    #[cfg(feature = "parquet")]
+    arrow,
     #[cfg(feature = "cli")]
     csv,
     #[cfg(feature = "cli")]
@@ -71,6 +83,10 @@ impl ImageShape {
 pub struct Dataset {
     values: Values,
     width: usize,
+    /// What bytes stand for, once that is decided.
+    bytes: Option<Bytes>,
+    /// The largest value, if the values are bytes.
+    largest: Option<u8>,
     image: Option<ImageShape>,
     columns: Option<Vec<String>>,
     labels: Option<Labels>,
@@ -87,7 +103,8 @@ pub struct Dataset {
 const PASS: usize = 8192;
 
 impl Dataset {
-    /// A dataset of `values.len() / width` rows. Everything is read once, to check it.
+    /// A dataset of `values.len() / width` rows. Everything is read once, to check it. Bytes are
+    /// [`Bytes::Levels`] unless [`Self::with_bytes`] says otherwise.
     ///
     /// # Errors
     /// If there is no whole number of rows, none at all, or a value is not finite.
@@ -97,10 +114,12 @@ impl Dataset {
                 format!("{} values are not a whole number of rows of {width}", values.len());
             return Err(Error::setting("data", message));
         }
-        let fingerprint = values.inspect(width)?;
+        let (fingerprint, largest) = values.inspect(width)?;
         Ok(Dataset {
             values,
             width,
+            bytes: None,
+            largest,
             image: None,
             columns: None,
             labels: None,
@@ -110,6 +129,17 @@ impl Dataset {
             first_line: None,
             fingerprint,
         })
+    }
+
+    /// The same dataset, whose bytes stand for this; other values stay as they are.
+    ///
+    /// # Panics
+    /// If bits are asked for, and a byte is larger than 1.
+    pub fn with_bytes(mut self, bytes: Bytes) -> Self {
+        let bits = self.largest.is_none_or(|largest| largest <= 1);
+        assert!(bits || bytes != Bytes::Bits, "a byte of {:?} is no bit", self.largest);
+        self.bytes = self.largest.map(|_| bytes);
+        self
     }
 
     /// The same dataset, known to be images.
@@ -227,8 +257,8 @@ impl Dataset {
         &self.values
     }
 
-    /// Whether `is` holds for every value, bytes scaled to [0, 1]. Reads no further than to the block of
-    /// the first for which it does not.
+    /// Whether `is` holds for every value, bytes as what they stand for. Reads no further than to the
+    /// block of the first for which it does not.
     ///
     /// # Errors
     /// If the values lie in a file that cannot be read any more.
@@ -242,6 +272,21 @@ impl Dataset {
         Ok(all)
     }
 
+    /// What the bytes stand for, if the values are bytes.
+    pub fn bytes(&self) -> Option<Bytes> {
+        self.largest.map(|_| self.bytes.unwrap_or_default())
+    }
+
+    /// The largest byte, if the values are bytes.
+    pub(super) fn largest_byte(&self) -> Option<u8> {
+        self.largest
+    }
+
+    /// The same, if what they stand for is still to be decided.
+    pub(super) fn unsettled(&self) -> Option<u8> {
+        self.largest.filter(|_| self.bytes.is_none())
+    }
+
     /// `out ← row`, bytes scaled to [0, 1] and, with a scaler, in its units; `out: [D]`.
     ///
     /// # Errors
@@ -251,11 +296,12 @@ impl Dataset {
     /// If there is no such row, or `out` or the scaler has another width.
     pub fn read<T: Real>(&self, out: &mut [T], row: usize, scaler: Option<&Scaler>) -> Result<()> {
         assert_eq!(out.len(), self.width, "a row has {} values", self.width);
+        let unit = self.bytes.unwrap_or_default().unit();
         self.values.blocks(
             row * self.width..(row + 1) * self.width,
             &mut |at, block| match scaler {
-                None => block.fill(&mut out[at..], |_, x| x),
-                Some(scaler) => block.fill(&mut out[at..], |j, x| scaler.apply(at + j, x)),
+                None => block.fill(&mut out[at..], unit, |_, x| x),
+                Some(scaler) => block.fill(&mut out[at..], unit, |j, x| scaler.apply(at + j, x)),
             },
         )
     }
@@ -268,12 +314,13 @@ impl Dataset {
         each: &mut dyn FnMut(usize, &[f64]) -> Result<()>,
     ) -> Result<()> {
         let most = (PASS / self.width).max(1);
+        let unit = self.bytes.unwrap_or_default().unit();
         let mut buffer = vec![0f64; most * self.width];
         for run in rows.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(most)) {
             let values = &mut buffer[..run.len() * self.width];
             let first = run[0] * self.width;
             self.values.blocks(first..first + values.len(), &mut |at, block| {
-                block.fill(&mut values[at..], |_, x| x)
+                block.fill(&mut values[at..], unit, |_, x| x)
             })?;
             for (row, values) in run.iter().zip(values.chunks_exact(self.width)) {
                 each(*row, values)?;
@@ -319,6 +366,17 @@ mod tests {
         assert_eq!(all(Values::U8(vec![0, 0, 51, 255])), [0.0, 0.0, 0.2, 1.0]);
         assert_eq!(all(Values::F32(vec![1.5, -2.0])), [1.5, -2.0]);
         assert_eq!(all(Values::F64(vec![0.1, 1e-300])), [0.1, 0.0]);
+    }
+
+    #[test]
+    fn bits_are_not_scaled() {
+        let data = Dataset::new(Values::U8(vec![0, 1]), 1).unwrap();
+        assert_eq!(testing::all::<f32>(&data), [0.0, 1.0 / 255.0]);
+        let (same, data) = (data.fingerprint(), data.with_bytes(Bytes::Bits));
+        assert_eq!((testing::all::<f32>(&data), data.bytes()), (vec![0.0, 1.0], Some(Bytes::Bits)));
+        assert_eq!(data.fingerprint(), same);
+        let numbers = Dataset::new(Values::F32(vec![0.0, 7.0]), 1).unwrap();
+        assert_eq!(numbers.with_bytes(Bytes::Bits).bytes(), None);
     }
 
     #[test]

@@ -17,11 +17,11 @@ use std::io::{self, BufWriter, Write};
 
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr, WriteOptions, WriterBuilder};
 
-use super::Values;
 use super::input::{self, Input};
-use super::reader::{Location, Reader, Source, shaped};
-use super::values::{Element, Stored};
-use crate::error::{Error, Result};
+use super::reader::{Location, Reader, Source, in_file, shaped};
+use super::stored::{Element, Kind, Stored};
+use super::{Bytes, Dataset, Values};
+use crate::error::{Error, Result, check_memory};
 
 /// The six bytes every file starts with.
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -31,14 +31,16 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 pub(super) struct Npy {
     /// The lengths of the one to four axes, none of them 0; the first one counts the rows.
     pub(super) shape: Vec<usize>,
-    /// As many values as the product of `shape`.
+    /// As many values as the product of `shape`, in C order.
     pub(super) values: Values,
+    /// Whether they are truth values, which are bytes.
+    pub(super) is_bool: bool,
 }
 
 pub(super) fn reader() -> Reader {
     Reader {
         name: "NPY",
-        summary: "one array of u1 (as 0 … 1), f4 or f8; the first axis counts the rows, two more are images",
+        summary: "one array of integers, floats or bool (u1 as 0 … 1, or bits); the first axis counts the rows, two more are images",
         options: &[],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(b"\x93NUM"),
@@ -46,32 +48,98 @@ pub(super) fn reader() -> Reader {
         },
         read: |location, _| {
             let Location::File(input) = location else { unreachable!("it was recognised") };
-            let path = input.path().to_owned();
-            let npy = read(input)?;
-            let train = shaped(&path, npy.values, &npy.shape)?;
-            let note = "bytes are read as 0 … 1: every value is divided by 255";
-            let note = train.values().are_bytes().then(|| note.to_owned());
-            Ok(Source { train, test: None, notes: note.into_iter().collect() })
+            Ok(Source { train: dataset(input)?, test: None, notes: Vec::new() })
         },
     }
 }
 
-/// Reads an array of dtype `u1`, `f4` or `f8`, the floats in either byte order. One larger than
-/// memory stays where it is.
+/// Reads an array of rows.
+///
+/// # Errors
+///
+/// As [`read`], and if a value is not finite, or a truth value neither 0 nor 1.
+pub(super) fn dataset(input: Input) -> Result<Dataset> {
+    let path = input.path().to_owned();
+    let npy = read(input)?;
+    let data = shaped(&path, npy.values, &npy.shape)?;
+    match data.largest_byte() {
+        Some(largest @ 2..) if npy.is_bool => {
+            let message = format!(
+                "the dtype is bool, but there is a byte of {largest}: the file is damaged, write or \
+                 fetch it again"
+            );
+            Err(Error::file(path, message))
+        }
+        Some(_) if npy.is_bool => Ok(data.with_bytes(Bytes::Bits)),
+        _ => Ok(data),
+    }
+}
+
+/// Reads an array of integers, floats or truth values, in either byte order and either order of the
+/// axes. One larger than memory stays where it is if its rows are there in one piece.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] if the system refuses to read, [`Error::File`] if the file is not `.npy`, has
-/// another dtype, is in Fortran order, has no or more than four axes or an axis of length 0, or
-/// holds fewer or more values than its header declares.
+/// another dtype, has no or more than four axes or an axis of length 0, holds fewer or more values
+/// than its header declares, or an integer that no `f64` is equal to.
 pub(super) fn read(input: Input) -> Result<Npy> {
     let (header, end) = read_header(&input)?;
-    let element = element(&input, &header)?;
+    let (element, is_bool) = element(&input, &header)?;
     check_axes(&input, &header)?;
     check_size(&input, &header, element, input.length() - end)?;
     let shape = header.shape().iter().map(|&n| n as usize).collect::<Vec<_>>();
     let count = shape.iter().product::<usize>();
-    Ok(Npy { shape, values: Stored::new(input, end, element, count).load_if_small()? })
+    let path = input.path().to_owned();
+    let fortran = shape.len() > 1 && header.order() == Order::Fortran;
+    let place = |i| if fortran { in_c_order(i, &shape) } else { i };
+    let stored = Stored::new(input, end, element, count);
+    if let Some((i, whole)) = stored.inexact()? {
+        let (i, width) = (place(i), count / shape[0]);
+        let message = format!(
+            "row {}, column {}: the integer {whole} is beyond 2⁵³, and no 64-bit float is equal to it: \
+             store array - array.min(axis=0), or array.astype(\"float64\"), which rounds",
+            i / width + 1,
+            i % width + 1,
+        );
+        return Err(Error::file(path, message));
+    }
+    let values = if fortran {
+        // Rows that lie scattered over the file cannot be read one by one.
+        let remedy = "store numpy.ascontiguousarray(array), whose rows are read where they are";
+        check_memory::<f64>(count, "data", remedy).map_err(|e| in_file(&path, e))?;
+        stored.load(place)?
+    } else {
+        stored.load_if_small()?
+    };
+    Ok(Npy { shape, values, is_bool })
+}
+
+/// Bytes that a header has at most, with everything before the values.
+pub(super) const MOST_HEADER: usize = 12 + LONGEST;
+
+/// The limit of the dictionary that `numpy.load` sets, too. One of numbers needs about a hundred bytes.
+const LONGEST: usize = 10_000;
+
+/// The lengths of the axes, by the header alone.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the system refuses to read, [`Error::File`] if there is no header of `.npy`.
+pub(super) fn shape(input: &Input) -> Result<Vec<u64>> {
+    Ok(read_header(input)?.0.shape().to_vec())
+}
+
+/// Where value `i` of an array in Fortran order, whose first index runs fastest, is in C order, where
+/// the last one does.
+fn in_c_order(mut i: usize, shape: &[usize]) -> usize {
+    let (mut place, mut stride) = (0, shape.iter().product::<usize>());
+    for n in shape {
+        stride /= n;
+        place += i % n * stride;
+        i /= n;
+    }
+    place
 }
 
 /// Writes an array as version 1.0, little-endian, C order: `f4` or, with `double`, `f8`.
@@ -122,8 +190,6 @@ fn read_header(input: &Input) -> Result<(NpyHeader, u64)> {
 
 /// The lengths of the two parts of the header: up to its length field, and the dictionary.
 fn header_lengths(input: &Input) -> Result<(usize, usize)> {
-    /// The limit that `numpy.load` sets, too. A header of numbers needs about a hundred bytes.
-    const LONGEST: usize = 10_000;
     let Some(rest) = input.start().strip_prefix(MAGIC) else {
         let message = format!("not a NumPy array: {}", input::describe(input.start()));
         return Err(input.error(message));
@@ -216,25 +282,54 @@ fn is_big(dtype: &TypeStr) -> bool {
     dtype.endianness() == Endianness::Big
 }
 
-/// The type and byte order of the elements.
-fn element(input: &Input, header: &NpyHeader) -> Result<Element> {
-    let wrong = match header.dtype() {
-        _ if header.uses_pickled_array() => {
-            "the array holds Python objects, pickled, and loading those could run any code"
-                .to_owned()
-        }
-        DType::Plain(dtype) => match (dtype.type_char(), dtype.size_field()) {
-            (TypeChar::Uint, 1) => return Ok(Element::U8),
-            (TypeChar::Float, 4) => return Ok(Element::F32 { big_endian: is_big(&dtype) }),
-            (TypeChar::Float, 8) => return Ok(Element::F64 { big_endian: is_big(&dtype) }),
-            _ => format!("the dtype is '{dtype}' where u1, f4 or f8 is expected"),
-        },
-        _ => "the dtype has several fields where one is expected, so take one of them".to_owned(),
+/// The type and byte order of the elements, and whether they are truth values.
+fn element(input: &Input, header: &NpyHeader) -> Result<(Element, bool)> {
+    if header.uses_pickled_array() {
+        return Err(input.error(
+            "the array holds Python objects, pickled, and loading those could run any code: store \
+             array.astype(\"float64\")",
+        ));
+    }
+    let DType::Plain(dtype) = header.dtype() else {
+        return Err(input.error(
+            "the array has named fields: import numpy.lib.recfunctions, and store \
+             numpy.lib.recfunctions.structured_to_unstructured(array)",
+        ));
     };
-    Err(input.error(format!("{wrong}: store array.astype(\"float32\")")))
+    let kind = match (dtype.type_char(), dtype.size_field()) {
+        (TypeChar::Uint, 1) => return Ok((Element::Byte, false)),
+        (TypeChar::Bool, 1) => return Ok((Element::Byte, true)),
+        (TypeChar::Int, 1) => Kind::I8,
+        (TypeChar::Int, 2) => Kind::I16,
+        (TypeChar::Int, 4) => Kind::I32,
+        (TypeChar::Int, 8) => Kind::I64,
+        (TypeChar::Uint, 2) => Kind::U16,
+        (TypeChar::Uint, 4) => Kind::U32,
+        (TypeChar::Uint, 8) => Kind::U64,
+        (TypeChar::Float, 2) => Kind::F16,
+        (TypeChar::Float, 4) => Kind::F32,
+        (TypeChar::Float, 8) => Kind::F64,
+        (other, _) => {
+            let remedy = match other {
+                TypeChar::Complex => "numpy.abs(array), or array.real",
+                TypeChar::DateTime | TypeChar::TimeDelta => {
+                    "array.astype(\"int64\").astype(\"float64\")"
+                }
+                TypeChar::ByteStr | TypeChar::UnicodeStr => {
+                    "array.astype(\"float64\") if the words are numbers, else leave them out"
+                }
+                _ => "array.astype(\"float64\")",
+            };
+            let message = format!(
+                "the dtype is '{dtype}' where an integer, a float or bool is expected: store {remedy}"
+            );
+            return Err(input.error(message));
+        }
+    };
+    Ok((Element::Number { kind, big_endian: is_big(&dtype) }, false))
 }
 
-/// Checks that the axes are one to four, not empty, and in C order.
+/// Checks that the axes are one to four, and not empty.
 fn check_axes(input: &Input, header: &NpyHeader) -> Result<()> {
     let dims = header.shape();
     let wrong = if dims.is_empty() {
@@ -245,10 +340,6 @@ fn check_axes(input: &Input, header: &NpyHeader) -> Result<()> {
     } else if dims.contains(&0) {
         let shape = input::product(dims);
         format!("the array is empty ({shape}): every axis needs a length of 1 or more")
-    } else if dims.len() > 1 && header.order() == Order::Fortran {
-        "the array is in Fortran order where C order is expected: \
-         store numpy.ascontiguousarray(array)"
-            .to_owned()
     } else {
         return Ok(());
     };

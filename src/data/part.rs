@@ -141,7 +141,7 @@ impl Parts {
     ///
     /// # Errors
     /// If a share is out of range, no training row is left, or a value to be binarised is outside
-    /// [0, 1].
+    /// [0, 1], or binarising leaves one and the same value everywhere in the training rows.
     pub fn new(source: Source, roles: Roles) -> Result<Self> {
         roles.check()?;
         let (train, own_test) = (Arc::new(source.train), source.test.map(Arc::new));
@@ -168,14 +168,15 @@ impl Parts {
             true => Ok(None),
             false => part(data, rows, held_out_coins()).map(Some),
         };
-        Ok(Parts {
+        let parts = Parts {
             test: match &own_test {
                 Some(test) => held_out(test, (0..test.rows()).collect())?,
                 None => held_out(&train, test_rows)?,
             },
             validation: held_out(&train, validation_rows)?,
             train: part(&train, rows, Address::new(roles.seed, Purpose::BinarizeTrain))?,
-        })
+        };
+        parts.train.check_bits().map(|()| parts)
     }
 }
 
@@ -423,6 +424,36 @@ impl Part {
             Ok(())
         })?;
         Ok(verdict)
+    }
+
+    /// Whether binarising can leave both 0 and 1, which it does long before the last row of most data.
+    /// A held-out row, or one of other data, may well be all black.
+    fn check_bits(&self) -> Result<()> {
+        // A coin whose odds are 0 or 1 is no coin.
+        let odds = match self.binarize {
+            Binarize::None => return Ok(()),
+            Binarize::Threshold => |v: f64| f64::from(v > 0.5),
+            Binarize::Static | Binarize::Dynamic => |v| v,
+        };
+        let (mut least, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut zero, mut one) = (false, false);
+        let mut values = vec![0f64; self.data.width()];
+        for row in &self.rows {
+            self.data.read(&mut values, *row, None)?;
+            for &v in &values {
+                (least, largest) = (least.min(v), largest.max(v));
+                (zero, one) = (zero || odds(v) < 1.0, one || odds(v) > 0.0);
+            }
+            if zero && one {
+                return Ok(());
+            }
+        }
+        let (how, only) = (self.binarize.name(), u8::from(one));
+        let message = format!(
+            "`{how}` makes every value of the training rows {only}, for they are {least:.3} … \
+             {largest:.3}: rescale the data to 0 … 1, or use --binarize none"
+        );
+        Err(Error::setting("binarize", message))
     }
 
     /// Coins and thresholds need values in [0, 1].

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
-use super::{Dataset, ImageShape, Values};
+use super::{Bytes, Dataset, ImageShape, Values};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 
@@ -53,6 +53,8 @@ pub struct Expected {
     pub image: Option<ImageShape>,
     /// How it was read, if it was a table in text.
     pub table: Option<TableLayout>,
+    /// What its bytes stood for, if its values were bytes.
+    pub bytes: Option<Bytes>,
 }
 
 /// How a table in text was read, as far as others for the same model are to be read so.
@@ -94,6 +96,8 @@ pub(super) enum Location {
     Folder(PathBuf),
     /// In one file, or from standard input.
     File(Input),
+    /// A part of a file, by the name behind a colon.
+    Member(Input, String),
 }
 
 /// A format that is read.
@@ -126,7 +130,8 @@ pub(super) use readers;
 
 impl Source {
     /// Opens data by what the user wrote: `digits` (or `digits:count=N,seed=S`), a file or folder in a
-    /// format of [`super::readers`], or `-` for standard input. A file called `digits` is `./digits`.
+    /// format of [`super::readers`], a part of a file (`FILE:NAME`), or `-` for standard input. A file
+    /// called `digits` is `./digits`.
     ///
     /// # Errors
     /// If there is no such file, or it does not hold what its format says.
@@ -146,6 +151,8 @@ impl Source {
             Location::File(Input::stdin()?)
         } else if path.is_dir() {
             Location::Folder(path.to_owned())
+        } else if let Some((file, part)) = part(name) {
+            Location::Member(Input::open(Path::new(file))?, part.to_owned())
         } else {
             Location::File(Input::open(path).map_err(|e| match e {
                 Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
@@ -176,13 +183,25 @@ impl Source {
             let message = format!("this data is {}, which has no use for it", reader.name);
             return Err(Error::setting(option, message));
         }
-        (reader.read)(location, options)
+        let path = match &location {
+            Location::Embedded(_) => return (reader.read)(location, options),
+            Location::Folder(path) => path.clone(),
+            Location::File(input) | Location::Member(input, _) => input.path().to_owned(),
+        };
+        (reader.read)(location, options)?.settle_bytes(&path, options.expected.as_ref())
     }
 
     /// Whether this names data that needs no file.
     pub fn is_embedded(name: &str) -> bool {
         name == "digits" || name.starts_with("digits:")
     }
+}
+
+/// The file and the name of a part of it, if that is what `name` means.
+fn part(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once(':').filter(|(file, part)| {
+        !part.is_empty() && !Path::new(name).exists() && Path::new(file).is_file()
+    })
 }
 
 /// The error of what no reader recognises.
@@ -196,6 +215,9 @@ fn unknown(location: &Location, readers: &[Reader]) -> Error {
                 "this folder holds nothing that is read here ({known}): name a file, or another folder"
             ),
         ),
+        Location::Member(input, part) => input.error(format!(
+            "only an archive of arrays (.npz) has parts like `{part}`: name the file without `:{part}`"
+        )),
         Location::File(input) => input.error(format!(
             "not in a format that is read here ({known}): {}",
             input::describe(input.start())

@@ -4,7 +4,7 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
+use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -21,7 +21,8 @@ use serde_json::Value;
 /// |---|---|
 /// | 1 | |
 /// | 2 | `columns` and `scaler`, and `label` among the data |
-pub const FORMAT: u32 = 2;
+/// | 3 | `bytes` among the data |
+pub const FORMAT: u32 = 3;
 
 /// Everything but the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +134,9 @@ pub struct DataHeader {
     /// How the data was read, if it was a table in text.
     #[serde(default)]
     pub table: Option<TableHeader>,
+    /// What bytes stood for: the name of a [`Bytes`], or `none` if the values were numbers.
+    #[serde(default = "levels")]
+    pub bytes: String,
 }
 
 /// As [`TableLayout`].
@@ -149,6 +153,27 @@ impl From<&TableLayout> for TableHeader {
     fn from(t: &TableLayout) -> Self {
         let comment = t.comment.map(char::from);
         TableHeader { header: t.header, comment, columns: t.columns.clone() }
+    }
+}
+
+/// What bytes stood for before the header said so.
+fn levels() -> String {
+    Bytes::Levels.name().to_owned()
+}
+
+/// The bytes of data whose values were numbers.
+const NO_BYTES: &str = "none";
+
+impl DataHeader {
+    /// What bytes stood for, unless the values were numbers.
+    ///
+    /// # Errors
+    /// If the name is unknown.
+    pub fn bytes(&self) -> Result<Option<Bytes>> {
+        match self.bytes.as_str() {
+            NO_BYTES => Ok(None),
+            name => name.parse().map(Some),
+        }
     }
 }
 
@@ -248,7 +273,9 @@ impl Header {
             columns: t.columns.clone(),
             label: label.clone(),
         });
-        Expected { columns: self.columns.clone(), label, image: self.image(), table }
+        // A header that was opened has a name that is known.
+        let bytes = data.and_then(|d| d.bytes().ok().flatten());
+        Expected { columns: self.columns.clone(), label, image: self.image(), table, bytes }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.
@@ -351,6 +378,7 @@ impl TrainingHeader {
                 binarize: roles.binarize.name().to_owned(),
                 label: source.table().and_then(|t| t.label.clone()),
                 table: source.table().map(TableHeader::from),
+                bytes: source.bytes().map_or(NO_BYTES, Bytes::name).to_owned(),
             },
         }
     }
@@ -358,10 +386,12 @@ impl TrainingHeader {
     /// Checks everything that opening a model promises.
     ///
     /// # Errors
-    /// As [`Self::config`] and [`Self::roles`], and if the data calls itself embedded and is not.
+    /// As [`Self::config`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
+    /// embedded and is not.
     pub(super) fn check(&self) -> Result<()> {
         self.config()?;
         self.roles()?.check()?;
+        self.data.bytes()?;
         match &self.data.embedded {
             Some(name) if !Source::is_embedded(name) => {
                 Err(Error::setting("data", format!("`{name}` is not embedded data")))
@@ -426,7 +456,7 @@ mod tests {
     fn the_header_is_canonical() {
         let json = Header::new(&VaeConfig::new(4, &[3], 2), None).to_json();
         let expected = concat!(
-            r#"{"columns":null,"format":2,"image":null,"model":{"activation":"relu","conditional":"normal","#,
+            r#"{"columns":null,"format":3,"image":null,"model":{"activation":"relu","conditional":"normal","#,
             r#""levels":[{"hidden":[3],"latent":2}],"likelihood":"bernoulli","posterior":"normal","#,
             r#""prior":"standard-normal","width":4},"scaler":null,"training":null,"weights":null}"#
         );
@@ -434,7 +464,39 @@ mod tests {
         assert_eq!(Header::from_json(&json).unwrap().to_json(), json);
         // Version 1 knew neither columns nor scaler.
         let first = json.replace(r#""columns":null,"#, "").replace(r#""scaler":null,"#, "");
-        let first = Header::from_json(&first.replace("\"format\":2", "\"format\":1")).unwrap();
+        let first = Header::from_json(&first.replace("\"format\":3", "\"format\":1")).unwrap();
         assert_eq!(first.to_json(), json);
+    }
+
+    /// Models from before bytes had a name are read as they were.
+    #[test]
+    fn a_header_without_a_word_on_bytes_means_levels() {
+        use crate::data::{Dataset, Values};
+        let of = |values| {
+            let data = Dataset::new(values, 1).unwrap();
+            let roles = Roles {
+                validation: 0.0,
+                test: 0.0,
+                limit: None,
+                binarize: Binarize::None,
+                seed: 0,
+            };
+            let training = TrainingHeader::new(&TrainConfig::default(), &roles, &data, None);
+            let mut header = Header::new(&VaeConfig::new(1, &[], 1), None);
+            header.training = Some(training);
+            header
+        };
+        let bytes = |json: &str| Header::from_json(json).unwrap().expected().bytes;
+        let json = of(Values::U8(vec![0, 1])).to_json();
+        assert_eq!(bytes(&json), Some(Bytes::Levels));
+        assert_eq!(bytes(&json.replace(r#""bytes":"levels","#, "")), Some(Bytes::Levels));
+        assert_eq!(
+            bytes(&json.replace(r#""bytes":"levels""#, r#""bytes":"bits""#)),
+            Some(Bytes::Bits)
+        );
+        assert_eq!(bytes(&of(Values::F32(vec![0.5, 1.0])).to_json()), None);
+        let odd = Header::from_json(&json.replace(r#""bytes":"levels""#, r#""bytes":"nibbles""#))
+            .unwrap();
+        assert!(odd.training.unwrap().check().is_err());
     }
 }

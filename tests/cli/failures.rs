@@ -1,6 +1,6 @@
 //! Everything that can be wrong: one line that says so, the right exit code, and nothing written.
 
-use crate::lab::{Lab, PLAIN, idx, npy, npy_f32, table};
+use crate::lab::{Lab, PLAIN, idx, npy, npy_f32, npz, table};
 use safetensors::tensor::SafeTensors;
 use std::collections::HashMap;
 
@@ -159,8 +159,16 @@ fn data() {
     lab.write("inf.npy", npy_f32(2, &[f32::INFINITY, 1.0]));
     lab.write("high.npy", npy_f32(2, &[0.0, 1.0, 0.5, 1.0, 0.0, 1.5]));
     lab.write("low.npy", npy_f32(2, &[0.0, -0.5]));
-    lab.write("fortran.npy", npy("<f4", true, &[3, 2], &zeros(24)));
-    lab.write("int64.npy", npy("<i8", false, &[3, 2], &zeros(48)));
+    lab.write("table.npy", table());
+    lab.write("complex.npy", npy("<c8", true, &[3, 2], &zeros(48)));
+    let large = [0i64, 0, 0, 0, 0, (1 << 53) + 1].map(i64::to_le_bytes).concat();
+    lab.write("large.npy", npy("<i8", false, &[3, 2], &large));
+    lab.write("bool.npy", npy("|b1", false, &[3, 2], &[0, 1, 0, 1, 2, 0]));
+    lab.write("dark.npy", npy_f32(2, &[0.0, 0.25, 0.5, 0.0]));
+    lab.write("two.npz", npz(&[("X", npy_f32(2, &[0.5; 6])), ("y", npy_f32(3, &[0.5; 3]))]));
+    lab.write("cut.npz", &npz(&[("X", table())])[..400]);
+    #[cfg(not(feature = "parquet"))]
+    lab.write("table.parquet", b"PAR1\x15 and so on");
     lab.write("text.npy", npy("<U4", false, &[3, 2], &zeros(96)));
     lab.write("short.npy", npy("<f4", false, &[3, 2], &zeros(20)));
     lab.write("long.npy", npy("<f4", false, &[3, 2], &zeros(28)));
@@ -188,8 +196,33 @@ fn data() {
         ("high.npy --likelihood bernoulli", FAILURE, "high.npy: row 3, column 2: the value 1.5"),
         ("high.npy --binarize static", FAILURE, "high.npy: row 3, column 2: the value 1.5"),
         ("low.npy --likelihood bernoulli", FAILURE, "low.npy: row 1, column 2: the value -0.5"),
-        ("fortran.npy", FAILURE, "Fortran order"),
-        ("int64.npy", FAILURE, "astype(\"float32\")"),
+        (
+            "complex.npy",
+            FAILURE,
+            "'<c8' where an integer, a float or bool is expected: store numpy.abs",
+        ),
+        (
+            "large.npy",
+            FAILURE,
+            "large.npy: row 3, column 2: the integer 9007199254740993 is beyond 2⁵³",
+        ),
+        ("bool.npy", FAILURE, "bool.npy: the dtype is bool, but there is a byte of 2"),
+        ("dark.npy --binarize threshold", USAGE, "makes every value of the training rows 0"),
+        (
+            "two.npz",
+            FAILURE,
+            "several arrays (X [3 × 2], y [1 × 3]): name one, as in --data two.npz:X",
+        ),
+        ("two.npz:z", FAILURE, "two.npz: there is no array `z`: there are X"),
+        (
+            "two.npz:X --label y",
+            FAILURE,
+            "two.npz:y: an array of 1 × 3 is not the labels of 3 rows",
+        ),
+        ("cut.npz", FAILURE, "cut.npz: this is a zip archive, but damaged"),
+        ("table.npy:X", FAILURE, "table.npy: only an archive of arrays (.npz) has parts like `X`"),
+        #[cfg(not(feature = "parquet"))]
+        ("table.parquet", FAILURE, "a Parquet file: build elbo with the feature"),
         ("text.npy", FAILURE, "text.npy: the dtype"),
         ("short.npy", FAILURE, "short.npy: "),
         ("long.npy", FAILURE, "long.npy: "),

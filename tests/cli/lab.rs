@@ -1,6 +1,7 @@
 //! A scratch folder in which `elbo` runs, and what the tests look at there.
 
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -173,6 +174,22 @@ pub(crate) fn npy(descr: &str, fortran: bool, shape: &[usize], values: &[u8]) ->
 pub(crate) fn npy_f32(width: usize, values: &[f32]) -> Vec<u8> {
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     npy("<f4", false, &[values.len() / width, width], &bytes)
+}
+
+/// A `.npz` file of these arrays, which are stored as they are.
+pub(crate) fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for (name, content) in arrays {
+        let (mut entry, config) =
+            archive.new_file(format!("{name}.npy")).start().expect("a new entry");
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content).expect("a vector takes everything");
+        let (_, descriptor) = writer.finish().expect("as above");
+        entry.finish(descriptor).expect("as above");
+    }
+    archive.finish().expect("as above");
+    bytes
 }
 
 /// 60 rows of three numbers in [0, 1] that depend on each other a little.

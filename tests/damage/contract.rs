@@ -15,12 +15,18 @@ const CONSTANT: usize = 64 << 10;
 pub enum Growth {
     /// Bytes are kept as they are.
     Idx,
-    /// Values are kept as they are. The header's parser makes many tokens of a byte, but has at most
-    /// 10 000 bytes to read.
+    /// Values are kept as they are, or a byte in the four of an `f32`. The header's parser makes many
+    /// tokens of a byte, but has at most 10 000 bytes to read.
     Npy,
+    /// Arrays as above, of which deflate makes at most 1032 bytes of one.
+    Npz,
     /// The shortest cell and its comma are two bytes. Of these come an `f64`, or, in the first line,
     /// what is known of its column, a string, again in a vector that doubles.
     Csv,
+    /// Columns of runs and dictionaries have no least size a row, and the crates that read them take what
+    /// a page claims, which is below 2 GiB.
+    #[cfg(feature = "parquet")]
+    Columns,
     /// Weights are kept as they are. In the header, a number and its comma are two bytes, which the
     /// parser of `safetensors` keeps in 32 for a while, in a vector that doubles.
     Tensors,
@@ -37,8 +43,11 @@ impl Growth {
         let length = if packed { 1032 } else { 1 } * input.len();
         let justified = match self {
             Growth::Idx => 2 * length,
-            Growth::Npy => 2 * length + 512 * length.min(10_000),
+            Growth::Npy => 4 * length + 512 * length.min(10_000),
+            Growth::Npz => 4 * 1032 * length,
             Growth::Csv => 2 * 24 * length,
+            #[cfg(feature = "parquet")]
+            Growth::Columns => i32::MAX as usize,
             Growth::Tensors => {
                 let header = input.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
                 2 * length + 32 * header.min(length as u64) as usize

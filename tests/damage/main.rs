@@ -18,6 +18,9 @@ mod idx;
 mod images;
 mod model;
 mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod requests;
 
 use proptest::test_runner::{Config, RngSeed};

@@ -43,6 +43,17 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// A record of these cells.
+    #[cfg(feature = "parquet")]
+    pub(super) fn of(cells: &[String]) -> Self {
+        let ends = cells.iter().scan(0, |end, cell| {
+            *end += cell.len();
+            Some(*end)
+        });
+        let (text, ends) = (cells.concat().into_bytes(), ends.collect());
+        Record { text, ends, width: cells.len(), line: 1 }
+    }
+
     /// How many cells there are, at least one.
     pub(super) fn width(&self) -> usize {
         self.width

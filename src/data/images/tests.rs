@@ -73,7 +73,9 @@ fn read_as(
     let source = open(&folder(files), options).unwrap();
     let ImageShape { height, width, channels } = source.train.image().unwrap();
     let Values::U8(bytes) = source.train.values() else { panic!("pictures are bytes") };
-    let note = source.notes.into_iter().find(|note| !note.starts_with("the largest value"));
+    // What is said of every folder of bytes.
+    let of_bytes = |n: &String| n.contains("divided by 255") || n.starts_with("the largest value");
+    let note = source.notes.into_iter().find(|note| !of_bytes(note));
     (bytes.clone(), [height, width, channels], note)
 }
 

@@ -144,3 +144,32 @@ fn rows_that_a_model_cannot_have_are_found_and_left_out() {
         assert_eq!((part.rows(), rows(&part, "bernoulli")), (&[0, 2, 3][..], vec![2]));
     }
 }
+
+#[test]
+fn binarising_that_leaves_one_value_is_refused() {
+    let parts = |values: &[f64], binarize| {
+        let data = Dataset::new(Values::F64(values.to_vec()), 2).unwrap();
+        let source = Source { train: data, test: None, notes: Vec::new() };
+        let roles = Roles { validation: 0.0, test: 0.0, limit: None, binarize, seed: 0 };
+        Parts::new(source, roles).map(|_| ())
+    };
+    use Binarize::{Dynamic, Static, Threshold};
+    for (values, binarize, only) in [
+        ([0.0, 0.5, 0.25, 0.1], Threshold, 0),
+        ([0.6, 0.7, 1.0, 0.9], Threshold, 1),
+        ([0.0, 0.0, 0.0, 0.0], Static, 0),
+        ([1.0, 1.0, 1.0, 1.0], Dynamic, 1),
+    ] {
+        let message = parts(&values, binarize).unwrap_err().to_string();
+        let expected = format!("every value of the training rows {only}");
+        assert!(message.contains(&expected) && message.contains("--binarize none"), "{message}");
+        parts(&values, Binarize::None).unwrap();
+        // One value of the other kind, in the last row, is enough.
+        let other = f64::from(1 - only);
+        parts(&[&values[..], &[values[0], other]].concat(), binarize).unwrap();
+    }
+    parts(&[0.0, 0.0, 0.001, 0.0], Static).unwrap();
+    // A row that is only looked at may be all black.
+    let black = Dataset::new(Values::F64(vec![0.0; 2]), 2).unwrap();
+    Part::whole(black, Threshold).unwrap();
+}
