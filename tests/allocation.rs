@@ -113,6 +113,7 @@ fn a_session_allocates_nothing_for_one_row() {
         let address = Address::new(1, Purpose::Sample);
         let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
 
+        session.score(&mut [Score::default()], &x).unwrap(); // the first one makes its buffers
         let before = COUNT.load(Ordering::Relaxed);
         session.encode(z, &x).unwrap();
         session.encode_with_std(z, std, &x).unwrap();

@@ -5,7 +5,7 @@
 //!
 //! | rows | likelihood | what the rest is for |
 //! |---|---|---|
-//! | bytes, grey pictures in [0, 1] | `bernoulli` | the flags' own defaults: pictures in thousands |
+//! | shades in bytes, grey pictures in [0, 1] | `bernoulli` | the flags' own defaults: pictures in thousands |
 //! | colour pictures, pictures beyond [0, 1] | `normal:variance=learned` | a folder of hundreds or thousands |
 //! | tables | `bounded-normal`, or `bernoulli` if all is 0 or 1 | tens to a million rows, which [`Sizes`] follows |
 //!
@@ -19,7 +19,7 @@
 //! reconstructed, and looks like any other. Its standardised columns are within reach of one such layer.
 
 use crate::run::{Chosen, Run};
-use elbo::data::Dataset;
+use elbo::data::{Bytes, Dataset};
 use elbo::error::Result;
 
 /// The settings that are chosen by the data.
@@ -47,7 +47,7 @@ enum Kind {
 
 impl Kind {
     fn of(data: &Dataset) -> Result<Kind> {
-        let bytes = data.values().are_bytes();
+        let bytes = data.bytes() == Some(Bytes::Levels);
         let within_unit = |x: f64| (0.0..=1.0).contains(&x);
         Ok(match data.image() {
             Some(image) if image.channels == 3 => Kind::Colour,

@@ -263,10 +263,12 @@ impl Dataset {
     /// # Errors
     /// If the values lie in a file that cannot be read any more.
     pub fn all_values(&self, is: impl Fn(f64) -> bool) -> Result<bool> {
+        let unit = self.bytes().map_or(1.0, Bytes::unit);
         let (mut first, mut all) = (0, true);
         while all && first < self.values.len() {
             let last = self.values.len().min(first + PASS);
-            self.values.blocks(first..last, &mut |_, block| block.for_each(|x| all &= is(x)))?;
+            self.values
+                .blocks(first..last, &mut |_, block| block.for_each(|x| all &= is(x * unit)))?;
             first = last;
         }
         Ok(all)

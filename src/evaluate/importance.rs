@@ -75,10 +75,10 @@ impl TailShape {
     /// From here on there is no variance.
     pub const HEAVY: f64 = 0.5;
 
-    /// Whether k lies below [`Self::HEAVY`] and not just k̂, with a probability of 95 %. Otherwise the tails
+    /// Whether k lies below [`Self::HEAVY`] and not just k̂, with a probability of 99 %. Otherwise the tails
     /// that happen to be seen too little of would be those that are believed.
     pub fn is_light(&self) -> bool {
-        self.k + 1.645 * self.standard_error <= TailShape::HEAVY
+        self.k + 2.33 * self.standard_error <= TailShape::HEAVY
     }
 }
 

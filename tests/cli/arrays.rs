@@ -3,7 +3,8 @@
 use crate::failures::{FAILURE, USAGE, assert_refused};
 use crate::lab::{Lab, npy, npz};
 
-const TRAIN: &str = "--hidden 8 --latent 2 --epochs 2 --batch-size 16";
+const TRAIN: &str = "--likelihood bernoulli --activation relu --validation 0 --hidden 8 --latent 2 \
+    --epochs 2 --batch-size 16";
 
 /// 60 rows of four bits that depend on each other.
 fn bits() -> Vec<u8> {

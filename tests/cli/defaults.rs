@@ -185,7 +185,7 @@ fn one_cell_does_not_ruin_the_other_columns() {
             .map(|j| {
                 let real: Vec<f64> = rows.iter().map(|r| r[j]).collect();
                 let error: Vec<_> =
-                    real.iter().zip(column(&again, j)).map(|(a, b)| a - b).collect();
+                    real.iter().zip(column(&again, j + 1)).map(|(a, b)| a - b).collect();
                 mean_and_spread(&error).1 / mean_and_spread(&real).1
             })
             .collect();

@@ -275,7 +275,7 @@ fn models_and_outputs() {
         ("sample t -o s.png", USAGE, "the model's rows are not images; write a .csv"),
         ("reconstruct run -n 0 -o s.png", USAGE, "-n: must be at least 1"),
         ("reconstruct run -o s.gif", USAGE, "does not end in .png, .npy or .csv"),
-        ("reconstruct run -o no/s.npy", FAILURE, "no/s.npy: No such file"),
+        ("reconstruct -q run -o no/s.npy", FAILURE, "no/s.npy: No such file"),
         ("train --quiet --out empty --data digits:count=50", FAILURE, "empty: "),
         ("train --config nowhere.toml", FAILURE, "nowhere.toml: No such file"),
         ("train --config picture.png", FAILURE, "picture.png: "),

@@ -200,7 +200,7 @@ fn a_model_remembers_its_data() {
     let settings = "--header no --label 3 --columns 4,1 --likelihood normal --hidden 4 --latent 2";
     lab.run(&format!("train --data numbers.csv {settings} --epochs 1 --out run"));
     lab.run("encode run --data numbers.csv --header no --label 3 --columns 4,1 -o said.csv");
-    assert!(lab.text("said.csv").starts_with("row,label,z1,z2\n0,c0,"));
+    assert!(lab.text("said.csv").starts_with("row,label,z1,z2\n1,c0,"));
     lab.run("encode run -o unsaid.csv");
     assert_eq!(lab.text("unsaid.csv"), lab.text("said.csv"));
     let from_afar =
@@ -217,7 +217,7 @@ fn a_model_remembers_its_data() {
 
     // A flag says otherwise.
     lab.run("encode run --label 2 -o other.csv");
-    assert!(lab.text("other.csv").starts_with("row,label,z1,z2\n0,0,"));
+    assert!(lab.text("other.csv").starts_with("row,label,z1,z2\n1,0,"));
     // So do other data, about which the run knows nothing.
     lab.write("two.csv", "3,4\n5,6\n");
     lab.run("encode run --data two.csv -o two-z.csv");
@@ -241,14 +241,16 @@ fn a_run_says_what_its_result_lacks() {
     // Noise of two values: whatever 16 latents carry, it is not all of them.
     let noise = |i: i32| format!("{},{}\n", (i * 7919) % 101, (i * 104_729) % 103);
     lab.write("noise.csv", (0..400).map(noise).collect::<String>());
-    let train = "train --data noise.csv --header no --likelihood normal:variance=0.1 --latent 16";
+    let train = "train --data noise.csv --header no --likelihood normal:variance=0.1 --latent 16 --activation relu";
     let run = |settings: &str, name: &str| {
         let output = lab.run(&format!("{train} {settings} --json --out {name}"));
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         (said(&output), json["diagnosis"].clone())
     };
-    let (text, found) =
-        run("--hidden 4 --epochs 200 --batch-size 32 --lr 0.01 --schedule cosine", "long");
+    let (text, found) = run(
+        "--validation 0 --hidden 4 --epochs 200 --batch-size 32 --lr 0.01 --schedule cosine",
+        "long",
+    );
     let idle = found["idle_latents"].as_u64().expect("a count");
     assert!((10..16).contains(&idle), "{found}");
     assert!(text.contains(&format!("note: {idle} of 16 latents carry nothing")), "{text}");
@@ -256,7 +258,7 @@ fn a_run_says_what_its_result_lacks() {
     assert!(!text.contains("still falling") && found["still_falling"] == false, "{text}");
     assert!(!text.contains("fewer than"), "360 rows for {}", found["parameters"]);
 
-    let (text, found) = run("--hidden 64,64 --epochs 3", "short");
+    let (text, found) = run("--validation 0 --hidden 64,64 --epochs 3", "short");
     assert!(text.contains("note: the training loss was still falling, by "), "{text}");
     assert!(text.contains("note: the 360 training rows are fewer than the "), "{text}");
     assert!(text.contains("--validation 0.1 keeps the weights") && found["still_falling"] == true);

@@ -72,7 +72,9 @@ fn colour_pictures_are_learned_and_come_back() {
     lab.run("reconstruct run --data discs --part all -n 120 -o again.csv");
     let again = lab.text("again.csv");
     let redness = |line: &str| -> f64 {
-        let cells: Vec<f64> = line.split(',').map(|c| c.parse().expect("a number")).collect();
+        // Behind row, label and name.
+        let cells = line.split(',').skip(3).map(|c| c.parse().expect("a number"));
+        let cells: Vec<f64> = cells.collect();
         cells.chunks_exact(3).map(|p| p[0] - p[2]).sum()
     };
     let redness: Vec<f64> = again.lines().skip(1).map(redness).collect();

@@ -63,6 +63,11 @@ fn expected(height: usize, width: usize, channels: usize) -> ReadOptions {
     ReadOptions { expected, ..ReadOptions::default() }
 }
 
+/// The notes, but for what is said of all bytes.
+fn told(notes: Vec<String>) -> Vec<String> {
+    notes.into_iter().filter(|note| !note.contains("divided by 255")).collect()
+}
+
 /// The bytes, the shape and the first note of a folder that is read, but for what is said of the
 /// range: pixels are dark here.
 #[track_caller]
@@ -73,10 +78,9 @@ fn read_as(
     let source = open(&folder(files), options).unwrap();
     let ImageShape { height, width, channels } = source.train.image().unwrap();
     let Values::U8(bytes) = source.train.values() else { panic!("pictures are bytes") };
-    // What is said of every folder of bytes.
-    let of_bytes = |n: &String| n.contains("divided by 255") || n.starts_with("the largest value");
-    let note = source.notes.into_iter().find(|note| !of_bytes(note));
-    (bytes.clone(), [height, width, channels], note)
+    let bytes = bytes.clone();
+    let note = told(source.notes).into_iter().find(|note| !note.starts_with("the largest value"));
+    (bytes, [height, width, channels], note)
 }
 
 #[track_caller]
@@ -171,9 +175,9 @@ fn pictures_become_what_a_model_needs() {
     let (bytes, shape, note) = read_as(&files[1..], &expected(1, 1, 3));
     assert_eq!((bytes, shape), (vec![9, 9, 9], [1, 1, 3]));
     assert_eq!(note.unwrap(), "pictures are scaled to the size that the model needs");
-    let notes = open(&folder(&files[1..]), &expected(1, 1, 3)).unwrap().notes;
+    let notes = open(&folder(&files[1..]), &expected(1, 1, 3)).map(|source| told(source.notes)).unwrap();
     assert_eq!(notes[1], "the grey pictures are read as colour, as the model needs");
-    let notes = open(&folder(&files[..1]), &expected(2, 2, 1)).unwrap().notes;
+    let notes = open(&folder(&files[..1]), &expected(2, 2, 1)).map(|source| told(source.notes)).unwrap();
     assert_eq!(notes, ["colours are read as grey, as the model needs"]);
     // What the user says goes before what the model expects, which may be no picture at all.
     let both = ReadOptions { resize: Some((4, 4)), ..expected(1, 1, 1) };

@@ -13,7 +13,7 @@ fn files_that_are_no_pictures_are_refused() {
             b"<!DOCTYPE html>",
             "no picture (PNG, JPEG, WebP, BMP, GIF, TIFF, PNM): this is a web page",
         ),
-        (b"\x1f\x8b\x08", "this is a gzip file"),
+        (b"\x1f\x8b\x08", "the gzip data end too early"),
         (b"qoif and so on", "a picture in the format Qoi: convert it to PNG"),
         (b"GIF89a", "the file is damaged"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "the WebP data end too early"),

@@ -63,7 +63,7 @@ fn files_that_are_not_read_are_counted_by_kind() {
         (".DS_Store", b""),
     ];
     let notes =
-        |files: &[(&str, &[u8])]| open(&folder(files), &ReadOptions::default()).unwrap().notes;
+        |files: &[(&str, &[u8])]| open(&folder(files), &ReadOptions::default()).map(|source| told(source.notes)).unwrap();
     assert_eq!(notes(&files), ["4 files are not read: 2 .txt, 1 .mp4, 1 without an ending"]);
     files.push(("b.heic", b""));
     files.extend(["a.a", "a.b", "a.c", "a.d"].map(|name| (name, &b""[..])));
@@ -84,7 +84,7 @@ fn train_and_test_are_parts() {
     let names = |data: Option<Dataset>| data.map_or(Vec::new(), |d| d.names().unwrap().to_vec());
     let source = open(&["train/cat/1.png", "train/dog/1.png", "train/dog/2.png", "test/cat/1.png"]);
     let notes = "the folder train is the training part (3 pictures), test the test part (1)";
-    assert_eq!(source.notes, [notes]);
+    assert_eq!(told(source.notes), [notes]);
     assert_eq!(source.train.labels().unwrap().names(), ["cat", "dog"]);
     assert_eq!(source.test.as_ref().unwrap().labels().unwrap().names(), ["cat"]);
     assert_eq!(names(source.test), ["test/cat/1.png"]);

@@ -199,7 +199,7 @@ fn sixteen_bits_are_kept() {
 fn a_range_that_is_far_from_full_is_said() {
     let none = ReadOptions::default();
     let notes = |file: &[u8], options: &ReadOptions| {
-        open(&folder(&[("a.png", file)]), options).unwrap().notes
+        open(&folder(&[("a.png", file)]), options).map(|source| told(source.notes)).unwrap()
     };
     let said = |largest: &str| {
         format!(
