@@ -40,7 +40,7 @@ def run_elbo(name, folder, threads):
     if w.data == "mnist":
         command += ["--limit", str(w.rows)]
     else:
-        command += ["--likelihood", "normal:variance=1", "--standardize", "no", "--test", "0"]
+        command += ["--likelihood", "normal:variance=1", "--standardize", "no", "--test", "0", "--validation", "0"]
     output(command)
     with open(os.path.join(folder, name, "metrics.jsonl")) as file:
         speeds = [json.loads(line)["rows_per_second"] for line in file]

@@ -65,7 +65,7 @@ fn linear(chain: &Chain, gain: f64, spread: f64, rows: usize) -> Truth<f64> {
 
 #[test]
 fn stated_intervals_hold_the_truth() {
-    let (posterior, wide) = (Proposal::posterior(), Proposal::wide(2.0).unwrap());
+    let (posterior, wide) = (Proposal::posterior(), Proposal::wide(4.0).unwrap());
     for chain in [Chain::orthogonal(), Chain::generic_of_two_levels()] {
         // Too wide, about right, and narrower and narrower: from a spread of ½ on w has no variance.
         for (gain, spread) in
