@@ -29,7 +29,8 @@ pub(crate) struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Looks at the weights to keep, over test rows, else validation rows, else training rows.
+    /// Looks at the weights to keep, over test rows, else validation rows, else training rows; and at the
+    /// epochs, of which there are none to judge where patience has.
     pub(crate) fn of(
         vae: &Vae<f32>,
         params: &[f32],

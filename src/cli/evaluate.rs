@@ -34,7 +34,8 @@ Of the data that the model was trained on, the test rows are judged; of other da
 Densities are those of the data's own units. The noise of a row depends on what it holds and on --seed: equal
 rows have equal scores, in any file and at any place in it. neg_elbo_se and neg_log_px_se are Monte-Carlo errors
 of the mean over rows, not the spread of the rows. log p(x) has an error bar only where the importance weights
-deserve one (their tail's shape, k_hat, is at most 0.5).")]
+deserve one: the shape of their tail (k_hat) is surely below 0.5, for a mean over rows that of the rows which
+make up most of its error.")]
 pub(crate) struct EvaluateArgs {
     /// A model file, or a run's folder
     model: PathBuf,

@@ -207,7 +207,8 @@ impl DataArgs {
             return Ok(Part::unscreened(source.train, roles.binarize));
         }
         if !trained_on && !own_test {
-            let remark = "these are not the rows of the training, so all of them are used";
+            let remark =
+                "this is not the data of the training as it was then, so all rows are used";
             common.remark(Some(remark));
             return Ok(Part::unscreened(source.train, roles.binarize));
         }

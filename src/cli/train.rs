@@ -30,7 +30,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Train a model
 #[derive(Args)]
@@ -124,12 +124,18 @@ pub(crate) fn train(
         stop_after: args.stop_after.unwrap_or(u32::MAX),
         progress: Training::new(common, job.run.epochs, per_epoch, job.trainer.steps()),
         epochs: std::mem::take(&mut job.epochs),
+        saved: Saved {
+            epoch: job.trainer.progress().epoch,
+            at: Instant::now(),
+            took: Duration::ZERO,
+        },
     };
     let ending = match job.trainer.progress().epoch >= watcher.stop_after {
         true => Ok(Ending::Stopped), // resumed where it was to stop
         false => job.trainer.run(&mut watcher),
     };
     watcher.progress.finish();
+    let ending = ending.and_then(|ending| watcher.save(&job.trainer).map(|()| ending));
     job.epochs = watcher.epochs;
     let concluded = ending.and_then(|ending| match ending {
         Ending::Stopped if INTERRUPTED.load(Ordering::Relaxed) => interrupted(&job, common),
@@ -366,6 +372,31 @@ struct Watcher<'a> {
     stop_after: u32,
     progress: Training,
     epochs: Vec<Epoch>,
+    saved: Saved,
+}
+
+/// The last checkpoint: of which epoch, since when it lies there, and how long it took to write.
+struct Saved {
+    epoch: u32,
+    at: Instant,
+    took: Duration,
+}
+
+/// Writing checkpoints takes a tenth of the time at most. A kill loses what came after the last one; the
+/// resumed run makes the same of it again.
+const CHECKPOINTS: u32 = 10;
+
+impl Watcher<'_> {
+    /// Writes a checkpoint of the last finished epoch, unless it is there.
+    fn save(&mut self, trainer: &Trainer<f32>) -> Result<()> {
+        let epoch = trainer.progress().epoch;
+        if epoch != self.saved.epoch {
+            let start = Instant::now();
+            checkpoint::save(&self.workplace.checkpoint(), trainer, self.state)?;
+            self.saved = Saved { epoch, at: Instant::now(), took: start.elapsed() };
+        }
+        Ok(())
+    }
 }
 
 impl Observer<f32> for Watcher<'_> {
@@ -378,7 +409,9 @@ impl Observer<f32> for Watcher<'_> {
         self.epochs.push(record.into());
         // The line first: a resumed run drops the lines that its checkpoint does not know.
         metrics::append(&self.workplace.metrics(), record)?;
-        checkpoint::save(&self.workplace.checkpoint(), trainer, self.state)?;
+        if self.saved.at.elapsed() > CHECKPOINTS * self.saved.took {
+            self.save(trainer)?;
+        }
         self.progress.epoch(record);
         Ok(record.epoch < self.stop_after && !INTERRUPTED.load(Ordering::Relaxed))
     }
@@ -402,7 +435,10 @@ fn finish(job: &mut Job, common: &Common) -> Result<ExitCode> {
         write_samples(&folder.file(SAMPLES), &model, count, trainer.config().seed)?;
         write_reconstructions(&folder.file(RECONSTRUCTIONS), &model, part, count.min(40))?;
     }
-    let diagnosis = Diagnosis::of(&model.vae, &model.params, trainer.parts(), &job.epochs)?;
+    let waited = trainer.progress().waited;
+    let in_vain = job.run.patience.is_some_and(|patience| waited >= patience);
+    let epochs = if in_vain { &[][..] } else { &job.epochs };
+    let diagnosis = Diagnosis::of(&model.vae, &model.params, trainer.parts(), epochs)?;
     diagnosis.remarks().iter().for_each(|remark| common.remark(Some(remark)));
     report(job, held_out, Some((kind, diagnosis)), common)
 }

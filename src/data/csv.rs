@@ -135,7 +135,8 @@ impl<'a> Table<'a> {
         let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
         let Choice { columns, label, index } =
             choose(&mut heads, options, Some(0).filter(|_| index))?;
-        let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter)?;
+        let needed = options.expected.as_ref().is_some_and(|model| model.columns.is_some());
+        let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter, needed)?;
         let columns = columns.into_iter().zip(forms).collect::<Vec<_>>();
         notes.extend(index.map(|j| left_out(&heads, j)));
         notes.extend(forms_notes(&heads, &columns));
@@ -271,7 +272,7 @@ fn others_note(heads: &Heads, used: &[usize], options: &ReadOptions) -> Option<S
         return None;
     }
     let others = (0..heads.first().width()).filter(|j| !used.contains(j));
-    let others = list(others.filter_map(|j| heads.name(j)));
+    let others = list(others.filter_map(|j| heads.name(j)).filter(|name| !name.is_empty()));
     let note = format!("columns that the model does not know are left out: {others}");
     (!others.is_empty()).then_some(note)
 }

@@ -435,9 +435,14 @@ fn a_diverging_run_stops_and_keeps_its_last_good_checkpoint() {
     let epochs = lab.epochs("g");
     assert!(epochs >= 1, "{message}");
     // The checkpoint is good: the same steps from there end in the same way.
-    let before = lab.listing();
+    let listing = || {
+        let mut files = lab.listing();
+        files.retain(|(path, _)| !path.ends_with("metrics.jsonl")); // times differ in length
+        files
+    };
+    let before = listing();
     assert_eq!(fails("train --resume --out g", "is not finite"), message);
-    assert_eq!(lab.listing(), before);
+    assert_eq!(listing(), before);
     assert_eq!(lab.epochs("g"), epochs);
 }
 

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// The form of each of these columns.
 ///
+/// `needed` are columns of a model, which cannot be left out.
+///
 /// # Errors
 /// If a column holds a cell that is no value, or could be one of two.
 pub(super) fn forms(
@@ -14,13 +16,18 @@ pub(super) fn forms(
     survey: &Survey,
     columns: &[usize],
     delimiter: u8,
+    needed: bool,
 ) -> Result<Vec<Form>> {
     let all = columns.iter().map(|&j| (j, &survey.columns[j]));
     let broken = all.clone().filter(|(_, column)| column.trouble.is_some()).collect::<Vec<_>>();
     let troubles = broken.iter().filter_map(|(j, c)| c.trouble.as_deref().map(|t| (t.line, *j, t)));
     if let Some((_, j, trouble)) = troubles.min_by_key(|(line, j, _)| (*line, *j)) {
         let broken = broken.iter().map(|(j, _)| *j).collect::<Vec<_>>();
-        return Err(error(heads, j, trouble, &broken, columns.len()));
+        let leave = match broken.len() == columns.len() {
+            true => "use a table with columns of numbers".to_owned(),
+            false => leave_out(heads, &broken, needed),
+        };
+        return Err(error(heads, j, trouble, &leave));
     }
     // One column can tell what commas mean in the others.
     let any = |form| all.clone().any(|(_, column)| column.forms.are(&[form]));
@@ -51,16 +58,20 @@ fn doubtful(heads: &Heads, j: usize, comma: bool) -> Error {
     ))
 }
 
-/// The error of a cell in column `j`, one of the `broken` ones among `all`.
-fn error(heads: &Heads, j: usize, trouble: &Trouble, broken: &[usize], all: usize) -> Error {
-    let cell = String::from_utf8_lossy(&trouble.cell);
-    let found = if cell.is_empty() { "the cell".to_owned() } else { shown(&cell) };
+/// How to do without the columns that cannot be read.
+fn leave_out(heads: &Heads, broken: &[usize], needed: bool) -> String {
     let drop = format!("--drop {}", heads.handles(broken));
-    let leave = match broken {
-        _ if broken.len() == all => "use a table with columns of numbers".to_owned(),
+    match broken {
+        _ if needed => format!("train another model with {drop}, as this one needs them"),
         [_] => format!("leave the column out with {drop}"),
         _ => format!("leave out this and others like it with {drop}"),
-    };
+    }
+}
+
+/// The error of a cell in column `j`, which can be avoided as `leave` says.
+fn error(heads: &Heads, j: usize, trouble: &Trouble, leave: &str) -> Error {
+    let cell = String::from_utf8_lossy(&trouble.cell);
+    let found = if cell.is_empty() { "the cell".to_owned() } else { shown(&cell) };
     let decimal = cell.contains(',') && cell.split(',').count() == 2 && is_numeric(&cell);
     let what = match trouble.kind {
         Kind::Missing if cell.is_empty() => {
