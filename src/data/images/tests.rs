@@ -175,9 +175,11 @@ fn pictures_become_what_a_model_needs() {
     let (bytes, shape, note) = read_as(&files[1..], &expected(1, 1, 3));
     assert_eq!((bytes, shape), (vec![9, 9, 9], [1, 1, 3]));
     assert_eq!(note.unwrap(), "pictures are scaled to the size that the model needs");
-    let notes = open(&folder(&files[1..]), &expected(1, 1, 3)).map(|source| told(source.notes)).unwrap();
+    let notes =
+        open(&folder(&files[1..]), &expected(1, 1, 3)).map(|source| told(source.notes)).unwrap();
     assert_eq!(notes[1], "the grey pictures are read as colour, as the model needs");
-    let notes = open(&folder(&files[..1]), &expected(2, 2, 1)).map(|source| told(source.notes)).unwrap();
+    let notes =
+        open(&folder(&files[..1]), &expected(2, 2, 1)).map(|source| told(source.notes)).unwrap();
     assert_eq!(notes, ["colours are read as grey, as the model needs"]);
     // What the user says goes before what the model expects, which may be no picture at all.
     let both = ReadOptions { resize: Some((4, 4)), ..expected(1, 1, 1) };

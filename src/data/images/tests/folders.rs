@@ -62,8 +62,9 @@ fn files_that_are_not_read_are_counted_by_kind() {
         ("Desktop.ini", b""),
         (".DS_Store", b""),
     ];
-    let notes =
-        |files: &[(&str, &[u8])]| open(&folder(files), &ReadOptions::default()).map(|source| told(source.notes)).unwrap();
+    let notes = |files: &[(&str, &[u8])]| {
+        open(&folder(files), &ReadOptions::default()).map(|source| told(source.notes)).unwrap()
+    };
     assert_eq!(notes(&files), ["4 files are not read: 2 .txt, 1 .mp4, 1 without an ending"]);
     files.push(("b.heic", b""));
     files.extend(["a.a", "a.b", "a.c", "a.d"].map(|name| (name, &b""[..])));
