@@ -18,7 +18,8 @@
 //! times as far out in the latents too, from where the decoder returns it: then the row is well
 //! reconstructed, and looks like any other. Its standardised columns are within reach of one such layer.
 
-use crate::run::{Chosen, Run};
+use crate::chosen::Chosen;
+use crate::run::Run;
 use elbo::data::{Bytes, Dataset};
 use elbo::error::Result;
 

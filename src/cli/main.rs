@@ -2,6 +2,7 @@
 //! library's.
 
 mod check;
+mod chosen;
 mod columns;
 mod config;
 mod defaults;

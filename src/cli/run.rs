@@ -1,7 +1,7 @@
 //! The settings of a run: flags, `config.toml`, and what the library makes of them.
 
+use crate::chosen::Chosen;
 use clap::Args;
-use clap::parser::ValueSource;
 use elbo::data::{Binarize, Dataset, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
@@ -232,7 +232,7 @@ impl Run {
                 value = in_text(value);
                 read(&value).map_err(|_| format!("`{key}`: {e}"))?;
             }
-            chosen.0.insert(key.clone());
+            chosen.add(key.clone());
             merged.insert(key, value);
         }
         let run = serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())?;
@@ -489,29 +489,5 @@ fn finite(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(v) if v.is_finite() => Ok(v),
         _ => Err("not a finite number".to_owned()),
-    }
-}
-
-/// The settings that somebody chose, by a flag or in a file; the others are defaults.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Chosen(BTreeSet<String>);
-
-impl Chosen {
-    /// Those on the command line.
-    pub(crate) fn of(matches: &clap::ArgMatches) -> Self {
-        let ids = matches.ids().map(clap::Id::as_str);
-        let given = ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
-        Chosen(given.map(|id| id.replace('_', "-")).collect())
-    }
-
-    /// These and others.
-    pub(crate) fn and(mut self, others: Chosen) -> Self {
-        self.0.extend(others.0);
-        self
-    }
-
-    /// Whether the setting `key` is among them.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.0.contains(key)
     }
 }

@@ -1,6 +1,7 @@
 //! `elbo train`
 
 use crate::Common;
+use crate::chosen::Chosen;
 use crate::columns;
 use crate::defaults;
 use crate::diagnosis::{Diagnosis, remedies};
@@ -13,7 +14,7 @@ use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
-use crate::run::{Chosen, Run};
+use crate::run::Run;
 use crate::terminal::{self, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};

@@ -9,16 +9,16 @@
 //! every row; the decoder has learned not to listen to it (Bowman et al. 2016, section 3.1, of all
 //! latents at once; Burda et al. 2016, section 5.2, count active ones).
 
+use super::{VALUES, gather};
 use crate::data::Part;
 use crate::error::Result;
 use crate::parallel;
 use crate::real::Real;
 use crate::vae::{Pass, Vae, Workspace};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, s};
 
-/// Rows that go through the encoder at a time, and the most values that these may have.
+/// Rows that go through the encoder at a time, if they have not too many values.
 const ROWS: usize = 256;
-const VALUES: usize = 1 << 24;
 
 /// A latent that carries less than this tells nothing, in nats.
 pub const IDLE: f64 = 0.01;
@@ -44,9 +44,7 @@ pub fn kl_per_latent<T: Real>(
     let mut sums = vec![0.0; latent];
     parallel::enter(|| {
         for rows in rows.chunks(most) {
-            let x = &mut x[..rows.len() * width];
-            part.gather(x, rows, None)?;
-            let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
+            let x = gather(&mut x, part, rows, width)?;
             let mut z = z.slice_mut(s![..rows.len(), ..]);
             vae.encode(z.view_mut(), &mut ws, &x, params);
             // The means are of no use here; the KLs take their place.
@@ -67,6 +65,7 @@ mod tests {
     use crate::objective;
     use crate::rng::{Address, Purpose};
     use crate::vae::{Noise, VaeConfig};
+    use ndarray::ArrayView2;
 
     /// They add up to the KL of the score, and a latent that the encoder is deaf to has none.
     #[test]

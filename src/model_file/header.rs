@@ -15,6 +15,11 @@ use crate::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod data;
+
+use data::NO_BYTES;
+pub use data::{DataHeader, TableHeader};
+
 /// The version of the format that this crate writes. It reads all versions from 1 on:
 ///
 /// | version | new in it |
@@ -108,73 +113,6 @@ pub struct TrainingHeader {
     pub seed: u64,
     pub patience: Option<u32>,
     pub data: DataHeader,
-}
-
-/// The data and the roles of its rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataHeader {
-    /// The name of embedded data; files have none here.
-    pub embedded: Option<String>,
-    /// Rows that were offered for training, before roles and limit.
-    pub rows: usize,
-    /// [`crate::data::Dataset::fingerprint`] of these, in hexadecimal.
-    pub fingerprint: String,
-    /// As [`Roles`].
-    pub validation: f64,
-    /// As [`Roles`].
-    pub test: f64,
-    /// As [`Roles`].
-    pub limit: Option<usize>,
-    /// As [`Roles`].
-    pub binarize: String,
-    /// The column that held labels, if there was one.
-    #[serde(default)]
-    pub label: Option<String>,
-    /// How the data was read, if it was a table in text.
-    #[serde(default)]
-    pub table: Option<TableHeader>,
-    /// What bytes stood for: the name of a [`Bytes`], or `none` if the values were numbers.
-    #[serde(default = "levels")]
-    pub bytes: String,
-}
-
-/// As [`TableLayout`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct TableHeader {
-    pub header: bool,
-    pub comment: Option<char>,
-    pub columns: Option<Vec<usize>>,
-}
-
-impl From<&TableLayout> for TableHeader {
-    fn from(t: &TableLayout) -> Self {
-        let comment = t.comment.map(char::from);
-        TableHeader { header: t.header, comment, columns: t.columns.clone() }
-    }
-}
-
-/// What bytes stood for before the header said so.
-fn levels() -> String {
-    Bytes::Levels.name().to_owned()
-}
-
-/// The bytes of data whose values were numbers.
-const NO_BYTES: &str = "none";
-
-impl DataHeader {
-    /// What bytes stood for, unless the values were numbers.
-    ///
-    /// # Errors
-    /// If the name is unknown.
-    pub fn bytes(&self) -> Result<Option<Bytes>> {
-        match self.bytes.as_str() {
-            NO_BYTES => Ok(None),
-            name => name.parse().map(Some),
-        }
-    }
 }
 
 /// As [`WeightsKind`].
