@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elbo::distribution::bernoulli::Bernoulli;
-use elbo::distribution::{Distribution, RowGradient};
+use elbo::distribution::{Likelihood, RowGradient};
 use elbo::gradient::all_finite;
 use elbo::nn::Activation;
 use elbo::optim::{Adam, AdamConfig};
@@ -38,7 +38,7 @@ fn elementwise(c: &mut Criterion) {
     group.bench_function("bernoulli log p and gradient", |b| {
         b.iter(|| {
             for ((x, l), d_eta) in x.chunks(784).zip(logits.chunks(784)).zip(out.chunks_mut(784)) {
-                let d = RowGradient { d_eta, d_x: &mut [], d_own: &mut [] };
+                let d = RowGradient { d_eta, d_x: &mut [] };
                 black_box(Bernoulli.log_prob_gradient(d, x, l, &[]));
             }
         });

@@ -2,7 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elbo::model_file::{Header, Model};
-use elbo::nn::{Activation, Init};
+use elbo::nn::Activation;
+use elbo::params::Init;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;

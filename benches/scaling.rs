@@ -51,7 +51,7 @@ fn point(hidden: usize, batch: usize, latent: usize, seconds: f64) -> (f64, f64)
         steps(seconds, STEPS)
     });
     times.sort_by(f64::total_cmp);
-    let width = trainer.vae().config().width;
+    let width = trainer.vae().width();
     (times[times.len() / 2], (batch * flops_per_row(width, hidden, latent)) as f64)
 }
 

@@ -2,22 +2,30 @@
 //!
 //! A member of a family is one file, and one line in the family's list (the macro `family!`). From that
 //! line come its name on the command line, its place in the model file and its gradient checks.
-//! How a member is configured is a [`Spec`], written `name:key=value,key=value`.
+//! How a member is configured is a [`Spec`], written `name:key=value,key=value`, or
+//! `name=value:key=value` where one setting goes without saying.
 
 use crate::error::{Error, Result};
 use std::fmt;
 
-/// A member's name and settings, written `name` or `name:key=value,key=value`.
+/// A member's name and settings, written `name` or `name:key=value,key=value`, with a first value
+/// `name=value:…` for members that have one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spec {
     name: String,
+    value: Option<String>,
     args: Vec<(String, String)>,
 }
 
 impl Spec {
     /// A spec without settings.
     pub fn new(name: &str) -> Self {
-        Spec { name: name.to_owned(), args: Vec::new() }
+        Spec { name: name.to_owned(), value: None, args: Vec::new() }
+    }
+
+    /// The same spec with this value of the member itself.
+    pub fn with_value(self, value: impl fmt::Display) -> Self {
+        Spec { value: Some(value.to_string()), ..self }
     }
 
     /// The same spec with one more setting.
@@ -29,6 +37,11 @@ impl Spec {
     /// The member's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The value of the member itself, if it was given.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
     }
 
     /// The value of `key`, if it was given.
@@ -51,11 +64,25 @@ impl Spec {
         }
     }
 
-    /// Refuses settings that are not among `keys`.
+    /// Refuses settings that are not among `keys`, and a value of the member itself.
     ///
     /// # Errors
     /// Names the first unknown key and the known ones.
     pub fn only(&self, keys: &[&str]) -> Result<()> {
+        match &self.value {
+            Some(value) => {
+                let message = format!("`{}` takes no value, but is given `{value}`", self.name);
+                Err(Error::setting(&self.name, message))
+            }
+            None => self.only_value_and(keys),
+        }
+    }
+
+    /// Refuses settings that are not among `keys`.
+    ///
+    /// # Errors
+    /// Names the first unknown key and the known ones.
+    pub fn only_value_and(&self, keys: &[&str]) -> Result<()> {
         match self.args.iter().find(|(k, _)| !keys.contains(&k.as_str())) {
             None => Ok(()),
             Some((k, _)) if keys.is_empty() => Err(Error::setting(
@@ -75,7 +102,11 @@ impl std::str::FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self> {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let mut spec = Spec::new(name.trim());
+        let (name, value) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value.trim().to_owned())),
+            None => (name, None),
+        };
+        let mut spec = Spec { value, ..Spec::new(name.trim()) };
         if spec.name.is_empty() {
             return Err(Error::setting(
                 format!("`{text}`"),
@@ -104,6 +135,9 @@ impl std::str::FromStr for Spec {
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
+        if let Some(value) = &self.value {
+            write!(f, "={value}")?;
+        }
         for (i, (key, value)) in self.args.iter().enumerate() {
             write!(f, "{}{key}={value}", if i == 0 { ':' } else { ',' })?;
         }
@@ -168,7 +202,7 @@ mod tests {
 
     #[test]
     fn specs_survive_a_round_trip() {
-        for text in ["normal", "normal:variance=1", "a:b=1,c=x"] {
+        for text in ["normal", "normal:variance=1", "a:b=1,c=x", "a=3", "a=3:b=1"] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
         }
         assert_eq!(

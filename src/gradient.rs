@@ -12,7 +12,7 @@ use crate::aligned::Aligned;
 use crate::gemm::{Accum, matmul};
 use crate::math::map_sum;
 use crate::parallel;
-use crate::params::{Layout, Matrix, Vector};
+use crate::params::{Layout, Tensor};
 use crate::real::Real;
 use crate::simd;
 use ndarray::ArrayView2;
@@ -60,21 +60,21 @@ impl<T: Real> Gradient<T> {
     ///
     /// # Panics
     /// If the shapes do not fit, or the matrix is of another layout, with more elements.
-    pub fn add_product(&mut self, at: Matrix, a: &ArrayView2<T>, b: &ArrayView2<T>) {
+    pub fn add_product(&mut self, at: Tensor, a: &ArrayView2<T>, b: &ArrayView2<T>) {
         let (note, first) = self.note(at.range());
         let start = if first { Accum::Replace } else { Accum::Add };
-        matmul(&mut at.of_mut(&mut self.values), a, b, start);
+        matmul(&mut at.matrix_mut(&mut self.values), a, b, start);
         self.written[note].bound += match (a.as_slice_memory_order(), b.as_slice_memory_order()) {
             (Some(a), Some(b)) if 2 * (a.len() + b.len()) < at.range().len() => norm(a) * norm(b),
             _ => f64::INFINITY,
         };
     }
 
-    /// The derivatives with respect to a vector, to add to.
+    /// The derivatives with respect to a tensor, to add to.
     ///
     /// # Panics
-    /// If the vector is of another layout, with more elements.
-    pub fn vector(&mut self, at: Vector) -> &mut [T] {
+    /// If the tensor is of another layout, with more elements.
+    pub fn tensor(&mut self, at: Tensor) -> &mut [T] {
         // An empty one lies where the next tensor starts.
         if !at.range().is_empty() {
             let (note, first) = self.note(at.range());
@@ -148,19 +148,22 @@ pub fn all_finite<T: Real>(values: &[T]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::Start;
     use ndarray::{Array2, array};
+
+    const ZERO: Start = Start::Constant(0.0);
 
     /// What was there before `clear` is gone, wherever it was, and adding twice adds twice.
     #[test]
     fn a_cleared_gradient_counts_as_zero() {
         let mut layout = Layout::default();
-        let first = layout.vector("first", 2);
-        let matrix = layout.matrix("matrix", 1, 2);
-        let none = layout.scalars("none", [].into_iter());
-        let last = layout.vector("last", 1);
+        let first = layout.scope("t").tensor("first", &[2], ZERO);
+        let matrix = layout.scope("t").tensor("matrix", &[1, 2], ZERO);
+        let none = layout.scope("t").group(|_| ());
+        let last = layout.scope("t").tensor("last", &[1], ZERO);
         let mut gradient = Gradient::<f64>::zeros(&layout);
-        let spoil = |gradient: &mut Gradient<f64>, matrices: &[Matrix]| {
-            [first, last].into_iter().for_each(|at| gradient.vector(at).fill(f64::NAN));
+        let spoil = |gradient: &mut Gradient<f64>, matrices: &[Tensor]| {
+            [first, last].into_iter().for_each(|at| gradient.tensor(at).fill(f64::NAN));
             for at in matrices {
                 at.of_mut(&mut gradient.values).fill(f64::NAN);
             }
@@ -169,15 +172,15 @@ mod tests {
         spoil(&mut gradient, &[matrix]);
         assert!(gradient.values().iter().all(|d| *d == 0.0));
         spoil(&mut gradient, &[matrix]);
-        assert!(gradient.vector(none).is_empty());
+        assert!(gradient.tensor(none).is_empty());
         let (a, b) = (Array2::from_elem((1, 1), 0.5), Array2::from_elem((1, 2), 3.0));
         for _ in 0..2 {
-            gradient.vector(last)[0] += 1.5;
+            gradient.tensor(last)[0] += 1.5;
             gradient.add_product(matrix, &a.view(), &b.view());
         }
         for _ in 0..2 {
             let values = gradient.values();
-            assert_eq!(matrix.of(values), array![[3.0, 3.0]]);
+            assert_eq!(matrix.matrix(values), array![[3.0, 3.0]]);
             assert_eq!(values, layout.spread(&[0.0, 0.0, 3.0, 3.0, 3.0]));
         }
     }
@@ -186,7 +189,9 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_seen() {
         let mut layout = Layout::default();
-        let (matrix, vector) = (layout.matrix("matrix", 3, 40), layout.vector("vector", 2));
+        let mut scope = layout.scope("t");
+        let matrix = scope.tensor("matrix", &[3, 40], ZERO);
+        let vector = scope.tensor("vector", &[2], ZERO);
         let mut gradient = Gradient::<f32>::zeros(&layout);
         let one = Array2::from_elem((3, 1), 1.0f32);
         let product = |gradient: &mut Gradient<f32>, usual, value| {
@@ -206,7 +211,7 @@ mod tests {
                 product(&mut gradient, usual, usual);
                 assert_eq!(gradient.written[0].bound.is_finite(), bounded);
                 assert!(gradient.is_finite());
-                gradient.vector(vector)[1] += bad;
+                gradient.tensor(vector)[1] += bad;
                 assert!(!gradient.is_finite());
             }
         }

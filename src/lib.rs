@@ -56,6 +56,7 @@
 
 mod aligned;
 pub mod check;
+pub mod conditional;
 pub mod data;
 pub mod distribution;
 pub mod error;
@@ -77,6 +78,7 @@ pub mod plot;
 pub mod prior;
 pub mod real;
 pub mod rng;
+mod rows;
 #[cfg(feature = "model-file")]
 pub mod session;
 pub mod simd;

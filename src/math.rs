@@ -274,6 +274,17 @@ pub fn softmax<T: Real>(x: &mut [T]) -> T {
 /// ln(2π)
 pub const LN_2PI: f64 = 1.837_877_066_409_345_5;
 
+/// Σ_i a_i b_i
+#[inline]
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    map_sum(
+        [],
+        [a, b],
+        #[inline(always)]
+        |[a, b]| ([], a * b),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,8 @@ pub use header::{
 };
 
 use crate::error::{Error, Result, one_line};
+use crate::family::Spec;
+use crate::nn;
 use crate::real::Real;
 use crate::tensor_file::{Tensor, find_tensor, parse, read_tensor, serialize};
 use crate::train::checkpoint::Checkpoint;
@@ -149,7 +151,10 @@ fn lay_out<T: Real>(
     if let Some(training) = &header.training {
         training.check().map_err(damaged)?;
     }
-    let layers = config.levels.iter().map(|level| level.hidden.len() + 1).sum::<usize>();
+    let has_weights = |spec: &&Spec| nn::build::<T>(spec).is_ok_and(|plan| plan.width().is_some());
+    let layers =
+        config.levels.iter().map(|level| level.layers.iter().filter(has_weights).count() + 1);
+    let layers: usize = layers.sum();
     if 4 * layers > room {
         return Err(format!("its header asks for {} tensors or more, {}", 4 * layers, has()));
     }
@@ -171,7 +176,7 @@ fn without_header(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Init;
+    use crate::params::Init;
 
     fn model<T: Real>() -> Model<T> {
         let config = VaeConfig::new(6, &[5], 2);
@@ -252,15 +257,15 @@ mod tests {
         assert!(error(&m.to_bytes()).contains("`rely` is unknown"));
 
         let mut m = fresh();
-        m.header.model.levels[0].hidden.push(5);
+        m.header.model.levels[0].layers.push("dense=5".to_owned());
         assert!(error(&m.to_bytes()).contains("encoder.0.layers.1.weight is missing"));
 
         let mut m = fresh();
-        m.header.model.levels[0].hidden = vec![1; 100];
+        m.header.model.levels[0].layers = vec!["dense=1".to_owned(); 100];
         assert!(error(&m.to_bytes()).contains("asks for 404 tensors or more, it has 8"));
 
         let mut m = fresh();
-        m.header.model.levels[0].hidden.clear();
+        m.header.model.levels[0].layers.clear();
         assert!(error(&m.to_bytes()).contains("encoder.0.head.weight"));
 
         let stranger = [Tensor::new("a", vec![1], &[0f32])];

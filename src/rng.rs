@@ -20,6 +20,10 @@
 //! All integers are little-endian. The last four bytes name the version of this scheme; a change of
 //! anything that alters the numbers must change them too.
 
+mod noise;
+
+pub use noise::{Draws, Noise};
+
 use crate::real::Real;
 use rand::SeedableRng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -55,6 +59,8 @@ pub enum Purpose {
     Digits = 10,
     /// Points at which gradients and exact results are checked.
     Check = 11,
+    /// Noise of layers that are noisy while training.
+    Layers = 12,
 }
 
 /// Where a stream of random numbers lives.

@@ -5,7 +5,7 @@
 //! mathematics is [`crate::vae`]'s.
 //!
 //! ```
-//! # use elbo::{model_file::{Header, Model}, nn::Init, vae::{Vae, VaeConfig}};
+//! # use elbo::{model_file::{Header, Model}, params::Init, vae::{Vae, VaeConfig}};
 //! # fn main() -> elbo::Result<()> {
 //! # let config = VaeConfig::new(3, &[4], 2);
 //! # let vae = Vae::<f32>::new(config.clone())?;
@@ -52,7 +52,7 @@ impl<T: Real> Model<T> {
     /// If `rows` is 0, the machine has not the memory, or structure, weights and header do not belong
     /// together.
     pub fn session(&self, rows: usize) -> Result<Session<'_, T>> {
-        let (width, latent) = (self.vae.config().width, self.vae.latent());
+        let (width, latent) = (self.vae.width(), self.vae.latent());
         self.header.check_rows(width)?;
         let (found, wanted) = (self.params.len(), self.vae.layout().len());
         if found != wanted {
@@ -75,7 +75,7 @@ impl<T: Real> Model<T> {
 impl<T: Real> Session<'_, T> {
     /// Width D of a row of data.
     pub fn width(&self) -> usize {
-        self.model.vae.config().width
+        self.model.vae.width()
     }
 
     /// Width Z of the topmost latent.
@@ -288,7 +288,7 @@ impl<T: Real> Session<'_, T> {
             for (column, (seen, x)) in seen.iter_mut().zip(x).enumerate() {
                 let value = x.to_f64();
                 *seen = T::from_f64(self.scaler.as_ref().map_or(value, |s| s.apply(column, value)));
-                if let Some(message) = refusal(likelihood, *seen) {
+                if let Some(message) = refusal(likelihood, column, *seen) {
                     let mut error = Error::value(first + row, column, value, message);
                     if let (Error::Value { name, .. }, Some(names)) =
                         (&mut error, &self.model.header.columns)
@@ -328,7 +328,7 @@ impl<T: Real> Session<'_, T> {
         let likelihood = self.model.vae.likelihood();
         for (row, seen) in rows.iter().zip(self.x.chunks_exact(width)) {
             for (column, &u) in seen.iter().enumerate() {
-                if let Some(message) = refusal(likelihood, u) {
+                if let Some(message) = refusal(likelihood, column, u) {
                     let u = u.to_f64();
                     let value = self.scaler.as_ref().map_or(u, |s| s.undo(column, u));
                     return Err(part.data().bad_value(*row, column, value, message));
@@ -374,12 +374,16 @@ impl<T: Real> Session<'_, T> {
 }
 
 /// Why a model cannot have a value, if it cannot.
-fn refusal<T: Real>(likelihood: &dyn Distribution<T>, seen: T) -> Option<&'static str> {
+fn refusal<T: Real>(
+    likelihood: &dyn Distribution<T>,
+    column: usize,
+    seen: T,
+) -> Option<&'static str> {
     // Every density squares it.
     if !(seen * seen).is_finite() {
         return Some("it is not finite, or not in the model's units and precision");
     }
-    match likelihood.support(seen.to_f64()) {
+    match likelihood.facts(column).domain.support(seen.to_f64()) {
         Support::Outside(message) => Some(message),
         _ => None,
     }

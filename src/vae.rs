@@ -20,136 +20,43 @@
 
 mod config;
 mod generate;
-mod rows;
-#[cfg(test)]
-mod substitute;
+mod score;
 #[cfg(test)]
 mod tests;
 mod workspace;
 
+pub use crate::rng::Noise;
 pub use config::{LevelConfig, VaeConfig};
 pub use generate::Sampling;
+pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
-use crate::distribution::batch::{self, Gradients};
-use crate::distribution::{self, Distribution, Moments, Reparameterized};
+use crate::conditional::{Conditional, LogQ};
+use crate::distribution::{self, ClosedForm, Likelihood, Moments, Support};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
-use crate::nn::mlp::{first_rows, first_rows_mut};
-use crate::nn::{Init, Mlp};
+use crate::nn::network;
 use crate::objective::Objective;
-use crate::params::{Layout, Vector};
-use crate::prior::{self, Prior};
+use crate::params::{Init, Layout, Tensor};
+use crate::prior::{self, Given, Posteriors, Prior, PriorGradient};
 use crate::real::Real;
-use crate::rng::{Address, Purpose};
-use ndarray::ArrayView2;
-use rows::{
-    add, add_draws, add_prior_terms, add_weighted_rows, fill_noise, scale_rows, spread_rows,
-};
-use workspace::{head, head_mut};
-
-/// The networks and distributions of one level.
-struct Level<T> {
-    latent: usize,
-    encoder: Mlp,
-    posterior: Box<dyn Distribution<T>>,
-    decoder: Mlp,
-    conditional: Box<dyn Distribution<T>>,
-    /// The conditional's own parameters.
-    own: Vector,
-}
-
-impl<T: Real> Level<T> {
-    fn posterior(&self) -> &dyn Reparameterized<T> {
-        self.posterior.as_reparameterized().expect("checked when the model was built")
-    }
-}
+use crate::rows::{add, add_prior_terms, first_rows, first_rows_mut, head, head_mut, scale_rows};
+use ndarray::{Array2, ArrayView2};
+use workspace::{DPseudo, Pseudo};
 
 /// The structure of a model. Its numbers are a flat buffer of [`Vae::layout`], kept by whoever
 /// trains or uses it.
 pub struct Vae<T> {
-    config: VaeConfig,
     layout: Layout,
-    levels: Vec<Level<T>>,
+    /// q(z_l|z_{l−1}), the encoders, from the data upwards.
+    up: Vec<Conditional<T>>,
+    /// p(z_{l−1}|z_l), the decoders, from the data upwards.
+    down: Vec<Conditional<T>>,
     prior: Box<dyn Prior<T>>,
-}
-
-/// Which noise a pass draws: for row b of the batch that of row `rows[b]` at the address, sample by
-/// sample.
-#[derive(Clone, Copy, Debug)]
-pub struct Noise<'a> {
-    address: Address,
-    rows: &'a [u64],
-    first_sample: usize,
-    scales: &'a [f64],
-}
-
-impl<'a> Noise<'a> {
-    /// Seed, purpose and epoch are the address's; level, row and sample are filled in. `rows: [B]` are
-    /// numbers of dataset rows, or [`number_of`] what is judged.
-    ///
-    /// [`number_of`]: crate::rng::number_of
-    pub fn new(address: Address, rows: &'a [u64]) -> Self {
-        Noise { address, rows, first_sample: 0, scales: &[1.0] }
-    }
-
-    /// The same from another sample on.
-    pub fn from_sample(self, first_sample: usize) -> Self {
-        Noise { first_sample, ..self }
-    }
-
-    /// The same with a standard deviation of `scales[s mod len]` for sample s, at every level. log q stays
-    /// that of the posterior itself.
-    pub fn scaled(self, scales: &'a [f64]) -> Self {
-        Noise { scales, ..self }
-    }
-}
-
-/// What a pass found, in nats per row of the batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "model-file", derive(serde::Serialize))]
-pub struct Score {
-    /// Minus the objective.
-    pub loss: f64,
-    /// −log p(x|z), averaged over samples.
-    pub reconstruction: f64,
-    /// KL(q ‖ p), in closed form where the pass computed it, else averaged over samples.
-    pub kl: f64,
-}
-
-impl Score {
-    /// Adds `weight` times another score: the step of an average over batches.
-    pub fn add(&mut self, other: &Score, weight: f64) {
-        self.loss += weight * other.loss;
-        self.reconstruction += weight * other.reconstruction;
-        self.kl += weight * other.kl;
-    }
-
-    /// This sum as an average over `rows` rows.
-    pub fn mean(&self, rows: f64) -> Score {
-        Score {
-            loss: self.loss / rows,
-            reconstruction: self.reconstruction / rows,
-            kl: self.kl / rows,
-        }
-    }
-
-    /// The score in the data's own units, if the model sees the data in others ([`log_volume`]).
-    /// Every bound moves as −log p(x|z) does, by a constant.
-    ///
-    /// [`log_volume`]: crate::data::Scaler::log_volume
-    pub fn in_units(mut self, log_volume: f64) -> Score {
-        self.loss += log_volume;
-        self.reconstruction += log_volume;
-        self
-    }
-
-    /// The first term that is not finite, if any.
-    pub fn broken_term(&self) -> Option<&'static str> {
-        [("reconstruction", self.reconstruction), ("kl", self.kl), ("loss", self.loss)]
-            .into_iter()
-            .find_map(|(name, value)| (!value.is_finite()).then_some(name))
-    }
+    /// The prior's own tensors.
+    own: Tensor,
+    /// What it was built from, if it was not built from parts.
+    config: Option<VaeConfig>,
 }
 
 impl<T: Real> Vae<T> {
@@ -167,40 +74,76 @@ impl<T: Real> Vae<T> {
     pub(crate) fn lay_out(config: VaeConfig) -> Result<Self> {
         config.check()?;
         let mut layout = Layout::default();
-        let mut levels = Vec::with_capacity(config.levels.len());
+        let (mut up, mut down) = (Vec::new(), Vec::new());
         let mut below = config.width;
-        for (l, level) in config.levels.iter().enumerate() {
-            let posterior = distribution::build_posterior::<T>(&config.posterior)?;
-            let conditional = distribution::build::<T>(if l == 0 {
-                &config.likelihood
-            } else {
-                &config.conditional
-            })?;
-            let (name, eta) = (format!("encoder.{l}"), posterior.eta_width(level.latent));
-            let encoder =
-                Mlp::new(&mut layout, &name, below, &level.hidden, eta, config.activation);
-            let (name, eta) = (format!("decoder.{l}"), conditional.eta_width(below));
-            let mirrored: Vec<usize> = level.hidden.iter().rev().copied().collect();
-            let decoder =
-                Mlp::new(&mut layout, &name, level.latent, &mirrored, eta, config.activation);
-            let own = layout.scalars(&name, conditional.own_parameters().iter().map(|p| p.name));
-            levels.push(Level {
-                latent: level.latent,
-                encoder,
-                posterior,
-                decoder,
-                conditional,
-                own,
-            });
-            below = level.latent;
+        for (l, LevelConfig { layers, latent }) in config.levels.iter().enumerate() {
+            let posterior = distribution::build_posterior(&config.posterior)?;
+            let likelihood = if l == 0 { &config.likelihood } else { &config.conditional };
+            let likelihood = distribution::build_likelihood(likelihood)?;
+            let f = config.activation;
+            let mut scope = layout.scope(format_args!("encoder.{l}"));
+            up.push(Conditional::new(&mut scope, below, layers, f, posterior, *latent)?);
+            let mut scope = layout.scope(format_args!("decoder.{l}"));
+            let layers = network::mirrored(layers)?;
+            down.push(Conditional::new(&mut scope, *latent, &layers, f, likelihood, below)?);
+            below = *latent;
         }
         let prior = prior::build(&config.prior)?;
-        Ok(Vae { config, layout, levels, prior })
+        Ok(Vae { config: Some(config), ..Vae::from_parts(layout, up, down, prior)? })
+    }
+
+    /// A model of parts that a program made, which need not be in any list: encoders and decoders, from
+    /// the data upwards, that asked `layout` for their parameters. The prior asks for its own here.
+    ///
+    /// # Errors
+    /// If there is no level, the widths do not fit each other, a decoder cannot score, an encoder cannot
+    /// be drawn from, or the prior needs a model of another kind.
+    pub fn from_parts(
+        mut layout: Layout,
+        up: Vec<Conditional<T>>,
+        down: Vec<Conditional<T>>,
+        prior: Box<dyn Prior<T>>,
+    ) -> Result<Self> {
+        let refuse = |message: &str| Err(Error::setting("model", message));
+        if up.is_empty() || up.len() != down.len() {
+            return refuse("needs as many encoders as decoders, and at least one");
+        }
+        for (l, (q, p)) in up.iter().zip(&down).enumerate() {
+            let below = if l == 0 { p.width() } else { up[l - 1].width() };
+            if [q.inputs(), p.width()] != [below; 2] || p.inputs() != q.width() {
+                return refuse("the widths of an encoder and its decoder do not fit each other");
+            }
+            if q.distribution().as_reparameterized().is_none() {
+                return refuse("an encoder's distribution cannot be drawn from differentiably");
+            }
+            let likelihood = p.distribution().as_likelihood();
+            let dense = |p: &dyn Likelihood<T>| p.facts(0).domain.support(-1.5) == Support::Inside;
+            if likelihood.is_none_or(|p| l > 0 && !dense(p)) {
+                return refuse("a decoder's distribution cannot score what is below it");
+            }
+        }
+        let spec = prior.spec();
+        if prior.pseudo_inputs() > 0 {
+            let refuse =
+                |message: &str| Err(Error::setting("prior", format!("`{spec}` {message}")));
+            if up.len() > 1 {
+                return refuse("needs a model of one level");
+            }
+            if up[0].distribution().as_likelihood().is_none() {
+                return refuse("needs a posterior that can score any latent, such as `normal`");
+            }
+        }
+        let (data, latent) = (down[0].width(), up[up.len() - 1].width());
+        let own = layout.scope("prior").group(|scope| prior.own(scope, latent, data));
+        Ok(Vae { layout, up, down, prior, own, config: None })
     }
 
     /// What the model is made of.
+    ///
+    /// # Panics
+    /// If it was built from parts ([`Self::from_parts`]), which have no description.
     pub fn config(&self) -> &VaeConfig {
-        &self.config
+        self.config.as_ref().expect("a model of parts has no description")
     }
 
     /// Names, shapes and places of the parameters.
@@ -208,55 +151,71 @@ impl<T: Real> Vae<T> {
         &self.layout
     }
 
-    /// p(x|z₁)
-    pub fn likelihood(&self) -> &dyn Distribution<T> {
-        &*self.levels[0].conditional
+    /// Width D of the data.
+    pub fn width(&self) -> usize {
+        self.down[0].width()
     }
 
-    /// Fresh parameters. With the moments of the data's columns, the likelihood starts there
-    /// ([`Distribution::start_bias`], [`Distribution::start_own`]).
+    /// Levels L of the chain.
+    pub fn levels(&self) -> usize {
+        self.up.len()
+    }
+
+    /// p(x|z₁)
+    pub fn likelihood(&self) -> &dyn Likelihood<T> {
+        self.down[0].likelihood()
+    }
+
+    /// Fresh parameters. With the moments of the data's columns, the likelihood and the prior start
+    /// there, if they know how ([`distribution::Distribution::start`], [`Prior::start`]).
     ///
     /// # Panics
     /// If `data` has another width than the model.
     pub fn init(&self, init: Init, seed: u64, data: Option<&Moments>) -> Vec<T> {
-        let mut params = vec![T::zero(); self.layout.len()];
-        let address = Address::new(seed, Purpose::Init);
-        for (l, level) in self.levels.iter().enumerate() {
-            level.encoder.init(&mut params, init, address.level(2 * l));
-            level.decoder.init(&mut params, init, address.level(2 * l + 1));
-            for (value, own) in
-                level.own.of_mut(&mut params).iter_mut().zip(level.conditional.own_parameters())
-            {
-                *value = T::from_f64(own.start);
-            }
-        }
+        let mut params = self.layout.init(init, seed);
         if let Some(data) = data {
             let widths = [data.mean.len(), data.variance.len()];
-            assert_eq!(widths, [self.config.width; 2], "the data has another width than the model");
-            let level = &self.levels[0];
-            level.conditional.start_bias(level.decoder.head().bias().of_mut(&mut params), data);
-            level.conditional.start_own(level.own.of_mut(&mut params), data);
+            assert_eq!(widths, [self.width(); 2], "the data has another width than the model");
+            self.down[0].start(&mut params, data);
+            self.prior.start(self.own.of_mut(&mut params), data);
         }
         params
     }
 
-    /// Whether the KL between posterior and prior is there in closed form: one level, standard
-    /// normal prior. With more levels the prior of each latent is itself a network's output.
+    /// The posterior's closed forms, if the KL to the prior is one of them: one level, standard normal
+    /// prior, a posterior that knows it. With more levels the prior of each latent is itself a network's
+    /// output.
+    pub(crate) fn closed_form(&self) -> Option<&dyn ClosedForm<T>> {
+        let [q] = &self.up[..] else { return None };
+        q.closed_form().filter(|_| self.prior.is_standard_normal())
+    }
+
+    /// Whether the KL between posterior and prior is there in closed form.
     pub fn has_closed_form_kl(&self) -> bool {
-        self.levels.len() == 1 && self.prior.is_standard_normal()
+        self.closed_form().is_some()
     }
 
     /// Whether `objective` can train this model.
     ///
     /// # Errors
-    /// If it needs the closed-form KL and the model has none.
+    /// If it needs the closed-form KL and the model has none, or weighs log q's two ways to the encoder apart
+    /// and a posterior cannot tell them apart.
     pub fn check_objective(&self, objective: &dyn Objective<T>) -> Result<()> {
+        let refuse = |message: String| Err(Error::setting(objective.spec().to_string(), message));
         if objective.needs_closed_form_kl() && !self.has_closed_form_kl() {
-            let message =
-                "needs the closed-form KL, which only one level with a standard normal prior has";
-            return Err(Error::setting(objective.spec().to_string(), message));
+            return refuse(
+                "needs the closed-form KL, which only one level with a standard normal prior and a \
+                 posterior such as `normal` has"
+                    .to_owned(),
+            );
         }
-        Ok(())
+        match self.up.iter().find(|q| objective.takes_log_q_apart() && q.separable().is_none()) {
+            Some(q) => refuse(format!(
+                "needs log q at fixed z, which the posterior `{}` does not have; use `normal`",
+                q.distribution().spec()
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Draws the latents of `x: [B, D]` and computes the pieces of log w (and, in a
@@ -274,73 +233,61 @@ impl<T: Real> Vae<T> {
         noise: Noise<'_>,
         closed_form: bool,
     ) {
-        let (b, n) = (x.nrows(), x.nrows() * ws.samples);
+        let (b, k) = (x.nrows(), ws.samples);
+        let n = b * k;
         assert!((1..=ws.max_rows).contains(&b), "{b} rows in a workspace for {}", ws.max_rows);
-        assert_eq!(x.ncols(), self.config.width, "x has another width than the model");
-        assert_eq!(noise.rows.len(), b, "noise.rows has not one entry per row");
-        assert!(!closed_form || self.has_closed_form_kl(), "this model has no closed-form KL");
+        assert_eq!(x.ncols(), self.width(), "x has another width than the model");
+        assert_eq!(noise.rows(), b, "noise.rows has not one entry per row");
         (ws.rows, ws.scores.closed_form) = (b, closed_form);
 
-        // Up: infer and draw.
-        for (l, level) in self.levels.iter().enumerate() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let buf = &mut upper[0];
-            let input = lower.last().map_or(x.view(), |below| head(&below.z, n));
-            level.encoder.forward(&mut buf.encoder, &input, params);
-            fill_noise(first_rows_mut(&mut buf.eps, n), level.latent, noise, ws.samples, l);
-            let eta = buf.encoder.out(input.nrows());
-            batch::rsample(head_mut(&mut buf.z, n), level.posterior(), &eta, &head(&buf.eps, n));
+        // Up: infer and draw. The first encoder runs on B rows.
+        for (l, q) in self.up.iter().enumerate() {
+            let (below, here) = ws.up.split_at_mut(l);
+            let (given, k_given) =
+                below.last().map_or((x.view(), 1), |below| (head(&below.z, n), k));
+            let of_layers = noise.of_layers(2 * l, k_given);
+            q.infer(&mut here[0], &given, params, noise.draws(l, k), of_layers);
         }
         // Down: score every z_{l−1} under its conditional.
-        for (l, level) in self.levels.iter().enumerate().rev() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let buf = &mut upper[0];
-            level.decoder.forward(&mut buf.decoder, &head(&buf.z, n), params);
-            let value = lower.last().map_or(x.view(), |below| head(&below.z, n));
-            let log_p = if l == 0 { &mut ws.scores.log_px } else { &mut buf.log_p };
-            let (log_p, eta, own) =
-                (first_rows_mut(log_p, b), buf.decoder.out(n), level.own.of(params));
-            match ws.pass {
-                Pass::Value => batch::log_prob(log_p, &*level.conditional, &value, &eta, own),
-                Pass::Gradient => {
-                    let d = Gradients {
-                        d_eta: head_mut(&mut buf.d_eta_p, n),
-                        d_x: (l > 0).then(|| head_mut(&mut buf.d_x_p, n)),
-                        d_own: head_mut(&mut buf.d_own, n),
-                    };
-                    batch::log_prob_gradient(log_p, d, &*level.conditional, &value, &eta, own);
-                }
-            }
+        for (l, p) in self.down.iter().enumerate().rev() {
+            let (below, z) = (l.checked_sub(1).map(|l| head(&ws.up[l].z, n)), head(&ws.up[l].z, n));
+            let log_p = if l == 0 { &mut ws.scores.log_px } else { &mut ws.log_p[l] };
+            let (log_p, value) = (first_rows_mut(log_p, b), below.unwrap_or(x.view()));
+            let of_layers = noise.of_layers(2 * l + 1, k);
+            p.score(log_p, &mut ws.down[l], &value, &z, params, of_layers);
         }
-        if closed_form {
-            let (level, buf) = (&self.levels[0], &ws.levels[0]);
-            batch::kl(head_mut(&mut ws.scores.kl, b), level.posterior(), &buf.encoder.out(b));
-        } else {
-            self.forward_kl_terms(ws);
+        match closed_form {
+            true => {
+                let q = self.closed_form().expect("this model has no closed-form KL");
+                let eta = ws.up[0].network.out(b);
+                distribution::batch::kl(head_mut(&mut ws.scores.kl, b), q, &eta);
+            }
+            false => self.forward_kl_terms(ws, params),
         }
     }
 
     /// log p(z) and log q of the latents in the workspace, summed over the levels.
-    fn forward_kl_terms(&self, ws: &mut Workspace<T>) {
+    fn forward_kl_terms(&self, ws: &mut Workspace<T>, params: &[T]) {
         let (b, n) = (ws.rows, ws.rows * ws.samples);
+        self.run_pseudo_inputs(ws, params);
+        let given = self.given(&ws.pseudo, params);
         let log_prior = first_rows_mut(&mut ws.scores.log_prior, b);
-        let top = ws.levels.last().expect("a model has a level");
+        let z = head(&ws.up[self.levels() - 1].z, n);
         match ws.pass {
-            Pass::Value => prior::log_prob(log_prior, &*self.prior, &head(&top.z, n)),
+            Pass::Value => self.prior.log_prob(log_prior, &z, given, &mut ws.prior_work),
             Pass::Gradient => {
-                let d_z = head_mut(&mut ws.d_prior, n);
-                prior::log_prob_gradient(log_prior, d_z, &*self.prior, &head(&top.z, n));
+                let (d_z, work) = (head_mut(&mut ws.d_prior, n), &mut ws.prior_work);
+                self.prior.log_prob_gradient(log_prior, d_z, &z, given, work);
             }
         }
-        ws.levels[1..].iter().for_each(|buf| add(log_prior, first_rows(&buf.log_p, b)));
+        ws.log_p[1..].iter().for_each(|log_p| add(log_prior, first_rows(log_p, b)));
 
-        ws.scores.log_q.fill(T::zero());
-        for (l, level) in self.levels.iter().enumerate() {
-            let buf = &mut ws.levels[l];
-            let eta = buf.encoder.out(if l == 0 { b } else { n });
-            let log_q = first_rows_mut(&mut buf.log_p, b);
-            batch::log_q(log_q, level.posterior(), &eta, &head(&buf.eps, n));
-            add(first_rows_mut(&mut ws.scores.log_q, b), log_q);
+        let sum = first_rows_mut(&mut ws.scores.log_q, b);
+        sum.fill(T::zero());
+        for (l, q) in self.up.iter().enumerate() {
+            let log_q = first_rows_mut(&mut ws.log_p[l], b);
+            q.log_q(log_q, &ws.up[l], if l == 0 { b } else { n }, params);
+            add(sum, log_q);
         }
     }
 
@@ -359,76 +306,104 @@ impl<T: Real> Vae<T> {
     ) {
         assert!(ws.pass == Pass::Gradient, "a workspace for values has no gradients");
         let (b, n) = (ws.rows, ws.rows * ws.samples);
+        let (closed_form, apart) = (ws.scores.closed_form, ws.scores.log_q_apart);
         let weights = &ws.weights;
-        let log_q_as_a_whole = weights.weigh_log_q_as_a_whole(b);
+        let [of_x, of_prior, path] = [&weights.log_px, &weights.log_prior, &weights.path]
+            .map(|weight| first_rows(weight, b));
 
         // From the scores through the decoders into the latents.
-        for (l, level) in self.levels.iter().enumerate() {
-            let (lower, upper) = ws.levels.split_at_mut(l + 1);
-            let buf = &mut lower[l];
-            let weight = first_rows(if l == 0 { &weights.log_px } else { &weights.log_prior }, b);
-            add_weighted_rows(d_params.vector(level.own), first_rows(&buf.d_own, n), weight);
-            let count = buf.weigh_draws(&mut ws.live, weight);
-            let z = if count < n { &buf.live_z } else { &buf.z };
-            let (d_eta, z) = (head(&buf.d_eta_p, count), head(z, count));
-            let mut d_z = head_mut(&mut buf.d_z, count);
-            level.decoder.backward(d_params, Some(&mut d_z), &d_eta, &mut buf.decoder, &z, params);
-            if count < n {
-                spread_rows(first_rows_mut(&mut buf.d_z, n), level.latent, &ws.live);
-            }
-            if !ws.scores.closed_form {
+        for (l, p) in self.down.iter().enumerate() {
+            let (below, here) = ws.up.split_at_mut(l);
+            let (value, q) = (below.last().map_or(x.view(), |q| head(&q.z, n)), &mut here[0]);
+            let weight = if l == 0 { of_x } else { of_prior };
+            let (d_z, z) = (head_mut(&mut q.d_z, n), head(&q.z, n));
+            p.score_backward(d_params, d_z, &mut ws.down[l], weight, &value, &z, params);
+            if !closed_form {
                 // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q, whose two
                 // ways to η nearly cancel and are taken together if they may.
-                let d_above = upper.first().map_or(&ws.d_prior, |above| &above.d_x_p);
-                let weight = first_rows(&weights.log_prior, b);
-                let d_q = (!log_q_as_a_whole).then(|| {
-                    let (eta, eps) = (buf.encoder.out(if l == 0 { b } else { n }), &buf.eps);
-                    let (d_eta, d_z) = (head_mut(&mut buf.d_eta_q, n), head_mut(&mut buf.d_z_q, n));
-                    batch::log_q_gradient(d_eta, d_z, level.posterior(), &eta, &head(eps, n));
-                    first_rows(&buf.d_z_q, n)
-                });
-                let d_z = first_rows_mut(&mut buf.d_z, n);
-                add_prior_terms(d_z, first_rows(d_above, n), d_q, weight);
+                let d_above = ws.down.get(l + 1).map_or(&ws.d_prior, |above| &above.d_value);
+                let rows = if l == 0 { b } else { n };
+                let (d_q, d_z) = match apart {
+                    true => {
+                        let (d_q, d_z) = self.up[l].take_log_q_apart(q, rows, n, params);
+                        (Some(d_q), d_z)
+                    }
+                    false => (None, &mut q.d_z),
+                };
+                let d_z = first_rows_mut(d_z, n);
+                add_prior_terms(d_z, first_rows(d_above, n), d_q, of_prior);
             }
-            scale_rows(first_rows_mut(&mut buf.d_z, n), first_rows(&weights.path, b));
+            if apart {
+                scale_rows(first_rows_mut(&mut q.d_z, n), path);
+            }
         }
+        if !closed_form {
+            self.prior_backward(d_params, ws, params);
+        }
+        let weights = &ws.weights;
+        let (direct, kl) = (first_rows(&weights.direct, b), head(&weights.kl, b));
         // From the latents through the draws into the encoders, top down: encoder_l's input is z_{l−1}.
-        for (l, level) in self.levels.iter().enumerate().rev() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let buf = &mut upper[0];
-            let input = lower.last().map_or(x.view(), |below| head(&below.z, n));
-            let rows = input.nrows();
-            let (eta, eps, q) = (buf.encoder.out(rows), head(&buf.eps, n), level.posterior());
-            let mut d_eta = head_mut(&mut buf.d_eta, rows);
-            d_eta.fill(T::zero());
-            batch::rsample_backward(d_eta.view_mut(), q, &head(&buf.d_z, n), &eta, &eps);
-            if ws.scores.closed_form {
-                batch::kl_backward(d_eta.view_mut(), q, &head(&weights.kl, b), &eta);
-            } else {
-                if log_q_as_a_whole {
-                    batch::log_q_total_gradient(head_mut(&mut buf.d_eta_q, n), q, &eta, &eps);
+        for (l, q) in self.up.iter().enumerate().rev() {
+            let (below, here) = ws.up.split_at_mut(l);
+            let log_q = match (closed_form, apart) {
+                (true, _) => LogQ::ClosedForm(kl),
+                (false, true) => LogQ::Apart(direct),
+                (false, false) => LogQ::Whole(direct),
+            };
+            match below.last_mut() {
+                None => q.infer_backward(d_params, None, &mut here[0], log_q, n, x, params),
+                Some(below) => {
+                    let d_below = &mut ws.d_below[l];
+                    let (z, d) = (head(&below.z, n), &mut head_mut(d_below, n));
+                    q.infer_backward(d_params, Some(d), &mut here[0], log_q, n, &z, params);
+                    add(first_rows_mut(&mut below.d_z, n), first_rows(d_below, n));
                 }
-                scale_rows(first_rows_mut(&mut buf.d_eta_q, n), first_rows(&weights.direct, b));
-                add_draws(
-                    first_rows_mut(&mut buf.d_eta, rows),
-                    first_rows(&buf.d_eta_q, n),
-                    eta.ncols(),
-                    n / rows,
-                );
             }
-            let d_eta = head(&buf.d_eta, rows);
-            let mut d_below = (l > 0).then(|| head_mut(&mut buf.d_below, n));
-            level.encoder.backward(
-                d_params,
-                d_below.as_mut(),
-                &d_eta,
-                &mut buf.encoder,
-                &input,
-                params,
-            );
-            if let Some(below) = lower.last_mut() {
-                add(first_rows_mut(&mut below.d_z, n), first_rows(&buf.d_below, n));
-            }
+        }
+    }
+
+    /// Encodes the prior's pseudo-inputs, if it has any.
+    fn run_pseudo_inputs(&self, ws: &mut Workspace<T>, params: &[T]) {
+        if let Some(pseudo) = &mut ws.pseudo {
+            let u = self.pseudo_inputs(params);
+            self.up[0].network().forward(&mut pseudo.network, &u, params, None);
+        }
+    }
+
+    /// The prior's pseudo-inputs in `params`, `[C, D]`.
+    fn pseudo_inputs<'a>(&self, params: &'a [T]) -> ArrayView2<'a, T> {
+        let shape = (self.prior.pseudo_inputs(), self.width());
+        let u = &self.own.of(params)[..shape.0 * shape.1];
+        ArrayView2::from_shape(shape, u).expect("as many numbers as it asked for")
+    }
+
+    /// What the prior is a function of, with its pseudo-inputs as encoded last.
+    fn given<'a>(&'a self, pseudo: &'a Option<Pseudo<T>>, params: &'a [T]) -> Given<'a, T> {
+        let posteriors = pseudo.as_ref().map(|pseudo| Posteriors {
+            q: self.up[0].likelihood(),
+            eta: pseudo.network.out(self.prior.pseudo_inputs()),
+            own: self.up[0].own(params),
+        });
+        Given { own: self.own.of(params), posteriors }
+    }
+
+    /// The prior's part of the gradient but that in z: in its own tensors and, through its pseudo-inputs, in
+    /// the encoder.
+    fn prior_backward(&self, d_params: &mut Gradient<T>, ws: &mut Workspace<T>, params: &[T]) {
+        let (b, n) = (ws.rows, ws.rows * ws.samples);
+        let (weight, z) =
+            (first_rows(&ws.weights.log_prior, b), head(&ws.up[self.levels() - 1].z, n));
+        let mut none = Array2::zeros((0, 0));
+        let mut d_eta = ws.d_pseudo.as_mut().map_or(none.view_mut(), |d| d.d_eta.view_mut());
+        d_eta.fill(T::zero());
+        let d = PriorGradient { d_own: d_params.tensor(self.own), d_eta };
+        self.prior.backward(d, weight, &z, self.given(&ws.pseudo, params), &mut ws.prior_work);
+        if let (Some(pseudo), Some(DPseudo { d_eta, d_u })) = (&mut ws.pseudo, &mut ws.d_pseudo) {
+            let (u, d_x, d_eta) = (self.pseudo_inputs(params), &mut d_u.view_mut(), &d_eta.view());
+            let encoder = self.up[0].network();
+            encoder.backward(Some(d_params), Some(d_x), d_eta, &mut pseudo.network, &u, params);
+            let d_u = d_u.as_slice().expect("buffers are in standard layout");
+            add(d_params.tensor(self.own), d_u);
         }
     }
 
@@ -466,6 +441,7 @@ impl<T: Real> Vae<T> {
         beta: T,
     ) -> Score {
         let closed_form = objective.uses_closed_form_kl() && self.has_closed_form_kl();
+        ws.scores.log_q_apart = objective.takes_log_q_apart();
         self.forward(ws, x, params, noise, closed_form);
         let terms = ws.scores.terms(ws.rows, beta);
         let loss = objective.weigh(ws.weights.weights(ws.rows), &terms);
@@ -489,9 +465,9 @@ impl<T: Real> Vae<T> {
         side: &mut dyn FnMut(bool),
     ) {
         let n = ws.rows * ws.samples;
-        for (l, (level, buf)) in self.levels.iter().zip(&ws.levels).enumerate() {
-            level.encoder.kinks(&buf.encoder, if l == 0 { ws.rows } else { n }, side);
-            level.decoder.kinks(&buf.decoder, n, side);
+        for (l, (q, p)) in self.up.iter().zip(&self.down).enumerate() {
+            q.network().kinks(&ws.up[l].network, if l == 0 { ws.rows } else { n }, side);
+            p.network().kinks(&ws.down[l].network, n, side);
         }
         objective.kinks(&ws.terms(beta), side);
     }

@@ -8,7 +8,10 @@
 
 #[allow(unreachable_pub)] // in its real place it is public
 mod distribution {
-    use crate::distribution::{Distribution, Reparameterized, RowGradient, Support};
+    use crate::distribution::{
+        ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Reparameterized, RowGradient,
+        Separable,
+    };
     use crate::family::{Member, Spec, family};
 
     family!(Distribution, "distribution": logistic);
@@ -23,13 +26,15 @@ mod objective {
 }
 
 use crate::check::{Case, distribution_cases, model_case, objective_cases};
-use crate::distribution::{Distribution, RowGradient};
+use crate::conditional::Conditional;
+use crate::distribution::{Distribution, Draw, RowGradient};
 use crate::gradient::Gradient;
-use crate::nn::{Activation, Init};
+use crate::nn::{Activation, network};
 use crate::objective::{Objective, Terms, Weights};
 use crate::optim::{Adam, AdamConfig};
+use crate::params::{Init, Layout};
 use crate::rng::{Address, Purpose};
-use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
+use crate::vae::{Noise, Pass, Vae, Workspace};
 use ndarray::Array2;
 
 const PAGE: &str = include_str!("../CONTRIBUTING.md");
@@ -80,12 +85,21 @@ fn renyi(alpha: f64) -> Box<dyn Objective<f64>> {
 
 /// A model with the worked distribution wherever there is one.
 fn model(levels: usize) -> Vae<f64> {
-    let mut config = VaeConfig { activation: Activation::Silu, ..VaeConfig::new(5, &[7], 3) };
-    config.likelihood = config.conditional.clone();
-    if levels == 2 {
-        config.levels.push(LevelConfig { hidden: vec![5], latent: 2 });
+    let (mut layout, mut below) = (Layout::default(), 5);
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for (l, (hidden, latent)) in [(7, 3), (5, 2)][..levels].iter().enumerate() {
+        let mut part = |side: &str, inputs, width| {
+            let mut scope = layout.scope(format_args!("{side}.{l}"));
+            let layers = network::dense(&[*hidden]);
+            Conditional::new(&mut scope, inputs, &layers, Activation::Silu, logistic(), width)
+                .unwrap()
+        };
+        up.push(part("encoder", below, *latent));
+        down.push(part("decoder", *latent, below));
+        below = *latent;
     }
-    Vae::new(config).unwrap().with_distribution(logistic)
+    let prior = crate::prior::build(&"standard-normal".parse().unwrap()).unwrap();
+    Vae::from_parts(layout, up, down, prior).unwrap()
 }
 
 /// The checks that the lists make: of each operation, and of whole models.
@@ -94,8 +108,10 @@ fn cases() -> Vec<Case> {
     cases.extend(objective_cases(&objective::members()));
     for (turn, (levels, samples)) in [(1, 1), (1, 3), (2, 1), (2, 3)].into_iter().enumerate() {
         let elbo = crate::objective::build(&"elbo".parse().unwrap()).unwrap();
-        cases.extend(model_case(model(levels), elbo, samples, turn));
-        cases.extend(model_case(model(levels), renyi(0.3), samples, turn));
+        for objective in [elbo, renyi(0.3)] {
+            let name = format!("{} of {levels} levels", objective.spec());
+            cases.extend(model_case(name, model(levels), objective, samples, turn));
+        }
     }
     cases
 }
@@ -140,17 +156,19 @@ fn specs_and_settings_are_as_promised() {
 #[test]
 fn the_distribution_is_the_logistic() {
     let (p, h) = (logistic(), 1e-3);
+    let density = p.as_likelihood().unwrap();
     let q = p.as_reparameterized().unwrap();
+    let known = q.as_closed_form().unwrap();
     let sum =
         |f: &dyn Fn(f64) -> f64| -> f64 { (-60_000..60_000).map(|i| f(i as f64 * h) * h).sum() };
     let log_normal = |z: f64| -0.5 * (crate::math::LN_2PI + z * z);
     for eta in [[0.0, 0.0], [0.4, -0.8], [-0.7, 0.3]] {
-        let log_p = |x: f64| p.log_prob(&[x], &eta, &[]);
+        let log_p = |x: f64| density.log_prob(&[x], &eta, &[]);
         assert!((sum(&|x| log_p(x).exp()) - 1.0).abs() < 1e-10);
 
         let (mut std, mut kl) = ([0.0], [0.0]);
-        q.std(&mut std, &eta);
-        q.kl(&mut kl, &eta);
+        known.std(&mut std, &eta);
+        known.kl(&mut kl, &eta);
         let variance = sum(&|x| (x - eta[0]).powi(2) * log_p(x).exp());
         assert!((variance - std[0] * std[0]).abs() < 1e-8, "{variance} {std:?}");
         let integral = sum(&|x| log_p(x).exp() * (log_p(x) - log_normal(x)));
@@ -158,7 +176,7 @@ fn the_distribution_is_the_logistic() {
 
         let drawn = |eps: f64| {
             let mut z = [0.0];
-            q.rsample(&mut z, &eta, &[eps]);
+            q.rsample(&mut z, &mut [], Draw { eta: &eta, own: &[], eps: &[eps] });
             z[0]
         };
         let drawn = sum(&|eps| match eps.abs() < 30.0 {
@@ -176,9 +194,9 @@ fn the_distribution_is_the_logistic() {
     assert!((variance / eta[1].exp() - 1.0).abs() < 4.0 * (3.2 / n as f64).sqrt(), "{variance}");
 
     let mut d_eta = [0f32; 2];
-    let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [], d_own: &mut [] };
+    let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [] };
     let single = distribution::build::<f32>(&"logistic".parse().unwrap()).unwrap();
-    let log_p = single.log_prob_gradient(d, &[1e30], &[0.0, 0.0], &[]);
+    let log_p = single.as_likelihood().unwrap().log_prob_gradient(d, &[1e30], &[0.0, 0.0], &[]);
     assert!(log_p.is_finite() && d_eta[1].is_finite() && d_eta[0] > 1.8, "{log_p} {d_eta:?}");
 }
 

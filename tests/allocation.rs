@@ -43,8 +43,7 @@ fn allocations_of_a_step(levels: &[(&[usize], usize)], config: TrainConfig) -> u
         Roles { validation: 0.0, test: 0.0, limit: None, binarize: Binarize::Dynamic, seed: 0 };
     let data = Parts::new(Source::open("digits:count=200").unwrap(), roles).unwrap();
     let mut model = VaeConfig::new(784, &[], 1);
-    model.levels =
-        levels.iter().map(|(h, z)| LevelConfig { hidden: h.to_vec(), latent: *z }).collect();
+    model.levels = levels.iter().map(|(h, z)| LevelConfig::dense(h, *z)).collect();
     let mut trainer = Trainer::<f32>::new(model, config, data).unwrap();
     trainer.step().unwrap(); // shuffles the rows of the epoch
     trainer.step().unwrap();
@@ -99,11 +98,11 @@ fn a_steady_step_allocates_nothing_or_the_packing_buffers_of_its_products() {
 #[cfg(feature = "model-file")]
 fn a_session_allocates_nothing_for_one_row() {
     use elbo::model_file::{Header, Model, ScalerHeader};
-    use elbo::nn::Init;
+    use elbo::params::Init;
     use elbo::rng::{Address, Purpose};
     use elbo::vae::{Sampling, Score, Vae};
 
-    let level = |hidden: &[usize], latent| LevelConfig { hidden: hidden.to_vec(), latent };
+    let level = |hidden: &[usize], latent| LevelConfig::dense(hidden, latent);
     for levels in [vec![level(&[400], 20)], vec![level(&[400, 200], 20), level(&[30], 5)]] {
         let likelihood = "normal".parse().unwrap();
         let config = VaeConfig { levels, likelihood, ..VaeConfig::new(784, &[], 1) };
@@ -130,7 +129,7 @@ fn a_session_allocates_nothing_for_one_row() {
         let found = COUNT.load(Ordering::Relaxed) - before;
         // Up or down through the chain are so many products; a score is both, in two groups of draws.
         let chain =
-            model.vae.config().levels.iter().map(|level| level.hidden.len() + 1).sum::<usize>();
+            model.vae.config().levels.iter().map(|level| level.layers.len() + 1).sum::<usize>();
         let passes = 1 + 1 + 1 + 2 + 1 + 1 + 2 * 2;
         let expected = if has_kernel() { 0 } else { passes * chain };
         assert_eq!(found, expected, "{} levels", model.vae.config().levels.len());

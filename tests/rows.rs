@@ -4,7 +4,8 @@
 //! One test, because the level is the whole process's.
 
 use elbo::gemm::{Accum, matmul};
-use elbo::nn::{Activation, Init};
+use elbo::nn::Activation;
+use elbo::params::Init;
 use elbo::real::Real;
 use elbo::rng::{Address, Purpose};
 use elbo::simd::{self, Level};
@@ -107,7 +108,7 @@ fn pass<T: Real>(
 }
 
 fn models<T: Real>() {
-    let level = |hidden: &[usize], latent| LevelConfig { hidden: hidden.to_vec(), latent };
+    let level = |hidden: &[usize], latent| LevelConfig::dense(hidden, latent);
     let levels = [
         vec![level(&[40], 5)],
         vec![level(&[1], 1)],

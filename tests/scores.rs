@@ -30,14 +30,14 @@ fn part(values: Vec<f32>, binarize: Binarize) -> Part {
 }
 
 fn model(likelihood: &str, levels: &[usize]) -> (Vae<f32>, Vec<f32>) {
-    let level = |&latent: &usize| LevelConfig { hidden: vec![17, 9], latent };
+    let level = |&latent: &usize| LevelConfig::dense(&[17, 9], latent);
     let config = VaeConfig {
         levels: levels.iter().map(level).collect(),
         likelihood: likelihood.parse().unwrap(),
         ..VaeConfig::new(WIDTH, &[], 1)
     };
     let vae = Vae::new(config).unwrap();
-    let params = vae.init(elbo::nn::Init::Uniform, 3, None);
+    let params = vae.init(elbo::params::Init::Uniform, 3, None);
     (vae, params)
 }
 

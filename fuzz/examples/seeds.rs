@@ -2,7 +2,7 @@
 
 use elbo::data::{ImageShape, npy};
 use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader};
-use elbo::nn::Init;
+use elbo::params::Init;
 use elbo::vae::{LevelConfig, Vae, VaeConfig};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
@@ -100,7 +100,7 @@ fn models() {
     let normal = "normal:variance=learned".parse().expect("a likelihood");
     write("normal", VaeConfig { likelihood: normal, ..one }, &|_| ());
     let mut two = VaeConfig::new(2, &[], 1);
-    two.levels.push(LevelConfig { hidden: vec![2], latent: 1 });
+    two.levels.push(LevelConfig::dense(&[2], 1));
     write("two", two, &|_| ());
 }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use elbo::model_file::{Header, Model};
-use elbo::nn::Init;
+use elbo::params::Init;
 use elbo::vae::{LevelConfig, Vae, VaeConfig};
 use elbo_fuzz::contract;
 use safetensors::SafeTensors;
@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 static FILES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let one = VaeConfig::new(3, &[2], 1);
     let mut two = VaeConfig::new(2, &[], 1);
-    two.levels.push(LevelConfig { hidden: vec![2], latent: 1 });
+    two.levels.push(LevelConfig::dense(&[2], 1));
     [one, two].map(|config| {
         let vae = Vae::<f32>::new(config.clone()).expect("a small model");
         let params = vae.init(Init::Uniform, 1, None);

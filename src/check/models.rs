@@ -7,7 +7,7 @@ use crate::distribution::{self, Support};
 use crate::family::Spec;
 use crate::gradcheck::{Input, Subject};
 use crate::gradient::Gradient;
-use crate::nn::Activation;
+use crate::nn::{Activation, network};
 use crate::objective::{self, Objective};
 use crate::prior;
 use crate::rng::{Address, Purpose};
@@ -26,7 +26,7 @@ const BETA: f64 = 0.7;
 
 impl Model {
     fn noise(&self) -> Noise<'static> {
-        Noise::new(Address::new(5, Purpose::Check), &[4, 9][..self.x.nrows()])
+        Noise::new(Address::new(5, Purpose::Check), &[4, 9][..self.x.nrows()]).training()
     }
 }
 
@@ -61,33 +61,32 @@ pub(super) fn cases() -> Vec<Case> {
     let specs = |examples: &[&str]| -> Vec<Spec> {
         examples.iter().map(|e| e.parse().expect("an example is a spec")).collect()
     };
-    let conditionals: Vec<Spec> =
-        distribution::members::<f64>().iter().flat_map(|m| specs(m.examples)).collect();
-    let posteriors: Vec<Spec> = conditionals
-        .iter()
-        .filter(|s| distribution::build_posterior::<f64>(s).is_ok())
-        .cloned()
-        .collect();
+    let distributions = distribution::members::<f64>();
+    let all = distributions.iter().flat_map(|m| specs(m.examples));
+    let posteriors: Vec<Spec> =
+        all.clone().filter(|s| distribution::build_posterior::<f64>(s).is_ok()).collect();
+    let likelihoods: Vec<Spec> =
+        all.filter(|s| distribution::build_likelihood::<f64>(s).is_ok()).collect();
     // Between latents goes whatever scores any real value.
-    let between: Vec<Spec> = conditionals
-        .iter()
-        .filter(|s| distribution::build::<f64>(s).is_ok_and(|p| p.support(-1.5) == Support::Inside))
-        .cloned()
-        .collect();
+    let scores_reals = |s: &&Spec| {
+        let p = distribution::build::<f64>(s).expect("an example can be built");
+        p.facts(0).domain.support(-1.5) == Support::Inside
+    };
+    let between: Vec<Spec> = likelihoods.iter().filter(scores_reals).cloned().collect();
     let mut cases = Vec::new();
     for objective in objective::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
         for prior in prior::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
-            for likelihood in &conditionals {
+            for likelihood in &likelihoods {
                 for (levels, samples) in [(1, 1), (1, 3), (2, 1), (2, 3)] {
                     let turn = cases.len();
                     // The lists that go by turns must not keep step with the loops around them.
                     let round = turn + turn / 4;
                     let config = VaeConfig {
                         width: 5,
-                        levels: [(vec![7], 3), (vec![5], 2)][..levels]
+                        levels: [("dense=7 dropout=0.2", 3), ("dense=5", 2)][..levels]
                             .iter()
-                            .map(|(hidden, latent)| LevelConfig {
-                                hidden: hidden.clone(),
+                            .map(|(layers, latent)| LevelConfig {
+                                layers: network::parse(layers).expect("layers that there are"),
                                 latent: *latent,
                             })
                             .collect(),
@@ -97,9 +96,23 @@ pub(super) fn cases() -> Vec<Case> {
                         posterior: posteriors[round % posteriors.len()].clone(),
                         prior: prior.clone(),
                     };
-                    let vae = Vae::new(config).expect("a valid configuration");
+                    // Not every prior suits every posterior and every chain.
+                    let Ok(vae) = Vae::new(config) else { continue };
                     let objective = objective::build(&objective).expect("an example can be built");
-                    cases.extend(case(vae, objective, samples, turn));
+                    let config = vae.config();
+                    let between = match levels {
+                        1 => String::new(),
+                        _ => format!(" / {}", config.conditional),
+                    };
+                    let name = format!(
+                        "{}, {}{between}, q {}, prior {}, L = {levels}, K = {samples}, {}",
+                        objective.spec(),
+                        config.likelihood,
+                        config.posterior,
+                        config.prior,
+                        config.activation.name()
+                    );
+                    cases.extend(case(name, vae, objective, samples, turn));
                 }
             }
         }
@@ -109,26 +122,17 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// None where the objective cannot train the model. `turn` chooses the numbers.
 pub(crate) fn case(
+    name: String,
     vae: Vae<f64>,
     objective: Box<dyn Objective<f64>>,
     samples: usize,
     turn: usize,
 ) -> Option<Case> {
-    let (rows, config) = (2, vae.config());
-    let name = format!(
-        "{}, {}{}, q {}, prior {}, L = {}, K = {samples}, {}",
-        objective.spec(),
-        config.likelihood,
-        if config.levels.len() > 1 { format!(" / {}", config.conditional) } else { String::new() },
-        config.posterior,
-        config.prior,
-        config.levels.len(),
-        config.activation.name()
-    );
+    let rows = 2;
     vae.check_objective(&*objective).ok()?;
     let mut draws = Draws::new(100 + turn);
-    let x = values_for(vae.likelihood(), rows * vae.config().width, &mut draws);
-    let x = Array2::from_shape_vec((rows, vae.config().width), x).expect("rows × width values");
+    let x = values_for(vae.likelihood(), rows * vae.width(), &mut draws);
+    let x = Array2::from_shape_vec((rows, vae.width()), x).expect("rows × width values");
     let inputs = vae
         .layout()
         .slots()

@@ -2,17 +2,18 @@
 //!
 //! Shapes are ragged on purpose: one row, prime widths.
 
-use super::posteriors::{kl_case, log_q_case, log_q_total_case, rsample_case};
+use super::posteriors::posterior_cases;
 use super::{Case, Draws, dot};
 use crate::distribution::batch::{self, Gradients};
 use crate::distribution::{self, Distribution, Support};
 use crate::family::{Member, Spec};
 use crate::gradcheck::{Input, Subject};
 use crate::gradient::Gradient;
-use crate::nn::{Activation, Dense, Mlp};
+use crate::nn::{self, Activation, Call, Linear, Network, Plan, Trace};
 use crate::objective::{self, Objective, Terms, Weights};
-use crate::params::Layout;
-use crate::prior::{self, Prior};
+use crate::params::{Layout, Scope};
+use crate::prior::{self, Given, Posteriors, Prior, PriorGradient};
+use crate::rng::{Address, Noise, Purpose};
 use ndarray::{Array2, ArrayView2};
 
 /// A subject made of two closures.
@@ -45,12 +46,12 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(activation_case(activation));
     }
     for rows in [1, 3] {
-        cases.push(dense_case(rows));
+        cases.push(linear_case(rows));
     }
-    for (i, activation) in Activation::ALL.into_iter().enumerate() {
-        cases.push(mlp_case(activation, &[5, 3][..2 - i % 2]));
+    cases.extend(layer_cases(&nn::members()));
+    for layers in ["", "dense=5", "dense=5 dropout=0.4 dense=3"] {
+        cases.push(network_case(layers));
     }
-    cases.push(mlp_case(Activation::Tanh, &[]));
     cases.extend(distribution_cases(&distribution::members()));
     cases.extend(prior_cases(&prior::members()));
     cases.extend(objective_cases(&objective::members()));
@@ -74,13 +75,10 @@ pub(crate) fn distribution_cases(members: &[Member<Box<dyn Distribution<f64>>>])
     let mut cases = Vec::new();
     for (file, build) in examples(members) {
         let shapes = [(1, 1), (2, 3)];
-        cases.extend(shapes.map(|(b, k)| log_prob_case(file.clone(), build(), b, k)));
-        if build().as_reparameterized().is_some() {
-            cases.extend(shapes.map(|(b, k)| rsample_case(file.clone(), build(), b, k)));
-            cases.push(log_q_case(file.clone(), build()));
-            cases.push(log_q_total_case(file.clone(), build()));
-            cases.extend([1, 3].map(|b| kl_case(file.clone(), build(), b)));
+        if build().as_likelihood().is_some() {
+            cases.extend(shapes.map(|(b, k)| log_prob_case(file.clone(), build(), b, k)));
         }
+        cases.extend(posterior_cases(&file, &build));
     }
     cases
 }
@@ -139,83 +137,165 @@ fn activation_case(f: Activation) -> Case {
     }
 }
 
-fn dense_case(rows: usize) -> Case {
+fn linear_case(rows: usize) -> Case {
     let (inputs, outputs) = (7, 5);
     let mut layout = Layout::default();
-    let dense = Dense::new(&mut layout, "dense", inputs, outputs);
+    let linear = Linear::new(&mut layout.scope("linear"), inputs, outputs);
     let mut draws = Draws::new(2);
-    let (x, params) = (draws.normal(rows * inputs, 1.0), draws.normal(layout.len(), 1.0));
+    let (x, params) = (draws.normal(rows * inputs, 1.0), draws.normal(layout.len(), 0.7));
     let weight = draws.normal(rows * outputs, 1.0);
     let w = weight.clone();
     Case {
         family: "nn",
-        member: "dense".to_owned(),
+        member: "linear".to_owned(),
         name: format!("x [{rows}, {inputs}], W [{outputs}, {inputs}]"),
         inputs: vec![Input::new("x", x), Input::new("parameters", params)],
         subject: subject(
             move |i, _| {
                 let mut y = Array2::zeros((rows, outputs));
-                dense.forward(&mut y.view_mut(), &matrix(&i[0], rows), &i[1]);
+                linear.forward(&mut y.view_mut(), &matrix(&i[0], rows), &i[1]);
                 dot(&w, flat(&y))
             },
             move |i| {
                 let (mut d_x, mut d_params) =
                     (Array2::zeros((rows, inputs)), Gradient::zeros(&layout));
                 let (d_y, x) = (matrix(&weight, rows), matrix(&i[0], rows));
-                dense.backward(&mut d_params, Some(&mut d_x.view_mut()), &d_y, &x, &i[1]);
+                linear.backward(Some(&mut d_params), Some(&mut d_x.view_mut()), &d_y, &x, &i[1]);
                 vec![d_x.into_raw_vec_and_offset().0, d_params.values().to_vec()]
             },
         ),
     }
 }
 
-fn mlp_case(activation: Activation, hidden: &[usize]) -> Case {
+/// What is checked of every layer, with each activation that it may have, while training.
+pub(crate) fn layer_cases(members: &[Member<Box<dyn Plan<f64>>>]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (file, build) in examples(members) {
+        for activation in Activation::ALL {
+            cases.push(layer_case(file.clone(), build(), activation));
+            // The activation is asked for only if the settings name none.
+            if build().width().is_none() || build().spec().get("activation").is_some() {
+                break;
+            }
+        }
+    }
+    cases
+}
+
+fn layer_case(member: String, plan: Box<dyn Plan<f64>>, activation: Activation) -> Case {
+    let (rows, inputs) = (3, 7);
+    let mut layout = Layout::default();
+    let layer = plan.place(&mut layout.scope("layer"), inputs, activation);
+    let outputs = layer.outputs();
+    let mut draws = Draws::new(3);
+    let mut points = vec![Input::new("x", draws.normal(rows * inputs, 1.0))];
+    if layout.len() > 0 {
+        points.push(Input::new("parameters", draws.normal(layout.len(), 0.7)));
+    }
+    let weight = draws.normal(rows * outputs, 1.0);
+    let name = format!("{}, x [{rows}, {inputs}], {}", plan.spec(), activation.name());
+    let (w, layer) = (weight.clone(), std::sync::Arc::new(layer));
+    let same = layer.clone();
+    let buffers = move |widths: &[usize]| -> Vec<Array2<f64>> {
+        widths.iter().map(|width| Array2::zeros((rows, *width))).collect()
+    };
+    fn call(i: &[Vec<f64>], rows: usize) -> Call<'_, f64> {
+        let noise = Noise::new(Address::new(3, Purpose::Check), &[4, 9, 2]).training();
+        let params = i.get(1).map_or(&[][..], |params| params);
+        Call { x: matrix(&i[0], rows), params, noise: noise.of_layers(0, 1) }
+    }
+    Case {
+        family: "nn",
+        member,
+        name,
+        inputs: points,
+        subject: subject(
+            move |i, kinks| {
+                let (mut y, mut kept) = (Array2::zeros((rows, outputs)), buffers(layer.kept()));
+                layer.forward(&mut y.view_mut(), &mut kept, &call(i, rows));
+                layer.kinks(&y.view(), &mut |side| kinks.push(side));
+                dot(&w, flat(&y))
+            },
+            move |i| {
+                let layer = &same;
+                let (mut y, mut kept) = (Array2::zeros((rows, outputs)), buffers(layer.kept()));
+                layer.forward(&mut y.view_mut(), &mut kept, &call(i, rows));
+                let (mut d_x, mut work) = (Array2::zeros((rows, inputs)), buffers(layer.work()));
+                let (mut d_params, mut d_y) =
+                    (Gradient::zeros(&layout), matrix(&weight, rows).to_owned());
+                let trace = Trace { y: y.view(), kept: &kept, work: &mut work };
+                let (d_x_view, d_y) = (&mut d_x.view_mut(), &mut d_y.view_mut());
+                layer.backward(Some(&mut d_params), Some(d_x_view), d_y, trace, &call(i, rows));
+                let mut gradient = vec![d_x.into_raw_vec_and_offset().0];
+                if i.len() > 1 {
+                    gradient.push(d_params.values().to_vec());
+                }
+                gradient
+            },
+        ),
+    }
+}
+
+fn network_case(layers: &str) -> Case {
     let (rows, inputs, outputs) = (3, 7, 2);
     let mut layout = Layout::default();
-    let mlp = Mlp::new(&mut layout, "mlp", inputs, hidden, outputs, activation);
+    let specs = nn::network::parse(layers).expect("layers that there are");
+    let tanh = Activation::Tanh;
+    let network = Network::<f64>::new(&mut layout.scope("network"), inputs, &specs, outputs, tanh);
+    let network = std::sync::Arc::new(network.expect("layers that there are"));
     let mut draws = Draws::new(3);
     let (x, params) = (draws.normal(rows * inputs, 1.0), draws.normal(layout.len(), 0.7));
     let weight = draws.normal(rows * outputs, 1.0);
-    let (w, network) = (weight.clone(), mlp.clone());
+    let (w, same) = (weight.clone(), network.clone());
+    let noise = || {
+        let noise = Noise::new(Address::new(3, Purpose::Check), &[4, 9, 2]).training();
+        noise.of_layers(0, 1)
+    };
     Case {
         family: "nn",
-        member: "mlp".to_owned(),
-        name: format!("{inputs} → {hidden:?} → {outputs}, {}", activation.name()),
+        member: "network".to_owned(),
+        name: format!("{inputs} → {layers} → {outputs}"),
         inputs: vec![Input::new("x", x), Input::new("parameters", params)],
         subject: subject(
             move |i, kinks| {
                 let mut buffers = network.buffers(rows, false);
-                network.forward(&mut buffers, &matrix(&i[0], rows), &i[1]);
+                network.forward(&mut buffers, &matrix(&i[0], rows), &i[1], noise());
                 network.kinks(&buffers, rows, &mut |side| kinks.push(side));
                 buffers.out(rows).iter().zip(&w).map(|(y, w)| y * w).sum()
             },
             move |i| {
-                let mut buffers = mlp.buffers(rows, true);
+                let mut buffers = same.buffers(rows, true);
                 let (mut d_x, mut d_params) =
                     (Array2::zeros((rows, inputs)), Gradient::zeros(&layout));
                 let x = matrix(&i[0], rows);
-                mlp.forward(&mut buffers, &x, &i[1]);
+                same.forward(&mut buffers, &x, &i[1], noise());
                 let (d_x_view, d_y) = (&mut d_x.view_mut(), matrix(&weight, rows));
-                mlp.backward(&mut d_params, Some(d_x_view), &d_y, &mut buffers, &x, &i[1]);
+                same.backward(Some(&mut d_params), Some(d_x_view), &d_y, &mut buffers, &x, &i[1]);
                 vec![d_x.into_raw_vec_and_offset().0, d_params.values().to_vec()]
             },
         ),
     }
 }
 
-/// Values that `p` accepts: in (0, 1) if it wants them there, else anything.
+/// Domain that `p` accepts: in (0, 1) if it wants them there, else anything.
 pub(super) fn values_for(p: &dyn Distribution<f64>, n: usize, draws: &mut Draws) -> Vec<f64> {
-    match p.support(-1.0) {
+    match p.facts(0).domain.support(-1.0) {
         Support::Outside(_) => draws.unit(n),
         _ => draws.normal(n, 1.0),
     }
 }
 
+/// How many numbers of its own a distribution has.
+pub(super) fn own_len(p: &dyn Distribution<f64>, width: usize) -> usize {
+    let mut layout = Layout::default();
+    layout.scope("own").group(|scope: &mut Scope<'_>| p.own(scope, width)).len()
+}
+
 /// log p(x|η) with x of B rows and η of B·K rows, by η, x and the distribution's own parameters.
 fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usize) -> Case {
     // Wider than the sixteen lanes of a sum, and not a multiple of them.
-    let (width, n, o) = (19, b * k, p.own_parameters().len());
-    let eta_width = p.eta_width(width);
+    let (width, n) = (19, b * k);
+    let (o, eta_width) = (own_len(&*p, width), p.eta_width(width));
     let mut draws = Draws::new(4);
     let mut inputs = vec![
         Input::new("η", draws.normal(n * eta_width, 0.8)),
@@ -237,29 +317,21 @@ fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usi
             move |i, _| {
                 let mut log_p = vec![0.0; n];
                 let own = i.get(2).map_or(&[][..], |own| own);
-                batch::log_prob(&mut log_p, &**q, &matrix(&i[1], b), &matrix(&i[0], n), own);
+                let q = q.as_likelihood().expect("chosen for that");
+                batch::log_prob(&mut log_p, q, &matrix(&i[1], b), &matrix(&i[0], n), own);
                 dot(&w, &log_p)
             },
             move |i| {
+                let p = p.as_likelihood().expect("chosen for that");
                 let own = i.get(2).map_or(&[][..], |own| own);
                 let mut log_p = vec![0.0; n];
-                let mut d_eta = Array2::zeros((n, eta_width));
-                let (mut d_x, mut d_own) = (Array2::zeros((n, width)), Array2::zeros((n, o)));
-                let d = Gradients {
-                    d_eta: d_eta.view_mut(),
-                    d_x: Some(d_x.view_mut()),
-                    d_own: d_own.view_mut(),
-                };
-                batch::log_prob_gradient(
-                    &mut log_p,
-                    d,
-                    &**p,
-                    &matrix(&i[1], b),
-                    &matrix(&i[0], n),
-                    own,
-                );
+                let (mut d_eta, mut d_x) =
+                    (Array2::zeros((n, eta_width)), Array2::zeros((n, width)));
+                let d = Gradients { d_eta: d_eta.view_mut(), d_x: Some(d_x.view_mut()) };
+                let (x, eta) = (matrix(&i[1], b), matrix(&i[0], n));
+                batch::log_prob_gradient(&mut log_p, d, p, &x, &eta, own);
                 let mut plain = vec![0.0; n];
-                batch::log_prob(&mut plain, &**p, &matrix(&i[1], b), &matrix(&i[0], n), own);
+                batch::log_prob(&mut plain, p, &x, &eta, own);
                 assert_alike(&log_p, &plain);
                 // The engine multiplies rows by weights and adds up what shared a row of x.
                 let weighted = |d: &Array2<f64>| d * &matrix(&weight, n);
@@ -269,7 +341,9 @@ fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usi
                     .sum_axis(ndarray::Axis(1));
                 let mut gradient = vec![flat(&weighted(&d_eta)).to_vec(), flat(&d_x).to_vec()];
                 if o > 0 {
-                    gradient.push(weighted(&d_own).sum_axis(ndarray::Axis(0)).to_vec());
+                    let (mut d_own, mut blocks) = (vec![0.0; o], Array2::zeros((batch::BLOCKS, o)));
+                    batch::own_backward(&mut d_own, &mut blocks, p, &weight, &x, &eta, own);
+                    gradient.push(d_own);
                 }
                 gradient
             },
@@ -277,34 +351,54 @@ fn log_prob_case(member: String, p: Box<dyn Distribution<f64>>, b: usize, k: usi
     }
 }
 
+/// log p(z) by z, the prior's own tensors, and η of the posteriors at its pseudo-inputs.
 fn prior_case(member: String, p: Box<dyn Prior<f64>>, n: usize) -> Case {
-    let width = 5;
+    let (width, data) = (5, 3);
+    let mut layout = Layout::default();
+    let o = layout.scope("prior").group(|scope| p.own(scope, width, data)).len();
+    let q = distribution::build::<f64>(&Spec::new("normal")).expect("a member of the list");
+    let (c, eta_width) = (p.pseudo_inputs(), q.eta_width(width));
     let mut draws = Draws::new(8);
-    let inputs = vec![Input::new("z", draws.normal(n * width, 1.0))];
+    let mut inputs = vec![Input::new("z", draws.normal(n * width, 1.0))];
+    // Pseudo-inputs reach log p only through the encoder, which is no part of this.
+    if c > 0 {
+        inputs.push(Input::new("η", draws.normal(c * eta_width, 0.7)));
+    } else if o > 0 {
+        inputs.push(Input::new("own", draws.normal(o, 0.7)));
+    }
     let weight = draws.normal(n, 1.0);
     let name = format!("log p of {}, z [{n}, {width}]", p.spec());
-    let (w, p) = (weight.clone(), std::sync::Arc::new(p));
-    let q = p.clone();
+    let work = p.work(n, width, eta_width);
+    let run = move |i: &[Vec<f64>]| -> (f64, Vec<Vec<f64>>) {
+        let posteriors = (c > 0).then(|| Posteriors {
+            q: q.as_likelihood().expect("a normal scores"),
+            eta: matrix(&i[1], c),
+            own: &[],
+        });
+        let own = if c == 0 && o > 0 { &i[1][..] } else { &[] };
+        let (given, z) = (Given { own, posteriors }, matrix(&i[0], n));
+        let (mut log_p, mut work) = (vec![0.0; n], vec![0.0; work]);
+        p.log_prob(&mut log_p, &z, given, &mut work);
+        let (plain, mut d_z) = (log_p.clone(), Array2::zeros((n, width)));
+        p.log_prob_gradient(&mut log_p, d_z.view_mut(), &z, given, &mut work);
+        assert_alike(&log_p, &plain);
+        let (mut d_own, mut d_eta) = (vec![0.0; own.len()], Array2::zeros((c, eta_width)));
+        let d = PriorGradient { d_own: &mut d_own, d_eta: d_eta.view_mut() };
+        p.backward(d, &weight, &z, given, &mut work);
+        let mut gradient = vec![flat(&(&d_z * &matrix(&weight, n))).to_vec()];
+        if i.len() > 1 {
+            gradient.push(if c > 0 { flat(&d_eta).to_vec() } else { d_own });
+        }
+        (dot(&weight, &log_p), gradient)
+    };
+    let run = std::sync::Arc::new(run);
+    let value = run.clone();
     Case {
         family: "prior",
         member,
         name,
         inputs,
-        subject: subject(
-            move |i, _| {
-                let mut log_p = vec![0.0; n];
-                prior::log_prob(&mut log_p, &**q, &matrix(&i[0], n));
-                dot(&w, &log_p)
-            },
-            move |i| {
-                let (mut log_p, mut d_z) = (vec![0.0; n], Array2::zeros((n, width)));
-                prior::log_prob_gradient(&mut log_p, d_z.view_mut(), &**p, &matrix(&i[0], n));
-                let mut plain = vec![0.0; n];
-                prior::log_prob(&mut plain, &**p, &matrix(&i[0], n));
-                assert_alike(&log_p, &plain);
-                vec![flat(&(&d_z * &matrix(&weight, n))).to_vec()]
-            },
-        ),
+        subject: subject(move |i, _| value(i).0, move |i| run(i).1),
     }
 }
 

@@ -32,7 +32,7 @@ fn constant(part: &Part, likelihood: &Spec, common: &Common) -> Result<()> {
     let constant = part.columns()?.constant();
     let Some(first) = constant.first() else { return Ok(()) };
     let p = elbo::distribution::build::<f32>(likelihood)?;
-    let consequence = if p.learns_spread() {
+    let consequence = if p.facts(0).learns_spread {
         "its variance is learned towards 0 and its density grows without bound; leave it out, or keep the variance \
          away from 0 (--likelihood bounded-normal)"
     } else {

@@ -155,10 +155,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         lines.extend(report(estimate, samples, &proposal));
     }
     let best = estimate.map_or(elbo.loss, |e| e.neg_log_px);
-    let bits = best / (model.vae.config().width as f64 * std::f64::consts::LN_2);
+    let bits = best / (model.vae.width() as f64 * std::f64::consts::LN_2);
     let bits = reason.is_none().then_some(bits);
     json["bits_per_dim"] = json!(bits);
-    let differential = model.vae.likelihood().is_density();
+    let differential = model.vae.likelihood().facts(0).domain.is_dense();
     match (bits, reason) {
         (Some(bits), _) => {
             json["differential"] = json!(differential);

@@ -219,7 +219,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Exi
         let mut session = session_for(&model, n)?;
         let done = session.reconstruct_part(&mut again, &mut [], &rows.part, rows.part.rows());
         done.map_err(|e| args.data.blame(e))?;
-        let width = model.vae.config().width;
+        let width = model.vae.width();
         let again = rows.finite(again, width, "its reconstruction is not finite")?;
         let again = rows.spread(again, &vec![f64::NAN; width]);
         output.write_rows(&model, &rows.join(), &again, 1)?;
@@ -273,7 +273,7 @@ fn row_of(part: &Part, flag: &str, number: usize) -> Result<usize> {
 
 /// A session for `n` rows, in groups of a sensible size.
 pub(crate) fn session_for(model: &Model<f32>, n: usize) -> Result<Session<'_, f32>> {
-    let most = CHUNK.min(VALUES / model.vae.config().width).max(1);
+    let most = CHUNK.min(VALUES / model.vae.width()).max(1);
     model.session(n.min(most))
 }
 
@@ -286,7 +286,7 @@ pub(crate) fn check_count(count: usize) -> Result<()> {
 
 /// `[n·D]`, if the machine has the memory.
 fn buffer(model: &Model<f32>, n: usize) -> Result<Vec<f64>> {
-    let count = n.saturating_mul(model.vae.config().width);
+    let count = n.saturating_mul(model.vae.width());
     check_memory::<f64>(count, "-n", "ask for fewer")?;
     Ok(vec![0.0; count])
 }
@@ -324,7 +324,7 @@ pub(crate) fn write_reconstructions(
 
 /// A grid in which each line of rows stands above the line of their reconstructions.
 fn write_pairs(output: &Output, model: &Model<f32>, part: &Part, n: usize) -> Result<()> {
-    let width = model.vae.config().width;
+    let width = model.vae.width();
     let (mut seen, mut again) = (buffer(model, n)?, buffer(model, n)?);
     let mut session = session_for(model, n)?;
     session.reconstruct_part(&mut again, &mut seen, part, &part.rows()[..n])?;

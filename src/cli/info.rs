@@ -21,7 +21,7 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     let (header, slots) = (&model.header, model.vae.layout().slots());
     let (m, parameters) = (&header.model, model.vae.layout().parameters());
     let levels: Vec<_> =
-        m.levels.iter().map(|l| format!("{:?} → {}", l.hidden, l.latent)).collect();
+        m.levels.iter().map(|l| format!("{} → {}", l.layers.join(" "), l.latent)).collect();
     let mut rows = vec![
         (
             "data",
@@ -45,7 +45,7 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
                 None => String::new(),
             },
         ),
-        ("levels (hidden → latent)", levels.join(", ")),
+        ("levels (layers → latent)", levels.join(", ")),
         ("activation", m.activation.clone()),
         ("likelihood", m.likelihood.clone()),
         ("posterior", m.posterior.clone()),

@@ -160,7 +160,7 @@ impl Output {
         across: usize,
     ) -> Result<()> {
         self.check(model)?;
-        let width = model.vae.config().width;
+        let width = model.vae.width();
         let bytes = match self.format {
             Format::Png => picture(model, rows, across)?,
             Format::Npy => {

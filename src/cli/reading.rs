@@ -112,7 +112,7 @@ impl DataArgs {
             _ => e,
         })?;
         source.notes.iter().for_each(|note| common.remark(Some(note)));
-        let (found, width) = (source.train.width(), model.vae.config().width);
+        let (found, width) = (source.train.width(), model.vae.width());
         if found != width {
             let message = format!("rows of {found} values do not fit the model's {width}");
             return Err(Error::file(name, message));

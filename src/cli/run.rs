@@ -5,6 +5,7 @@ use clap::Args;
 use elbo::data::{Binarize, Dataset, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
+use elbo::nn::network;
 use elbo::optim::{AdamConfig, Schedule, Warmup};
 use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, VaeConfig};
@@ -76,6 +77,10 @@ pub(crate) struct Run {
         help_heading = "Model"
     )]
     pub(crate) hidden: String,
+    /// The encoder's layers, in place of --hidden: `dense=400 dropout=0.2 dense=200`, of the list below; levels apart by `/`
+    #[arg(long, value_name = "LAYERS", conflicts_with = "hidden", help_heading = "Model")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
     /// Width of the latent; levels apart by `/`, the lowest first (`100/50`) [default: 20; of a table half its columns, at most 10, of colour pictures 32]
     #[arg(
         long,
@@ -299,7 +304,7 @@ impl Run {
         Ok(config)
     }
 
-    /// `200,200/100` and `50/20` as levels.
+    /// `200,200/100` and `50/20` as levels; or `dense=200 dropout=0.2/dense=100`.
     fn levels(&self) -> Result<Vec<LevelConfig>> {
         let number = |flag: &str, text: &str| {
             text.trim().parse::<usize>().map_err(|_| {
@@ -310,22 +315,26 @@ impl Run {
         };
         let latent: Vec<_> =
             self.latent.split('/').map(|t| number("latent", t)).collect::<Result<_>>()?;
-        let widths = |text: &str| -> Result<Vec<usize>> {
-            text.split(',').filter(|t| !t.trim().is_empty()).map(|t| number("hidden", t)).collect()
+        let widths = |text: &str| -> Result<Vec<Spec>> {
+            let texts = text.split(',').filter(|t| !t.trim().is_empty());
+            let widths = texts.map(|t| number("hidden", t)).collect::<Result<Vec<_>>>()?;
+            Ok(network::dense(&widths))
         };
-        let mut hidden: Vec<_> = self.hidden.split('/').map(widths).collect::<Result<_>>()?;
-        if hidden.len() == 1 {
-            hidden.resize(latent.len(), hidden[0].clone()); // one set of widths serves every level
+        let (flag, mut layers) = match &self.network {
+            None => ("hidden", self.hidden.split('/').map(widths).collect::<Result<Vec<_>>>()?),
+            Some(text) => {
+                ("network", text.split('/').map(network::parse).collect::<Result<Vec<_>>>()?)
+            }
+        };
+        if layers.len() == 1 {
+            layers.resize(latent.len(), layers[0].clone()); // one network serves every level
         }
-        if hidden.len() != latent.len() {
-            let message = format!("has {} levels, but --latent has {}", hidden.len(), latent.len());
-            return Err(Error::setting("hidden", message));
+        if layers.len() != latent.len() {
+            let message = format!("has {} levels, but --latent has {}", layers.len(), latent.len());
+            return Err(Error::setting(flag, message));
         }
-        Ok(hidden
-            .into_iter()
-            .zip(latent)
-            .map(|(hidden, latent)| LevelConfig { hidden, latent })
-            .collect())
+        let levels = layers.into_iter().zip(latent);
+        Ok(levels.map(|(layers, latent)| LevelConfig { layers, latent }).collect())
     }
 
     /// How it is trained.
@@ -412,7 +421,7 @@ impl Run {
     /// If the likelihood or the binarisation is unknown.
     pub(crate) fn has_units(&self, likelihood: &Spec) -> Result<bool> {
         let p = elbo::distribution::build::<f32>(likelihood)?;
-        Ok(p.is_location_scale() && self.roles()?.binarize == Binarize::None)
+        Ok(p.facts(0).location_scale && self.roles()?.binarize == Binarize::None)
     }
 
     /// Whether the columns of `data` are to be standardised for this likelihood.

@@ -432,7 +432,7 @@ fn finish(job: &mut Job, common: &Common) -> Result<ExitCode> {
     if model.header.image.is_some() {
         let part = trainer.parts().test.as_ref().unwrap_or(&trainer.parts().train);
         // Fewer of large ones: a picture is to be looked at.
-        let count = (PICTURE / model.vae.config().width).clamp(1, 100);
+        let count = (PICTURE / model.vae.width()).clamp(1, 100);
         write_samples(&folder.file(SAMPLES), &model, count, trainer.config().seed)?;
         write_reconstructions(&folder.file(RECONSTRUCTIONS), &model, part, count.min(40))?;
     }

@@ -401,19 +401,21 @@ impl Part {
     /// [`Error::Value`] at the first value that it cannot train on; and if a file cannot be read.
     pub fn support<T: Real>(&self, p: &dyn Distribution<T>) -> Result<Support> {
         if self.binarize != Binarize::None {
-            return Ok(p.support(1.0));
+            return Ok(p.facts(0).domain.support(1.0));
         }
+        let columns = screen::domains(p, self.data.width());
         let mut verdict = Support::Inside;
         // Neighbours are often the same, in images above all; asking again would say the same.
         let mut last = None;
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
                 let seen = self.scaler().map_or(value, |s| s.apply(column, value));
-                if last == Some(seen) {
+                let domain = columns[column];
+                if last == Some((domain, seen)) {
                     continue;
                 }
-                last = Some(seen);
-                match screen::support_in(p, seen) {
+                last = Some((domain, seen));
+                match screen::support_in::<T>(domain, seen) {
                     Support::Outside(message) => {
                         return Err(self.data.bad_value(row, column, value, message));
                     }

@@ -19,7 +19,7 @@
 //! is then a cross-entropy between two coins, **not** a log-likelihood: the distribution gives such
 //! pixels no probability at all.
 
-use super::{Distribution, Member, Moments, RowGradient, Spec, Support};
+use super::{Distribution, Domain, Facts, Likelihood, Member, Moments, RowGradient, Spec};
 use crate::math::{self, map_sum_ln_1p};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -51,6 +51,39 @@ impl<T: Real> Distribution<T> for Bernoulli {
         width
     }
 
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        simd::dispatch(
+            #[inline(always)]
+            || mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)),
+        );
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
+        for (x, &l) in x.iter_mut().zip(eta) {
+            let heads = rng.random::<f64>() < math::sigmoid(l.to_f64());
+            *x = if heads { T::one() } else { T::zero() };
+        }
+    }
+
+    fn facts(&self, _column: usize) -> Facts {
+        Facts { domain: Domain::Bit, location_scale: false, learns_spread: false }
+    }
+
+    /// The logit of the mean: before training, every image is then scored by its pixels' frequencies
+    /// (Burda et al. 2015). Frequencies are kept 10⁻³ away from 0 and 1.
+    fn start(&self, bias: &mut [T], _own: &mut [T], data: &Moments) {
+        for (b, mean) in bias.iter_mut().zip(&data.mean) {
+            let p = mean.clamp(1e-3, 1.0 - 1e-3);
+            *b = T::from_f64((p / (1.0 - p)).ln());
+        }
+    }
+
+    fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Likelihood<T> for Bernoulli {
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
         -map_sum_ln_1p(
             [],
@@ -73,47 +106,6 @@ impl<T: Real> Distribution<T> for Bernoulli {
                 ([x - sigmoid], l.max(T::zero()) - x * l, e)
             },
         )
-    }
-
-    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        simd::dispatch(
-            #[inline(always)]
-            || mean.iter_mut().zip(eta).for_each(|(m, &l)| *m = math::sigmoid(l)),
-        );
-    }
-
-    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
-        for (x, &l) in x.iter_mut().zip(eta) {
-            let heads = rng.random::<f64>() < math::sigmoid(l.to_f64());
-            *x = if heads { T::one() } else { T::zero() };
-        }
-    }
-
-    fn support(&self, value: f64) -> Support {
-        if value == 0.0 || value == 1.0 {
-            Support::Inside
-        } else if (0.0..=1.0).contains(&value) {
-            Support::CrossEntropy(
-                "a Bernoulli gives grey values no probability; binarise the data for a likelihood",
-            )
-        } else {
-            Support::Outside(
-                "a Bernoulli needs values from 0 to 1; rescale the data or use --likelihood normal",
-            )
-        }
-    }
-
-    fn is_density(&self) -> bool {
-        false
-    }
-
-    /// The logit of the mean: before training, every image is then scored by its pixels' frequencies
-    /// (Burda et al. 2015). Frequencies are kept 10⁻³ away from 0 and 1.
-    fn start_bias(&self, bias: &mut [T], data: &Moments) {
-        for (b, mean) in bias.iter_mut().zip(&data.mean) {
-            let p = mean.clamp(1e-3, 1.0 - 1e-3);
-            *b = T::from_f64((p / (1.0 - p)).ln());
-        }
     }
 }
 
@@ -144,7 +136,7 @@ mod tests {
     fn extreme_logits_stay_finite() {
         let (x, l) = ([0f32, 1.0, 0.0, 1.0], [1e4f32, 1e4, -1e4, -1e4]);
         let mut d_eta = [0f32; 4];
-        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [], d_own: &mut [] };
+        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [] };
         assert_eq!(Bernoulli.log_prob_gradient(d, &x, &l, &[]), -2e4);
         assert_eq!(d_eta, [-1.0, 0.0, 0.0, 1.0]);
     }

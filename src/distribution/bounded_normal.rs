@@ -23,7 +23,7 @@
 //! explained by noise of its own and looks like any other row. In a column that is standardised,
 //! noise wider than the whole column (s > 0) explains nothing else: C = 1 forbids it.
 
-use super::{Distribution, Member, Moments, RowGradient, Spec, Support};
+use super::{Distribution, Domain, Facts, Likelihood, Member, Moments, RowGradient, Spec};
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum, softplus_sigmoid_parts};
 use crate::real::Real;
@@ -95,6 +95,36 @@ impl<T: Real> Distribution<T> for BoundedNormal {
         2 * width
     }
 
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        mean.copy_from_slice(&eta[..mean.len()]);
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
+        let (mean, u) = eta.split_at(x.len());
+        for ((x, &mean), &u) in x.iter_mut().zip(mean).zip(u) {
+            let eps: f64 = StandardNormal.sample(rng);
+            let (s, _) = log_variance(self.range(), u);
+            *x = mean + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
+        }
+    }
+
+    fn facts(&self, _column: usize) -> Facts {
+        Facts { domain: Domain::Real, location_scale: true, learns_spread: false }
+    }
+
+    /// The mean starts at the data's mean, and the spread near the cap: nothing is known yet.
+    fn start(&self, bias: &mut [T], _own: &mut [T], data: &Moments) {
+        let (mean, u) = bias.split_at_mut(data.mean.len());
+        mean.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+        u.fill(T::from_f64(START));
+    }
+
+    fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Likelihood<T> for BoundedNormal {
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
         let (mean, u) = eta.split_at(x.len());
         let (half, ln_2pi, range) = (T::from_f64(0.5), T::from_f64(LN_2PI), self.range());
@@ -129,42 +159,6 @@ impl<T: Real> Distribution<T> for BoundedNormal {
         );
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, d_mean)| *d_x = -*d_mean);
         -half * sum
-    }
-
-    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        mean.copy_from_slice(&eta[..mean.len()]);
-    }
-
-    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
-        let (mean, u) = eta.split_at(x.len());
-        for ((x, &mean), &u) in x.iter_mut().zip(mean).zip(u) {
-            let eps: f64 = StandardNormal.sample(rng);
-            let (s, _) = log_variance(self.range(), u);
-            *x = mean + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
-        }
-    }
-
-    fn support(&self, value: f64) -> Support {
-        if value.is_finite() {
-            Support::Inside
-        } else {
-            Support::Outside("a normal needs finite values; remove or fill in NaN and infinities")
-        }
-    }
-
-    fn is_density(&self) -> bool {
-        true
-    }
-
-    fn is_location_scale(&self) -> bool {
-        true
-    }
-
-    /// The mean starts at the data's mean, and the spread near the cap: nothing is known yet.
-    fn start_bias(&self, bias: &mut [T], data: &Moments) {
-        let (mean, u) = bias.split_at_mut(data.mean.len());
-        mean.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
-        u.fill(T::from_f64(START));
     }
 }
 
@@ -208,7 +202,7 @@ mod tests {
                 "{u}"
             );
             let (mut d_eta, mut d_x) = ([0f32; 2], [0f32; 1]);
-            let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x, d_own: &mut [] };
+            let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x };
             let log_p = bounded().log_prob_gradient(d, &[1e6], &[0.0, u], &[]);
             assert!(log_p.is_finite() && d_eta[0].is_finite() && d_eta[1].is_finite(), "{u}");
             for _ in 0..1000 {

@@ -28,10 +28,12 @@
 //! ```
 
 use super::{
-    Distribution, Member, Moments, OwnParameter, Reparameterized, RowGradient, Spec, Support,
+    ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Member, Moments, Reparameterized,
+    RowGradient, Separable, Spec,
 };
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
+use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
@@ -68,6 +70,11 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
 }
 
 impl Normal {
+    /// The one whose network emits mean and log-variance.
+    pub const fn emitted() -> Self {
+        Normal { variance: Variance::Network }
+    }
+
     /// A normal distribution whose variance comes from there.
     pub fn new(variance: Variance) -> Self {
         Normal { variance }
@@ -114,11 +121,52 @@ impl<T: Real> Distribution<T> for Normal {
         if self.variance == Variance::Network { 2 * width } else { width }
     }
 
-    fn own_parameters(&self) -> &'static [OwnParameter] {
-        const LOG_VARIANCE: [OwnParameter; 1] = [OwnParameter { name: "log_variance", start: 0.0 }];
-        if self.variance == Variance::Learned { &LOG_VARIANCE } else { &[] }
+    fn own(&self, scope: &mut Scope<'_>, _width: usize) {
+        if self.variance == Variance::Learned {
+            scope.tensor("log_variance", &[1], Start::Constant(0.0));
+        }
     }
 
+    fn facts(&self, _column: usize) -> Facts {
+        // One number for all columns cannot follow a single constant one.
+        let learns_spread = self.variance == Variance::Network;
+        Facts { domain: Domain::Real, location_scale: true, learns_spread }
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        let n = mean.len();
+        mean.copy_from_slice(&eta[..n]);
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
+        let n = x.len();
+        let shared = self.shared_log_variance(own);
+        for i in 0..n {
+            let s = shared.unwrap_or_else(|| eta[n + i]);
+            let eps: f64 = StandardNormal.sample(rng);
+            x[i] = eta[i] + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
+        }
+    }
+
+    /// The mean starts at the data's mean, and a learned variance at the residual's while the output is
+    /// the data's mean: the mean of the columns' variances. (Further up, the reconstruction would count
+    /// for so little beside the KL that the latents are given up before the variance has come down.)
+    fn start(&self, bias: &mut [T], own: &mut [T], data: &Moments) {
+        bias.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
+        let residual = data.variance.iter().sum::<f64>() / data.variance.len() as f64;
+        own.fill(T::from_f64(residual.clamp(LEAST_START, 1.0 / LEAST_START).ln()));
+    }
+
+    fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+
+    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
+        (self.variance == Variance::Network).then_some(self as _)
+    }
+}
+
+impl<T: Real> Likelihood<T> for Normal {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
         let (half, ln_2pi) = (T::from_f64(0.5), T::from_f64(LN_2PI));
@@ -165,8 +213,6 @@ impl<T: Real> Distribution<T> for Normal {
                         ([t * scale], t * t)
                     },
                 );
-                // The shared s has the gradient ½ Σ (t² − 1), taken before the constants join.
-                d.d_own.iter_mut().for_each(|d| *d = half * (squares - width));
                 squares + width * (ln_2pi + s)
             }
             None => map_sum(
@@ -184,106 +230,84 @@ impl<T: Real> Distribution<T> for Normal {
         -half * sum
     }
 
-    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        let n = mean.len();
-        mean.copy_from_slice(&eta[..n]);
-    }
-
-    fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
-        let n = x.len();
-        let shared = self.shared_log_variance(own);
-        for i in 0..n {
-            let s = shared.unwrap_or_else(|| eta[n + i]);
-            let eps: f64 = StandardNormal.sample(rng);
-            x[i] = eta[i] + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
-        }
-    }
-
-    fn support(&self, value: f64) -> Support {
-        if value.is_finite() {
-            Support::Inside
-        } else {
-            Support::Outside("a normal needs finite values; remove or fill in NaN and infinities")
-        }
-    }
-
-    fn is_density(&self) -> bool {
-        true
-    }
-
-    fn is_location_scale(&self) -> bool {
-        true
-    }
-
-    /// One number for all columns cannot follow a single constant one.
-    fn learns_spread(&self) -> bool {
-        self.variance == Variance::Network
-    }
-
-    /// The mean starts at the data's mean.
-    fn start_bias(&self, bias: &mut [T], data: &Moments) {
-        bias.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
-    }
-
-    /// The learned variance starts at the residual's while the output is the data's mean: the mean of
-    /// the columns' variances. (Further up, the reconstruction would count for so little beside the KL
-    /// that the latents are given up before the variance has come down.)
-    fn start_own(&self, own: &mut [T], data: &Moments) {
-        let residual = data.variance.iter().sum::<f64>() / data.variance.len() as f64;
-        own.fill(T::from_f64(residual.clamp(LEAST_START, 1.0 / LEAST_START).ln()));
-    }
-
-    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
-        (self.variance == Variance::Network).then_some(self as _)
+    /// A shared s has the gradient ½ Σ (t² − 1).
+    fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
+        let half = T::from_f64(0.5);
+        let scale = (-half * own[0]).exp();
+        let sum = map_sum(
+            [],
+            [x, eta],
+            #[inline(always)]
+            |[x, mean]| {
+                let t = (x - mean) * scale;
+                ([], t * t)
+            },
+        );
+        d_own[0] += weight * half * (sum - T::from_f64(x.len() as f64));
     }
 }
 
 impl<T: Real> Reparameterized<T> for Normal {
-    fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
-        let (mean, s) = eta.split_at(z.len());
+    fn rsample(&self, z: &mut [T], _kept: &mut [T], draw: Draw<'_, T>) {
+        let (mean, s) = draw.eta.split_at(z.len());
         simd::dispatch(
             #[inline(always)]
             || {
-                for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(eps) {
+                for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(draw.eps) {
                     *z = mean + (T::from_f64(0.5) * s).exp() * eps;
                 }
             },
         );
     }
 
-    fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]) {
-        let n = d_z.len();
-        let half = T::from_f64(0.5);
-        let (d_mean, d_s) = d_eta.split_at_mut(n);
-        let s = &eta[n..];
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    d_mean[i] += d_z[i];
-                    d_s[i] += d_z[i] * half * (half * s[i]).exp() * eps[i];
-                }
-            },
-        );
-    }
-
-    fn std(&self, std: &mut [T], eta: &[T]) {
-        let s = &eta[std.len()..];
-        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
-    }
-
-    fn log_q(&self, eta: &[T], eps: &[T]) -> T {
+    fn log_q(&self, _kept: &[T], draw: Draw<'_, T>) -> T {
         let ln_2pi = T::from_f64(LN_2PI);
         let sum = map_sum(
             [],
-            [eps, &eta[eps.len()..]],
+            [draw.eps, &draw.eta[draw.eps.len()..]],
             #[inline(always)]
             |[eps, s]| ([], ln_2pi + s + eps * eps),
         );
         T::from_f64(-0.5) * sum
     }
 
-    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) {
+    fn backward(
+        &self,
+        d_eta: &mut [T],
+        _d_own: &mut [T],
+        _kept: &mut [T],
+        d_z: &[T],
+        d_log_q: T,
+        draw: Draw<'_, T>,
+    ) {
+        let n = d_z.len();
+        let half = T::from_f64(0.5);
+        let (d_mean, d_s) = d_eta.split_at_mut(n);
+        let (s, eps) = (&draw.eta[n..], draw.eps);
+        let total = half * d_log_q;
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    d_mean[i] += d_z[i];
+                    d_s[i] += half * (half * s[i]).exp() * eps[i] * d_z[i] - total;
+                }
+            },
+        );
+    }
+
+    fn as_separable(&self) -> Option<&dyn Separable<T>> {
+        Some(self)
+    }
+
+    fn as_closed_form(&self) -> Option<&dyn ClosedForm<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Separable<T> for Normal {
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], draw: Draw<'_, T>) {
+        let Draw { eta, eps, .. } = draw;
         let n = eps.len();
         let half = T::from_f64(0.5);
         let (d_mean, d_s) = d_eta.split_at_mut(n);
@@ -300,11 +324,12 @@ impl<T: Real> Reparameterized<T> for Normal {
             },
         );
     }
+}
 
-    fn log_q_total_gradient(&self, d_eta: &mut [T], _eta: &[T], eps: &[T]) {
-        let (d_mean, d_s) = d_eta.split_at_mut(eps.len());
-        d_mean.fill(T::zero());
-        d_s.fill(T::from_f64(-0.5));
+impl<T: Real> ClosedForm<T> for Normal {
+    fn std(&self, std: &mut [T], eta: &[T]) {
+        let s = &eta[std.len()..];
+        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
     }
 
     fn kl(&self, kl: &mut [T], eta: &[T]) {
@@ -357,8 +382,9 @@ mod tests {
     fn std_is_the_distance_of_a_unit_of_noise() {
         let eta = [0.4f64, -1.0, -0.8, 2.5];
         let (mut mean, mut above, mut std) = ([0.0; 2], [0.0; 2], [0.0; 2]);
-        NORMAL.rsample(&mut mean, &eta, &[0.0; 2]);
-        NORMAL.rsample(&mut above, &eta, &[1.0; 2]);
+        let draw = |eps| Draw { eta: &eta, own: &[], eps };
+        NORMAL.rsample(&mut mean, &mut [], draw(&[0.0; 2]));
+        NORMAL.rsample(&mut above, &mut [], draw(&[1.0; 2]));
         NORMAL.std(&mut std, &eta);
         assert!((0..2).all(|j| (above[j] - mean[j] - std[j]).abs() < 1e-14), "{std:?}");
     }
@@ -367,8 +393,9 @@ mod tests {
     fn log_q_of_a_draw_is_its_log_prob() {
         let (eta, eps) = ([0.4f64, -1.0, -0.8, 0.5], [0.3, -2.0]);
         let mut z = [0.0; 2];
-        NORMAL.rsample(&mut z, &eta, &eps);
-        assert!((NORMAL.log_q(&eta, &eps) - NORMAL.log_prob(&z, &eta, &[])).abs() < 1e-14);
+        let draw = Draw { eta: &eta, own: &[], eps: &eps };
+        NORMAL.rsample(&mut z, &mut [], draw);
+        assert!((NORMAL.log_q(&[], draw) - NORMAL.log_prob(&z, &eta, &[])).abs() < 1e-14);
     }
 
     /// With μ at the data's mean, no other shared variance has a higher log p.
@@ -377,10 +404,15 @@ mod tests {
         let (p, rows) = (Normal::new(Variance::Learned), [[0.1f64, 3.0], [0.4, 1.0], [0.7, 2.0]]);
         let data = Moments { mean: vec![0.4, 2.0], variance: vec![0.06, 2.0 / 3.0] };
         let mut own = [0.0];
-        p.start_own(&mut own, &data);
+        Distribution::start(&p, &mut [], &mut own, &data);
         let log_p = |s: f64| rows.iter().map(|x| p.log_prob(x, &data.mean, &[s])).sum::<f64>();
         assert!(log_p(own[0]) > log_p(own[0] + 1e-3) && log_p(own[0]) > log_p(own[0] - 1e-3));
-        p.start_own(&mut own, &Moments { mean: vec![0.0], variance: vec![0.0] });
+        Distribution::start(
+            &p,
+            &mut [],
+            &mut own,
+            &Moments { mean: vec![0.0], variance: vec![0.0] },
+        );
         assert!(own[0].is_finite(), "of a constant");
     }
 

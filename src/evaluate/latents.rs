@@ -37,7 +37,7 @@ pub fn kl_per_latent<T: Real>(
     if !vae.has_closed_form_kl() || rows.is_empty() {
         return Ok(None);
     }
-    let (width, latent) = (vae.config().width, vae.latent());
+    let (width, latent) = (vae.width(), vae.latent());
     let most = ROWS.min(rows.len()).min(VALUES / width).max(1);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
     let (mut x, mut z) = (vec![T::zero(); most * width], Array2::zeros((most, latent)));
@@ -61,8 +61,8 @@ pub fn kl_per_latent<T: Real>(
 mod tests {
     use super::*;
     use crate::data::{Binarize, Dataset, Values};
-    use crate::nn::Init;
     use crate::objective;
+    use crate::params::Init;
     use crate::rng::{Address, Purpose};
     use crate::vae::{Noise, VaeConfig};
     use ndarray::ArrayView2;

@@ -89,7 +89,7 @@ impl<T: Real> Evaluator<T> {
     }
 
     fn with_rows(vae: &Vae<T>, rows: usize, samples: usize) -> Result<Self> {
-        let width = vae.config().width;
+        let width = vae.width();
         Ok(Evaluator {
             ws: Workspace::new(vae, rows, samples, Pass::Value)?,
             x: vec![T::zero(); rows * width],
@@ -202,7 +202,7 @@ impl<T: Real> Evaluator<T> {
 
 /// Rows that go through the networks at a time, with so many draws each.
 fn rows_at_a_time<T: Real>(vae: &Vae<T>, samples: usize) -> usize {
-    (AT_A_TIME / samples.max(1)).min(VALUES / vae.config().width).max(1)
+    (AT_A_TIME / samples.max(1)).min(VALUES / vae.width()).max(1)
 }
 
 /// Sums over the draws of a row.

@@ -7,8 +7,9 @@
 use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
 use crate::error::{Error, Result};
 use crate::family::Spec;
-use crate::nn::{Activation, Init};
+use crate::nn::{Activation, network};
 use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::params::Init;
 use crate::rng::{Address, Purpose};
 use crate::train::{TrainConfig, WeightsKind};
 use crate::vae::{LevelConfig, VaeConfig};
@@ -27,7 +28,8 @@ pub use data::{DataHeader, TableHeader};
 /// | 1 | |
 /// | 2 | `columns` and `scaler`, and `label` among the data |
 /// | 3 | `bytes` among the data |
-pub const FORMAT: u32 = 3;
+/// | 4 | a level's `layers` in place of `hidden`, the widths of plain dense ones |
+pub const FORMAT: u32 = 4;
 
 /// Everything but the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,11 +69,30 @@ pub struct ModelHeader {
 
 /// As [`LevelConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredLevel")]
 #[allow(missing_docs)]
 pub struct LevelHeader {
-    pub hidden: Vec<usize>,
     pub latent: usize,
+    pub layers: Vec<String>,
+}
+
+/// A level in a file of any format.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLevel {
+    #[serde(default)]
+    layers: Vec<String>,
+    /// Before format 4.
+    #[serde(default)]
+    hidden: Vec<usize>,
+    latent: usize,
+}
+
+impl From<StoredLevel> for LevelHeader {
+    fn from(stored: StoredLevel) -> Self {
+        let hidden = network::dense(&stored.hidden).into_iter().map(|spec| spec.to_string());
+        LevelHeader { latent: stored.latent, layers: hidden.chain(stored.layers).collect() }
+    }
 }
 
 /// As [`Scaler`].
@@ -243,7 +264,10 @@ fn sorted(value: Value) -> Value {
 
 impl From<&VaeConfig> for ModelHeader {
     fn from(c: &VaeConfig) -> Self {
-        let level = |l: &LevelConfig| LevelHeader { hidden: l.hidden.clone(), latent: l.latent };
+        let level = |l: &LevelConfig| LevelHeader {
+            latent: l.latent,
+            layers: l.layers.iter().map(Spec::to_string).collect(),
+        };
         ModelHeader {
             width: c.width,
             levels: c.levels.iter().map(level).collect(),
@@ -260,13 +284,13 @@ impl TryFrom<&ModelHeader> for VaeConfig {
     type Error = Error;
 
     fn try_from(h: &ModelHeader) -> Result<Self> {
+        let level = |l: &LevelHeader| -> Result<LevelConfig> {
+            let layers = l.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
+            Ok(LevelConfig { layers, latent: l.latent })
+        };
         let config = VaeConfig {
             width: h.width,
-            levels: h
-                .levels
-                .iter()
-                .map(|l| LevelConfig { hidden: l.hidden.clone(), latent: l.latent })
-                .collect(),
+            levels: h.levels.iter().map(level).collect::<Result<_>>()?,
             activation: h.activation.parse::<Activation>()?,
             likelihood: h.likelihood.parse::<Spec>()?,
             conditional: h.conditional.parse::<Spec>()?,
@@ -394,15 +418,16 @@ mod tests {
     fn the_header_is_canonical() {
         let json = Header::new(&VaeConfig::new(4, &[3], 2), None).to_json();
         let expected = concat!(
-            r#"{"columns":null,"format":3,"image":null,"model":{"activation":"relu","conditional":"normal","#,
-            r#""levels":[{"hidden":[3],"latent":2}],"likelihood":"bernoulli","posterior":"normal","#,
+            r#"{"columns":null,"format":4,"image":null,"model":{"activation":"relu","conditional":"normal","#,
+            r#""levels":[{"latent":2,"layers":["dense=3"]}],"likelihood":"bernoulli","posterior":"normal","#,
             r#""prior":"standard-normal","width":4},"scaler":null,"training":null,"weights":null}"#
         );
         assert_eq!(json, expected);
         assert_eq!(Header::from_json(&json).unwrap().to_json(), json);
         // Version 1 knew neither columns nor scaler.
         let first = json.replace(r#""columns":null,"#, "").replace(r#""scaler":null,"#, "");
-        let first = Header::from_json(&first.replace("\"format\":3", "\"format\":1")).unwrap();
+        let first = first.replace(r#""layers":["dense=3"]"#, r#""hidden":[3]"#);
+        let first = Header::from_json(&first.replace("\"format\":4", "\"format\":1")).unwrap();
         assert_eq!(first.to_json(), json);
     }
 

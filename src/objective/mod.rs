@@ -62,6 +62,13 @@ pub trait Objective<T: Real>: Send + Sync {
         false
     }
 
+    /// Whether it weighs log q's direct dependence on η otherwise than its way through z, or scales the
+    /// path. If not, log q's derivative is taken as a whole, without what cancels between the two, and
+    /// `direct` is minus `log_prior`, `path` 1.
+    fn takes_log_q_apart(&self) -> bool {
+        false
+    }
+
     /// The bound on log p(x) that held-out rows are judged by: this one, without anything that
     /// only steers training.
     fn held_out(&self) -> Box<dyn Objective<T>>;

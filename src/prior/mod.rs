@@ -2,63 +2,108 @@
 //!
 //! To add one: write its file, ending in a `member()` function, and add its name to the list below.
 
+mod components;
+
+use crate::distribution::{Likelihood, Moments};
 use crate::family::{Member, Spec, family};
-use crate::parallel::{self, Rows, RowsMut};
+use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-family!(Prior, "prior": standard_normal);
+family!(Prior, "prior": standard_normal, mixture, vamp);
+
+/// What a prior is a function of, besides z.
+#[derive(Clone, Copy)]
+pub struct Given<'a, T> {
+    /// Its own tensors, side by side in the order in which it asked for them, `[O]`.
+    pub own: &'a [T],
+    /// The posterior at its pseudo-inputs, if it has any ([`Prior::pseudo_inputs`]).
+    pub posteriors: Option<Posteriors<'a, T>>,
+}
+
+/// Posteriors q(z|u_c), one for each pseudo-input u_c.
+#[derive(Clone, Copy)]
+pub struct Posteriors<'a, T> {
+    /// The posterior's distribution.
+    pub q: &'a dyn Likelihood<T>,
+    /// What the encoder emits at the pseudo-inputs, `[C, P]`.
+    pub eta: ArrayView2<'a, T>,
+    /// The posterior's own tensors.
+    pub own: &'a [T],
+}
+
+/// Where the gradient of Σ_n weight_n log p(z_n) goes. Everything in it is added to.
+pub struct PriorGradient<'a, T> {
+    /// In the prior's own tensors, `[O]`.
+    pub d_own: &'a mut [T],
+    /// In η of the posteriors at its pseudo-inputs, `[C, P]`.
+    pub d_eta: ArrayViewMut2<'a, T>,
+}
 
 /// A distribution over rows `z: [Z]`.
+///
+/// Batches everywhere: `z: [N, Z]`, `log_p: [N]`, in nats. What log p leaves for the backward pass of the
+/// same rows stands in `work`, which has [`Prior::work`] elements.
 pub trait Prior<T: Real>: Send + Sync {
     /// Its name and settings.
     fn spec(&self) -> Spec;
 
-    /// Whether it is N(0, I), for which posteriors know their KL in closed form.
-    fn is_standard_normal(&self) -> bool;
+    /// Whether it is N(0, I), for which posteriors may know their KL in closed form.
+    fn is_standard_normal(&self) -> bool {
+        false
+    }
 
-    /// log p(z) of one row, in nats.
-    fn log_prob(&self, z: &[T]) -> T;
+    /// Asks for its own tensors, if it has any, for latents of width `latent` of a model of data of
+    /// width `data`.
+    fn own(&self, _scope: &mut Scope<'_>, _latent: usize, _data: usize) {}
 
-    /// log p(z) and, in the same pass, `d_z ← ∂log p/∂z`.
-    fn log_prob_gradient(&self, d_z: &mut [T], z: &[T]) -> T;
+    /// How many pseudo-inputs u it has: rows of data, `[C, D]`, the first of its own numbers. The model
+    /// encodes them, hands the posteriors to the prior, and takes back what the prior says of them.
+    fn pseudo_inputs(&self) -> usize {
+        0
+    }
 
-    /// `z ← a draw` whose distance from the prior's mean is `temperature` times as large as the prior
-    /// would have it; 1 is the prior itself.
-    fn sample(&self, z: &mut [T], temperature: T, rng: &mut ChaCha8Rng);
-}
+    /// Overwrites its own tensors where the data suggest a better start than theirs.
+    fn start(&self, _own: &mut [T], _data: &Moments) {}
 
-/// Rough cost of one element of a kernel, in additions, for the decision to use a second thread.
-const COST: usize = 4;
+    /// Elements that it needs to work on `rows` rows of width `latent`, whose posterior has an η of `eta`.
+    fn work(&self, _rows: usize, _latent: usize, _eta: usize) -> usize {
+        0
+    }
 
-/// `log_p_n ← log p(z_n)`; `log_p: [N]`, `z: [N, Z]`.
-///
-/// # Panics
-/// If `z` is not in standard layout.
-pub fn log_prob<T: Real>(log_p: &mut [T], p: &dyn Prior<T>, z: &ArrayView2<T>) {
-    let n = log_p.len();
-    let (cost, z) = (COST * z.ncols(), Rows::new(z, n));
-    parallel::rows(RowsMut::new(log_p, 1), n, cost, &|first, count, mut log_p| {
-        (0..count).for_each(|i| log_p.row(i)[0] = p.log_prob(z.row(first + i)));
-    });
-}
+    /// `log_p_n ← log p(z_n)`
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or `z` is not in standard layout.
+    fn log_prob(&self, log_p: &mut [T], z: &ArrayView2<T>, given: Given<'_, T>, work: &mut [T]);
 
-/// As [`log_prob`], with `d_z ← ∂log p/∂z`, `[N, Z]`.
-///
-/// # Panics
-/// If `z` or `d_z` is not in standard layout.
-pub fn log_prob_gradient<T: Real>(
-    log_p: &mut [T],
-    d_z: ArrayViewMut2<T>,
-    p: &dyn Prior<T>,
-    z: &ArrayView2<T>,
-) {
-    let n = log_p.len();
-    let (cost, z) = (COST * z.ncols(), Rows::new(z, n));
-    let out = (RowsMut::new(log_p, 1), RowsMut::of(d_z));
-    parallel::rows(out, n, cost, &|first, count, (mut log_p, mut d_z)| {
-        (0..count)
-            .for_each(|i| log_p.row(i)[0] = p.log_prob_gradient(d_z.row(i), z.row(first + i)));
-    });
+    /// As [`Self::log_prob`], with `d_z ← ∂log p/∂z`, `[N, Z]`.
+    ///
+    /// # Panics
+    /// As [`Self::log_prob`].
+    fn log_prob_gradient(
+        &self,
+        log_p: &mut [T],
+        d_z: ArrayViewMut2<T>,
+        z: &ArrayView2<T>,
+        given: Given<'_, T>,
+        work: &mut [T],
+    );
+
+    /// Adds the gradient of Σ_n weight_n log p(z_n) in everything but z, from what
+    /// [`Self::log_prob_gradient`] left in `work`. Rows of weight 0 are left out.
+    fn backward(
+        &self,
+        _d: PriorGradient<'_, T>,
+        _weight: &[T],
+        _z: &ArrayView2<T>,
+        _given: Given<'_, T>,
+        _work: &mut [T],
+    ) {
+    }
+
+    /// `z ← a draw` whose distance from the prior's mean, or that of the component it is from, is
+    /// `temperature` times as large as the prior would have it; 1 is the prior itself. `z: [Z]`
+    fn sample(&self, z: &mut [T], temperature: T, given: Given<'_, T>, rng: &mut ChaCha8Rng);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model_file::{Header, ScalerHeader};
-use crate::nn::Init;
+use crate::params::Init;
 use crate::rng::{Address, Purpose};
 use crate::vae::{LevelConfig, Vae, VaeConfig};
 
@@ -109,7 +109,7 @@ fn temperature_0_is_the_mean_of_the_prior() {
 fn temperature_reaches_every_level() {
     let mut config =
         VaeConfig { likelihood: "normal".parse().unwrap(), ..VaeConfig::new(3, &[5], 2) };
-    config.levels.push(LevelConfig { hidden: vec![4], latent: 1 });
+    config.levels.push(LevelConfig::dense(&[4], 1));
     let vae = Vae::<f64>::new(config.clone()).unwrap();
     let model =
         Model { params: vae.init(Init::Uniform, 2, None), header: Header::new(&config, None), vae };

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::family::Spec;
-use crate::nn::Init;
 use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::params::Init;
 
 /// Everything that decides how a model is trained, besides the model and the data.
 #[derive(Clone, Debug, PartialEq)]

@@ -98,11 +98,11 @@ impl<T: Real> Trainer<T> {
             .into_iter()
             .flatten()
         {
-            if part.data().width() != vae.config().width {
+            if part.data().width() != vae.width() {
                 let message = format!(
                     "rows of {} values do not fit a model of width {}",
                     part.data().width(),
-                    vae.config().width
+                    vae.width()
                 );
                 return Err(Error::setting("data", message));
             }
@@ -129,7 +129,7 @@ impl<T: Real> Trainer<T> {
         Ok(Trainer {
             ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
             evaluator: Evaluator::new(&vae, config.samples)?,
-            x: vec![T::zero(); rows * vae.config().width],
+            x: vec![T::zero(); rows * vae.width()],
             held_out: objective.held_out(),
             objective,
             gradient: Gradient::zeros(vae.layout()),
@@ -276,13 +276,13 @@ impl<T: Real> Trainer<T> {
             *number = *row as u64;
         }
         let (rows, numbers) = (&*rows, &*numbers);
-        let width = self.vae.config().width;
+        let width = self.vae.width();
         let x = &mut self.x[..rows.len() * width];
         self.parts.train.gather(x, rows, Some(epoch))?;
         let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
-        let noise = Noise::new(address, numbers);
+        let noise = Noise::new(address, numbers).training();
         self.gradient.clear();
         let score = parallel::enter(|| {
             self.vae.loss_and_gradient(

@@ -1,18 +1,27 @@
 //! What a model is made of.
 
-use crate::distribution;
+use crate::distribution::{self, Support};
 use crate::error::{Error, Result};
 use crate::family::Spec;
-use crate::nn::Activation;
+use crate::nn::{self, Activation, network};
 use crate::prior;
 
 /// One level of the chain: a latent and the networks between it and the level below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LevelConfig {
-    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
-    pub hidden: Vec<usize>,
+    /// The encoder's layers before its head; the decoder mirrors them ([`nn::network::mirrored`]).
+    ///
+    /// [`nn::network::mirrored`]: crate::nn::network::mirrored
+    pub layers: Vec<Spec>,
     /// Width Z of the latent.
     pub latent: usize,
+}
+
+impl LevelConfig {
+    /// A level with plain dense layers of these widths.
+    pub fn dense(hidden: &[usize], latent: usize) -> Self {
+        LevelConfig { layers: network::dense(hidden), latent }
+    }
 }
 
 /// The architecture of a [`Vae`](super::Vae).
@@ -22,7 +31,7 @@ pub struct VaeConfig {
     pub width: usize,
     /// The levels, from the data upwards. One is the textbook VAE.
     pub levels: Vec<LevelConfig>,
-    /// Between the dense layers of every network.
+    /// Of every layer that has an activation and names no other.
     pub activation: Activation,
     /// p(x|z₁)
     pub likelihood: Spec,
@@ -44,7 +53,7 @@ impl VaeConfig {
     pub fn new(width: usize, hidden: &[usize], latent: usize) -> Self {
         VaeConfig {
             width,
-            levels: vec![LevelConfig { hidden: hidden.to_vec(), latent }],
+            levels: vec![LevelConfig::dense(hidden, latent)],
             activation: Activation::Relu,
             likelihood: Spec::new("bernoulli"),
             conditional: Spec::new("normal"),
@@ -71,7 +80,10 @@ impl VaeConfig {
         }
         for level in &self.levels {
             width("latent", level.latent)?;
-            level.hidden.iter().try_for_each(|&w| width("hidden", w))?;
+            for spec in &level.layers {
+                let plan = nn::build::<f64>(spec)?;
+                plan.width().map_or(Ok(()), |w| width("hidden", w))?;
+            }
         }
         // The family calls all of them distributions; the user knows them by their roles.
         let role = |name: &'static str| {
@@ -82,10 +94,10 @@ impl VaeConfig {
                 e => e,
             }
         };
-        distribution::build::<f64>(&self.likelihood).map_err(role("likelihood"))?;
-        let conditional =
-            distribution::build::<f64>(&self.conditional).map_err(role("conditional"))?;
-        if !conditional.is_density() {
+        distribution::build_likelihood::<f64>(&self.likelihood).map_err(role("likelihood"))?;
+        let conditional = distribution::build_likelihood::<f64>(&self.conditional)
+            .map_err(role("conditional"))?;
+        if conditional.facts(0).domain.support(-1.5) != Support::Inside {
             let message = format!(
                 "`{}` cannot score a latent, which is any number; use `normal`",
                 self.conditional

@@ -4,13 +4,14 @@
 //! given, and runs in a workspace of K = 1 of either kind. Latents pass through the workspace, so that
 //! nothing is allocated.
 
-use super::workspace::{LevelBuffers, head, head_mut};
 use super::{Vae, Workspace};
-use crate::distribution::{Distribution, batch};
+use crate::conditional::InferBuffers;
+use crate::distribution::batch;
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::Address;
-use ndarray::{ArrayView2, ArrayViewMut2, Zip};
+use crate::rows::{head, head_mut};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 
 /// How rows are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,12 @@ pub struct Sampling {
 impl<T: Real> Vae<T> {
     /// Width Z of the topmost latent, the one that [`Self::encode`] gives and [`Self::decode`] takes.
     pub fn latent(&self) -> usize {
-        self.levels.last().expect("a model has a level").latent
+        self.up[self.levels() - 1].width()
     }
 
     /// Latents of all levels together.
     pub fn latents(&self) -> usize {
-        self.levels.iter().map(|level| level.latent).sum()
+        self.up.iter().map(|q| q.width()).sum()
     }
 
     /// `z ← the posterior mean of the topmost latent`, each level's mean feeding the next.
@@ -52,20 +53,27 @@ impl<T: Real> Vae<T> {
         let b = x.nrows();
         assert!(z.dim() == (b, self.latent()), "z is {:?}, not [{b}, {}]", z.dim(), self.latent());
         self.ascend(ws, x, params);
-        z.assign(&head(&ws.levels[self.levels.len() - 1].z, b));
+        z.assign(&head(&ws.up[self.levels() - 1].z, b));
+    }
+
+    /// Whether the spread of the topmost latent's posterior is known ([`Self::posterior_std`]).
+    pub fn has_posterior_std(&self) -> bool {
+        self.up[self.levels() - 1].closed_form().is_some()
     }
 
     /// `std ← the posterior's standard deviation` of the rows that the workspace encoded last;
     /// `std: [B, Z_L]`. With several levels it is that of q(z_L|z_{L−1}) at the means below.
     ///
     /// # Panics
-    /// If `std` has another width, or more rows than the workspace.
+    /// If it is not known ([`Self::has_posterior_std`]), or `std` has another width, or more rows than the
+    /// workspace.
     pub fn posterior_std(&self, std: ArrayViewMut2<T>, ws: &Workspace<T>) {
-        let (top, b) = (self.levels.len() - 1, std.nrows());
-        let (level, eta) = (&self.levels[top], ws.levels[top].encoder.out(b));
-        assert!(std.ncols() == level.latent, "std is {} wide, not {}", std.ncols(), level.latent);
-        let (eta, q) = (Rows::new(&eta, b), level.posterior());
-        parallel::rows(RowsMut::of(std), b, 4 * level.latent, &|first, count, mut std| {
+        let (top, b) = (self.levels() - 1, std.nrows());
+        let q = self.up[top].closed_form().expect("the posterior's spread is not known");
+        let (eta, width) = (ws.up[top].network.out(b), self.up[top].width());
+        assert!(std.ncols() == width, "std is {} wide, not {width}", std.ncols());
+        let eta = Rows::new(&eta, b);
+        parallel::rows(RowsMut::of(std), b, 4 * width, &|first, count, mut std| {
             (0..count).for_each(|i| q.std(std.row(i), eta.row(first + i)));
         });
     }
@@ -77,11 +85,10 @@ impl<T: Real> Vae<T> {
     /// If the model has no closed-form KL ([`Self::has_closed_form_kl`]), or `kl` has another width or
     /// more rows than the workspace.
     pub fn posterior_kl(&self, kl: ArrayViewMut2<T>, ws: &Workspace<T>) {
-        assert!(self.has_closed_form_kl(), "this model has no closed-form KL");
-        let level = &self.levels[0];
-        assert!(kl.ncols() == level.latent, "kl is {} wide, not {}", kl.ncols(), level.latent);
-        let eta = ws.levels[0].encoder.out(kl.nrows());
-        batch::kl(kl, level.posterior(), &eta);
+        let q = self.closed_form().expect("this model has no closed-form KL");
+        assert!(kl.ncols() == self.latent(), "kl is {} wide, not {}", kl.ncols(), self.latent());
+        let eta = ws.up[0].network.out(kl.nrows());
+        batch::kl(kl, q, &eta);
     }
 
     /// `x ← the likelihood's mean`, each level's mean feeding the one below. `x: [B, D]`, `z: [B, Z_L]`.
@@ -143,13 +150,15 @@ impl<T: Real> Vae<T> {
         params: &[T],
         sampling: &Sampling,
     ) {
-        let top = self.levels.len();
-        let z = &mut ws.levels[top - 1].z;
+        let top = self.levels();
+        self.run_pseudo_inputs(ws, params);
+        let given = self.given(&ws.pseudo, params);
+        let z = &mut ws.up[top - 1].z;
         for (i, mut z) in head_mut(z, x.nrows()).rows_mut().into_iter().enumerate() {
             let z = z.as_slice_mut().expect("buffers are in standard layout");
             let mut rng =
                 sampling.address.level(top).row(sampling.first.wrapping_add(i as u64)).rng();
-            self.prior.sample(z, T::from_f64(sampling.temperature), &mut rng);
+            self.prior.sample(z, T::from_f64(sampling.temperature), given, &mut rng);
         }
         self.descend(x, ws, params, Some(sampling));
     }
@@ -157,19 +166,18 @@ impl<T: Real> Vae<T> {
     /// Leaves the posterior mean of every latent in the workspace.
     fn ascend(&self, ws: &mut Workspace<T>, x: &ArrayView2<T>, params: &[T]) {
         let b = x.nrows();
-        for (l, level) in self.levels.iter().enumerate() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let buf = &mut upper[0];
-            let input = lower.last().map_or(x.view(), |below| head(&below.z, b));
-            level.encoder.forward(&mut buf.encoder, &input, params);
-            mean(head_mut(&mut buf.z, b), &*level.posterior, &buf.encoder.out(b), &[]);
+        for (l, q) in self.up.iter().enumerate() {
+            let (below, here) = ws.up.split_at_mut(l);
+            let (network, z) = (&mut here[0].network, &mut here[0].z);
+            let given = below.last().map_or(x.view(), |below| head(&below.z, b));
+            q.mean(head_mut(z, b), network, &given, params);
         }
     }
 
     /// Puts a topmost latent into the workspace.
     fn place(&self, ws: &mut Workspace<T>, z: &ArrayView2<T>) {
         assert!(z.ncols() == self.latent(), "z is {} wide, not {}", z.ncols(), self.latent());
-        head_mut(&mut ws.levels[self.levels.len() - 1].z, z.nrows()).assign(z);
+        head_mut(&mut ws.up[self.levels() - 1].z, z.nrows()).assign(z);
     }
 
     /// From the topmost latent in the workspace down to the data: means, or draws if `sampling` says
@@ -181,66 +189,36 @@ impl<T: Real> Vae<T> {
         params: &[T],
         sampling: Option<&Sampling>,
     ) {
-        let (b, width) = (x.nrows(), self.config.width);
+        let (b, width) = (x.nrows(), self.width());
         assert!(x.ncols() == width, "x is {} wide, not {width}", x.ncols());
         let mut x = Some(x);
-        for (l, level) in self.levels.iter().enumerate().rev() {
-            let (lower, upper) = ws.levels.split_at_mut(l);
-            let (buf, own) = (&mut upper[0], level.own.of(params));
-            level.decoder.forward(&mut buf.decoder, &head(&buf.z, b), params);
-            let eta = buf.decoder.out(b);
-            let p = &*level.conditional;
-            match (lower.last_mut(), sampling) {
-                (None, sampling) => {
-                    let x = x.take().expect("the data are last");
-                    match sampling.filter(|s| s.draw) {
-                        None => mean(x, p, &eta, own),
-                        Some(sampling) => draw(x, p, &eta, own, sampling, l),
+        for (l, p) in self.down.iter().enumerate().rev() {
+            let (below, here) = ws.up.split_at_mut(l);
+            let (z, buffers) = (head(&here[0].z, b), &mut ws.down[l].network);
+            // No ε is needed on the way down; its place takes the means, if it is as wide.
+            let (mut value, eps) = match below.last_mut() {
+                Some(InferBuffers { z, draws, .. }) => (head_mut(z, b), Some(&mut draws.eps)),
+                None => (x.take().expect("the data are last"), None),
+            };
+            let Some(sampling) = sampling.filter(|s| l > 0 || s.draw) else {
+                p.mean(value, buffers, &z, params);
+                continue;
+            };
+            let address = |i| sampling.address.level(l).row(sampling.first.wrapping_add(i as u64));
+            p.draw(value.view_mut(), buffers, &z, params, &address);
+            if l > 0 && sampling.temperature != 1.0 {
+                let mut room;
+                let mut mean = match eps {
+                    Some(eps) if eps.ncols() == p.width() => head_mut(eps, b),
+                    _ => {
+                        room = Array2::zeros(value.dim());
+                        room.view_mut()
                     }
-                }
-                (Some(below), None) => mean(head_mut(&mut below.z, b), p, &eta, own),
-                (Some(below), Some(sampling)) => {
-                    // No ε is needed on the way down; its place takes the means.
-                    let LevelBuffers { z, eps, .. } = below;
-                    draw(head_mut(z, b), p, &eta, own, sampling, l);
-                    if sampling.temperature != 1.0 {
-                        mean(head_mut(eps, b), p, &eta, own);
-                        let t = T::from_f64(sampling.temperature);
-                        Zip::from(head_mut(z, b))
-                            .and(head(eps, b))
-                            .for_each(|z, &m| *z = m + t * (*z - m));
-                    }
-                }
+                };
+                p.mean_again(mean.view_mut(), buffers, params);
+                let t = T::from_f64(sampling.temperature);
+                Zip::from(value).and(mean).for_each(|z, m| *z = *m + t * (*z - *m));
             }
         }
     }
-}
-
-/// `out_i ← a draw from p(·|η_i)` at level l.
-fn draw<T: Real>(
-    out: ArrayViewMut2<T>,
-    p: &dyn Distribution<T>,
-    eta: &ArrayView2<T>,
-    own: &[T],
-    sampling: &Sampling,
-    l: usize,
-) {
-    let (b, width) = out.dim();
-    let eta = Rows::new(eta, b);
-    parallel::rows(RowsMut::of(out), b, 16 * width, &|first, count, mut out| {
-        for i in 0..count {
-            let row = sampling.first.wrapping_add((first + i) as u64);
-            let mut rng = sampling.address.level(l).row(row).rng();
-            p.sample(out.row(i), eta.row(first + i), own, &mut rng);
-        }
-    });
-}
-
-/// `out_i ← E[x|η_i]`
-fn mean<T: Real>(out: ArrayViewMut2<T>, p: &dyn Distribution<T>, eta: &ArrayView2<T>, own: &[T]) {
-    let (b, width) = out.dim();
-    let eta = Rows::new(eta, b);
-    parallel::rows(RowsMut::of(out), b, 4 * width, &|first, count, mut out| {
-        (0..count).for_each(|i| p.mean(out.row(i), eta.row(first + i), own));
-    });
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::family::Spec;
 use crate::objective::iwae::Iwae;
 use crate::objective::{Terms, Weights};
+use crate::rng::{Address, Purpose};
 use ndarray::Array2;
 
 /// The gradient on three rows of ones and zeros with four draws each.
@@ -19,15 +20,15 @@ fn gradient<T: Real>(vae: &Vae<T>, params: &[f32], objective: &dyn Objective<T>)
 }
 
 fn config(latents: &[usize]) -> VaeConfig {
-    let level = |&latent: &usize| LevelConfig { hidden: vec![5], latent };
+    let level = |&latent: &usize| LevelConfig::dense(&[5], latent);
     VaeConfig { levels: latents.iter().map(level).collect(), ..VaeConfig::new(6, &[], 1) }
 }
 
 /// Starting values with the log-variances that the encoders emit near `s`.
 fn params_near(vae: &Vae<f32>, s: f32) -> Vec<f32> {
     let mut params = vae.init(Init::Uniform, 1, None);
-    for level in &vae.levels {
-        level.encoder.head().bias().of_mut(&mut params)[level.latent..].fill(s);
+    for q in &vae.up {
+        q.network().head().bias().of_mut(&mut params)[q.width()..].fill(s);
     }
     params
 }
@@ -52,10 +53,13 @@ fn narrow_posteriors_keep_their_gradient() {
     }
 }
 
-/// An estimator that weighs log q's direct term by itself, so little apart that it makes no difference.
+/// An estimator that asks for log q's two ways apart, and weighs them alike.
 struct Apart;
 
 impl Objective<f64> for Apart {
+    fn takes_log_q_apart(&self) -> bool {
+        true
+    }
     fn spec(&self) -> Spec {
         Spec::new("apart")
     }
@@ -65,17 +69,8 @@ impl Objective<f64> for Apart {
     fn held_out(&self) -> Box<dyn Objective<f64>> {
         unreachable!("nothing is judged here")
     }
-    fn weigh(&self, mut weights: Weights<'_, f64>, terms: &Terms<'_, f64>) -> f64 {
-        let parts = Weights {
-            log_px: weights.log_px.view_mut(),
-            log_prior: weights.log_prior.view_mut(),
-            direct: weights.direct.view_mut(),
-            path: weights.path.view_mut(),
-            kl: weights.kl.view_mut(),
-        };
-        let loss = Iwae.weigh(parts, terms);
-        weights.direct.mapv_inplace(|direct| direct * (1.0 + 1e-14));
-        loss
+    fn weigh(&self, weights: Weights<'_, f64>, terms: &Terms<'_, f64>) -> f64 {
+        Iwae.weigh(weights, terms)
     }
 }
 
@@ -89,6 +84,61 @@ fn log_q_as_a_whole_is_its_two_terms() {
         assert!(whole != apart, "each takes its own way");
         for (a, b) in whole.iter().zip(&apart) {
             assert!((a - b).abs() < 1e-12, "{latents:?}: {a} {b}");
+        }
+    }
+}
+
+/// Gives every second draw no weight, or one that is too small to be seen.
+struct EverySecond(f64);
+
+impl Objective<f64> for EverySecond {
+    fn spec(&self) -> Spec {
+        Spec::new("every-second")
+    }
+    fn uses_closed_form_kl(&self) -> bool {
+        false
+    }
+    fn held_out(&self) -> Box<dyn Objective<f64>> {
+        unreachable!("nothing is judged here")
+    }
+    fn weigh(&self, mut weights: Weights<'_, f64>, terms: &Terms<'_, f64>) -> f64 {
+        weights.path.fill(1.0);
+        for ((b, k), weight) in weights.log_px.indexed_iter_mut() {
+            *weight = if (b + k) % 2 == 0 { self.0 } else { -0.1 * (b + 2 * k) as f64 };
+            weights.log_prior[[b, k]] = terms.beta * *weight;
+            weights.direct[[b, k]] = -terms.beta * *weight;
+        }
+        0.0
+    }
+}
+
+/// The draws that the decoder's backward pass leaves out are those that add nothing, at every level; if
+/// β is 0, as a warm-up starts, no draw of the upper decoder is left.
+#[test]
+fn draws_without_a_weight_are_left_out_and_nothing_else_is() {
+    for hidden in [vec![], vec![5], vec![5, 4]] {
+        let level = |latent| LevelConfig::dense(&hidden, latent);
+        let config = VaeConfig { levels: vec![level(3), level(2)], ..VaeConfig::new(6, &[], 1) };
+        let vae = Vae::<f64>::new(config).unwrap();
+        let mut params = vec![0.0; vae.layout().len()];
+        Address::new(1, Purpose::Check).fill_normal(&mut params);
+        params.iter_mut().for_each(|p| *p *= 0.4);
+        let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + j) % 2) as f64);
+        let noise = Noise::new(Address::new(2, Purpose::Check), &[0, 1, 2]);
+        for beta in [1.0, 0.0] {
+            let gradient = |weight: f64| {
+                let mut ws = Workspace::new(&vae, 3, 4, Pass::Gradient).unwrap();
+                let mut d = Gradient::zeros(vae.layout());
+                let objective = EverySecond(weight);
+                vae.loss_and_gradient(&mut d, &mut ws, &x.view(), &params, noise, &objective, beta);
+                d.values().to_vec()
+            };
+            let (without, with) = (gradient(0.0), gradient(1e-200));
+            let largest = with.iter().fold(0.0, |max: f64, d| max.max(d.abs()));
+            assert!(largest > 0.1);
+            for (a, b) in without.iter().zip(&with) {
+                assert!((a - b).abs() <= 1e-14 * largest, "β = {beta}: {a} {b}");
+            }
         }
     }
 }

@@ -1,14 +1,13 @@
 //! All buffers of a pass through the chain, allocated once.
 
-use super::rows::{copy_rows, find_live, keep_scaled_rows, scale_rows};
 use super::{Score, Vae};
+use crate::conditional::{InferBuffers, ScoreBuffers};
 use crate::error::{Error, Result, check_memory};
-use crate::nn::MlpBuffers;
-use crate::nn::mlp::{first_rows, first_rows_mut};
+use crate::nn::NetworkBuffers;
 use crate::objective::{Terms, Weights};
-use crate::parallel;
 use crate::real::Real;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use crate::rows::{head, head_mut};
+use ndarray::Array2;
 
 /// What a pass is for. Value passes need less memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,62 +28,33 @@ pub struct Workspace<T> {
     pub(super) samples: usize,
     /// Rows of the pass that is in the buffers.
     pub(super) rows: usize,
-    pub(super) levels: Vec<LevelBuffers<T>>,
+    /// Of every encoder and every decoder, from the data upwards.
+    pub(super) up: Vec<InferBuffers<T>>,
+    pub(super) down: Vec<ScoreBuffers<T>>,
+    /// log q(z_l|z_{l−1}) or log p(z_{l−1}|z_l) of every draw, before it is added to its sum. `[B, K]` each
+    pub(super) log_p: Vec<Array2<T>>,
+    /// ∂loss/∂z_{l−1} through encoder_l, `[N, Z_{l−1}]` each; of the first, whose input are data, none.
+    pub(super) d_below: Vec<Array2<T>>,
     /// ∂log p(z_L)/∂z_L, `[N, Z_L]`.
     pub(super) d_prior: Array2<T>,
+    /// What the prior works with, and its pseudo-inputs, if it has any.
+    pub(super) prior_work: Vec<T>,
+    pub(super) pseudo: Option<Pseudo<T>>,
+    pub(super) d_pseudo: Option<DPseudo<T>>,
     /// The pieces of log w, and the objective's answer to them.
     pub(super) scores: Scores<T>,
     pub(super) weights: WeightBuffers<T>,
-    /// The draws that a decoder's backward pass runs on, at most N.
-    pub(super) live: Vec<usize>,
 }
 
-/// The buffers of level l (see the names in [`crate::vae`]).
-pub(super) struct LevelBuffers<T> {
-    pub(super) encoder: MlpBuffers<T>,
-    pub(super) decoder: MlpBuffers<T>,
-    /// ε and z, `[N, Z]`.
-    pub(super) eps: Array2<T>,
-    pub(super) z: Array2<T>,
-    /// log q(z_l|z_{l−1}) or log p(z_{l−1}|z_l) of every draw, before it is added to its sum. `[B, K]`
-    pub(super) log_p: Array2<T>,
-    /// Unit gradients of log p(z_{l−1}|z_l): in η `[N, P]`, in z_{l−1} `[N, Z_{l−1}]`, in own `[N, O]`.
-    pub(super) d_eta_p: Array2<T>,
-    pub(super) d_x_p: Array2<T>,
-    pub(super) d_own: Array2<T>,
-    /// Unit gradients of log q(z_l|z_{l−1}): direct or total in η `[N, P]`, in z `[N, Z]`.
-    pub(super) d_eta_q: Array2<T>,
-    pub(super) d_z_q: Array2<T>,
-    /// z of the draws that the decoder's backward pass runs on, if not on all. `[N, Z]`
-    pub(super) live_z: Array2<T>,
-    /// ∂loss/∂z_l `[N, Z]`, ∂loss/∂η of the encoder `[B or N, P]`, ∂loss/∂z_{l−1} through it.
-    pub(super) d_z: Array2<T>,
+/// What the encoder makes of a prior's pseudo-inputs.
+pub(super) struct Pseudo<T> {
+    pub(super) network: NetworkBuffers<T>,
+}
+
+/// Gradients of the same: in η `[C, P]`, in the pseudo-inputs `[C, D]`.
+pub(super) struct DPseudo<T> {
     pub(super) d_eta: Array2<T>,
-    pub(super) d_below: Array2<T>,
-}
-
-impl<T: Real> LevelBuffers<T> {
-    /// Multiplies the unit gradients of log p(z_{l−1}|z_l) in η by the draws' weights `[N]`, and gives how
-    /// many draws the decoder's backward pass is to run on. If an eighth or more have no weight and so add
-    /// nothing, all that it reads of the others, `live`, moves to the front.
-    pub(super) fn weigh_draws(&mut self, live: &mut Vec<usize>, weight: &[T]) -> usize {
-        let n = weight.len();
-        let d_eta = first_rows_mut(&mut self.d_eta_p, n);
-        find_live(live, weight);
-        if live.len() * 8 > n * 7 {
-            scale_rows(d_eta, weight);
-            return n;
-        }
-        let (decoder, live_z, z) = (&mut self.decoder, &mut self.live_z, &self.z);
-        parallel::join(
-            || keep_scaled_rows(d_eta, weight, live),
-            || {
-                decoder.keep(live);
-                copy_rows(live_z, z, live);
-            },
-        );
-        live.len()
-    }
+    pub(super) d_u: Array2<T>,
 }
 
 /// The buffers behind [`Terms`].
@@ -96,6 +66,8 @@ pub(super) struct Scores<T> {
     /// `[B, Z]`, and whether the last pass computed it.
     pub(super) kl: Array2<T>,
     pub(super) closed_form: bool,
+    /// Whether the objective weighs log q's two ways to η apart.
+    pub(super) log_q_apart: bool,
 }
 
 impl<T: Real> Scores<T> {
@@ -121,18 +93,6 @@ pub(super) struct WeightBuffers<T> {
 }
 
 impl<T: Real> WeightBuffers<T> {
-    /// Whether log q weighs the same directly as through z, which is not scaled either: its total
-    /// gradient then stands for both ([`Reparameterized::log_q_total_gradient`]). An estimator that drops or
-    /// scales one of them needs them apart.
-    ///
-    /// [`Reparameterized::log_q_total_gradient`]: crate::distribution::Reparameterized::log_q_total_gradient
-    pub(super) fn weigh_log_q_as_a_whole(&self, b: usize) -> bool {
-        let [direct, log_prior, path] =
-            [&self.direct, &self.log_prior, &self.path].map(|weight| first_rows(weight, b));
-        path.iter().all(|path| *path == T::one())
-            && direct.iter().zip(log_prior).all(|(direct, prior)| *direct == -*prior)
-    }
-
     /// The first `b` rows, to write.
     pub(super) fn weights(&mut self, b: usize) -> Weights<'_, T> {
         Weights {
@@ -158,51 +118,47 @@ impl<T: Real> Workspace<T> {
             return Err(Error::setting("samples", "must be at least 1"));
         }
         let n = rows.saturating_mul(samples);
-        let per_row = vae
-            .levels
-            .iter()
-            .map(|l| l.encoder.elements_per_row() + l.decoder.elements_per_row() + 9 * l.latent);
-        let elements = n.saturating_mul(per_row.sum());
+        let per_row =
+            vae.up.iter().zip(&vae.down).map(|(q, p)| q.infer_elements() + p.score_elements());
+        let top = &vae.up[vae.levels() - 1];
+        let prior_work = vae.prior.work(n, top.width(), top.network().outputs());
+        let elements = n.saturating_mul(per_row.sum()).saturating_add(prior_work);
         check_memory::<T>(elements, "samples", "lower --samples or --batch-size")?;
-        let with_gradient = |rows: usize| if pass == Pass::Gradient { rows } else { 0 };
-        let mut levels = Vec::with_capacity(vae.levels.len());
-        let (mut below, mut rows_below) = (vae.config.width, rows);
-        for (l, level) in vae.levels.iter().enumerate() {
-            let zeros = |r: usize, c: usize| Array2::zeros((r, c));
-            let (n_d, latent) = (with_gradient(n), level.latent);
-            levels.push(LevelBuffers {
-                encoder: level.encoder.buffers(rows_below, pass == Pass::Gradient),
-                decoder: level.decoder.buffers(n, pass == Pass::Gradient),
-                eps: zeros(n, latent),
-                z: zeros(n, latent),
-                log_p: zeros(rows, samples),
-                d_eta_p: zeros(n_d, level.decoder.outputs()),
-                d_x_p: zeros(if l > 0 { n_d } else { 0 }, below),
-                d_own: zeros(n_d, level.conditional.own_parameters().len()),
-                d_eta_q: zeros(n_d, level.encoder.outputs()),
-                d_z_q: zeros(n_d, latent),
-                live_z: zeros(n_d, latent),
-                d_z: zeros(n_d, latent),
-                d_eta: zeros(with_gradient(rows_below), level.encoder.outputs()),
-                d_below: zeros(if l > 0 { n_d } else { 0 }, below),
-            });
-            (below, rows_below) = (latent, n);
-        }
+        let gradients = pass == Pass::Gradient;
+        let n_d = if gradients { n } else { 0 };
+        let rows_of = |l: usize| if l == 0 { rows } else { n };
+        let (up, down) = (vae.up.iter().enumerate(), vae.down.iter().enumerate());
+        let pseudo_inputs = vae.prior.pseudo_inputs();
+        let encoder = vae.up[0].network();
         let per_draw = || Array2::zeros((rows, samples));
-        let per_latent = || Array2::zeros((rows, vae.levels[0].latent));
+        let per_latent = || Array2::zeros((rows, vae.up[0].width()));
         Ok(Workspace {
             pass,
             max_rows: rows,
             samples,
             rows: 0,
-            levels,
-            d_prior: Array2::zeros((with_gradient(n), below)),
+            log_p: vae.up.iter().map(|_| per_draw()).collect(),
+            d_below: up
+                .clone()
+                .map(|(l, q)| Array2::zeros((if l > 0 { n_d } else { 0 }, q.inputs())))
+                .collect(),
+            up: up.map(|(l, q)| q.infer_buffers(rows_of(l), n, gradients)).collect(),
+            down: down.map(|(l, p)| p.score_buffers(n, gradients, l > 0)).collect(),
+            d_prior: Array2::zeros((n_d, top.width())),
+            prior_work: vec![T::zero(); prior_work],
+            pseudo: (pseudo_inputs > 0)
+                .then(|| Pseudo { network: encoder.buffers(pseudo_inputs, gradients) }),
+            d_pseudo: (gradients && pseudo_inputs > 0).then(|| DPseudo {
+                d_eta: Array2::zeros((pseudo_inputs, encoder.outputs())),
+                d_u: Array2::zeros((pseudo_inputs, vae.width())),
+            }),
             scores: Scores {
                 log_px: per_draw(),
                 log_prior: per_draw(),
                 log_q: per_draw(),
                 kl: per_latent(),
                 closed_form: false,
+                log_q_apart: false,
             },
             weights: WeightBuffers {
                 log_px: per_draw(),
@@ -211,7 +167,6 @@ impl<T: Real> Workspace<T> {
                 path: per_draw(),
                 kl: per_latent(),
             },
-            live: Vec::with_capacity(with_gradient(n)),
         })
     }
 
@@ -254,24 +209,14 @@ impl<T: Real> Workspace<T> {
     pub fn squared_noise(&self, b: usize, k: usize) -> f64 {
         assert!(b < self.rows && k < self.samples, "no draw {k} of row {b}");
         let n = b * self.samples + k;
-        let square = |level: &LevelBuffers<T>| -> f64 {
-            level.eps.row(n).iter().map(|e| e.to_f64().powi(2)).sum()
+        let square = |q: &InferBuffers<T>| -> f64 {
+            q.draws.eps.row(n).iter().map(|e| e.to_f64().powi(2)).sum()
         };
-        self.levels.iter().map(square).sum()
+        self.up.iter().map(square).sum()
     }
 
     /// The pieces of log w that the last pass left, for its rows.
     pub fn terms(&self, beta: T) -> Terms<'_, T> {
         self.scores.terms(self.rows, beta)
     }
-}
-
-/// The first `n` rows.
-pub(super) fn head<T>(a: &Array2<T>, n: usize) -> ArrayView2<'_, T> {
-    a.slice(s![..n, ..])
-}
-
-/// The first `n` rows, to write.
-pub(super) fn head_mut<T>(a: &mut Array2<T>, n: usize) -> ArrayViewMut2<'_, T> {
-    a.slice_mut(s![..n, ..])
 }

@@ -4,7 +4,7 @@ use crate::contract;
 use crate::damages::damaged;
 use elbo::data::{Binarize, Dataset, ImageShape, Roles, Values};
 use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, WeightsHeader};
-use elbo::nn::Init;
+use elbo::params::Init;
 use elbo::real::Real;
 use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, Vae, VaeConfig};
@@ -17,7 +17,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 /// A small model of any kind.
 pub(crate) fn config() -> impl Strategy<Value = VaeConfig> + Clone {
     let level = (vec(1..4usize, 0..3), 1..4usize)
-        .prop_map(|(hidden, latent)| LevelConfig { hidden, latent });
+        .prop_map(|(hidden, latent)| LevelConfig::dense(&hidden, latent));
     let likelihood = select(vec!["bernoulli", "normal", "normal:variance=0.5"]);
     let conditional = select(vec!["normal", "normal:variance=learned"]);
     let activation = select(vec!["relu", "tanh", "gelu"]);

@@ -74,7 +74,7 @@ impl Chain {
 
     /// The chain as a model of the crate.
     pub(crate) fn model(&self, encoder: Encoder) -> Model {
-        let level = |d: &Decoder| LevelConfig { hidden: vec![], latent: d.w.ncols() };
+        let level = |d: &Decoder| LevelConfig::dense(&[], d.w.ncols());
         let vae = Vae::new(VaeConfig {
             levels: self.decoders.iter().map(level).collect(),
             likelihood: Spec::new("normal").with("variance", self.decoders[0].n[0]),

@@ -32,9 +32,10 @@
 use elbo::evaluate::{LogPx, Proposal, log_px_of};
 use elbo::family::Spec;
 use elbo::gradient::Gradient;
-use elbo::nn::{Activation, Init};
+use elbo::nn::Activation;
 use elbo::objective;
 use elbo::optim::{Adam, AdamConfig};
+use elbo::params::Init;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};

@@ -29,10 +29,14 @@ impl Operation for Score {
 
     fn run<T: Real>(&self, inputs: &[Vec<T>]) -> Vec<Output<T>> {
         let [x, eta, own] = inputs else { panic!("x, η and own") };
-        let p = distribution::build::<T>(&self.0).unwrap();
+        let p = distribution::build_likelihood::<T>(&self.0).unwrap();
+        let p = p.as_likelihood().expect("a likelihood");
         let (mut d_eta, mut d_x, mut d_own) = (zeros(eta.len()), zeros(x.len()), zeros(own.len()));
-        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x, d_own: &mut d_own };
+        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x };
         let log_p = [p.log_prob(x, eta, own), p.log_prob_gradient(d, x, eta, own)];
+        if !own.is_empty() {
+            p.own_backward(&mut d_own, T::one(), x, eta, own);
+        }
         let mut mean = zeros(x.len());
         p.mean(&mut mean, eta, own);
         vec![
@@ -45,10 +49,10 @@ impl Operation for Score {
     }
 }
 
-/// [η, ε, d_z, d_KL] → the draw, log q, the closed-form KL, and their backward passes
-pub(crate) struct Draw(pub(crate) Spec);
+/// [η, ε, d_z, d_KL] → the draw, log q, the closed-form KL, and their backward passes, as far as it has them
+pub(crate) struct Posterior(pub(crate) Spec);
 
-impl Operation for Draw {
+impl Operation for Posterior {
     fn name(&self) -> String {
         format!("draw from {}", self.0)
     }
@@ -57,35 +61,50 @@ impl Operation for Draw {
         let [eta, eps, d_z, d_kl] = inputs else { panic!("η, ε, d_z and d_KL") };
         let q = distribution::build_posterior::<T>(&self.0).unwrap();
         let q = q.as_reparameterized().expect("a posterior");
-        let of_z = || zeros(eps.len());
+        let of_z = || zeros(d_z.len());
         let of_eta = || zeros(eta.len());
+        let draw = Draw { eta, own: &[], eps };
 
-        let (mut z, mut path) = (of_z(), of_eta());
-        q.rsample(&mut z, eta, eps);
-        q.rsample_backward(&mut path, d_z, eta, eps);
-
-        let (mut direct, mut d_log_q, mut total) = (of_eta(), of_z(), of_eta());
-        q.log_q_gradient(&mut direct, &mut d_log_q, eta, eps);
-        q.log_q_total_gradient(&mut total, eta, eps);
-
-        let (mut kl, mut d_eta_kl) = (of_z(), of_eta());
-        q.kl(&mut kl, eta);
-        q.kl_backward(&mut d_eta_kl, d_kl, eta);
-        vec![
+        let (mut z, mut kept) = (of_z(), zeros(q.kept_width(d_z.len())));
+        q.rsample(&mut z, &mut kept, draw);
+        let log_q = q.log_q(&kept, draw);
+        let [mut path, mut total] = [of_eta(), of_eta()];
+        q.backward(&mut path, &mut [], &mut kept.clone(), d_z, T::zero(), draw);
+        q.backward(&mut total, &mut [], &mut kept, &of_z(), T::one(), draw);
+        let mut outputs = vec![
             ("z", z),
+            ("log q", vec![log_q]),
             ("d_η through z", path),
-            ("log q", vec![q.log_q(eta, eps)]),
-            ("d_η of log q", direct),
             ("total d_η of log q", total),
-            ("d_z of log q", d_log_q),
-            ("KL", kl),
-            ("d_η of KL", d_eta_kl),
-        ]
+        ];
+        if let Some(q) = q.as_separable() {
+            let (mut direct, mut d_log_q) = (of_eta(), of_z());
+            q.log_q_gradient(&mut direct, &mut d_log_q, draw);
+            outputs.extend([("d_η of log q", direct), ("d_z of log q", d_log_q)]);
+        }
+        if let Some(q) = q.as_closed_form() {
+            let (mut kl, mut d_eta_kl) = (of_z(), of_eta());
+            q.kl(&mut kl, eta);
+            q.kl_backward(&mut d_eta_kl, d_kl, eta);
+            outputs.extend([("KL", kl), ("d_η of KL", d_eta_kl)]);
+        }
+        outputs
     }
 }
 
-/// [z] → log p(z) and its gradient
+/// [z, own or η] → log p(z) and its gradients
 pub(crate) struct PriorPair(pub(crate) Spec);
+
+impl PriorPair {
+    /// How many numbers the prior is a function of besides z of this width.
+    pub(crate) fn others(&self, width: usize) -> usize {
+        let p = prior::build::<f64>(&self.0).unwrap();
+        match p.pseudo_inputs() {
+            0 => Layout::default().scope("prior").group(|scope| p.own(scope, width, 1)).len(),
+            count => count * 2 * width,
+        }
+    }
+}
 
 impl Operation for PriorPair {
     fn name(&self) -> String {
@@ -93,11 +112,29 @@ impl Operation for PriorPair {
     }
 
     fn run<T: Real>(&self, inputs: &[Vec<T>]) -> Vec<Output<T>> {
-        let [z] = inputs else { panic!("z") };
+        let [z, others] = inputs else { panic!("z and others") };
         let p = prior::build::<T>(&self.0).unwrap();
-        let mut d_z = zeros(z.len());
-        let log_p = [p.log_prob(z), p.log_prob_gradient(&mut d_z, z)];
-        vec![("log p", log_p.to_vec()), ("d_z", d_z)]
+        let q = distribution::build::<T>(&"normal".parse().unwrap()).unwrap();
+        let q = q.as_likelihood().expect("a normal scores");
+        let (count, width) = (p.pseudo_inputs(), z.len());
+        let posteriors =
+            (count > 0).then(|| Posteriors { q, eta: matrix(others, count), own: &[] });
+        let given = Given { own: if count == 0 { others } else { &[] }, posteriors };
+        let z = matrix(z, 1);
+        let (mut log_p, mut with_gradient) = ([T::zero()], [T::zero()]);
+        let (mut d_z, mut work) = (zeros(width), zeros(p.work(1, width, 2 * width)));
+        p.log_prob(&mut log_p, &z, given, &mut work);
+        let d_z_view = ArrayViewMut2::from_shape((1, width), &mut d_z).unwrap();
+        p.log_prob_gradient(&mut with_gradient, d_z_view, &z, given, &mut work);
+        let mut d_others = zeros(others.len());
+        let (mut none, shape) = (zeros(0), (count, 2 * width));
+        let (d_own, d_eta) = match count {
+            0 => (&mut d_others[..], &mut none[..]),
+            _ => (&mut none[..], &mut d_others[..]),
+        };
+        let d_eta = ArrayViewMut2::from_shape(shape, d_eta).unwrap();
+        p.backward(PriorGradient { d_own, d_eta }, &[T::one()], &z, given, &mut work);
+        vec![("log p", vec![log_p[0], with_gradient[0]]), ("d_z", d_z), ("d_others", d_others)]
     }
 }
 
@@ -167,27 +204,27 @@ impl Operation for Weigh {
 }
 
 /// [x, parameters, d_y] → [y, d_x, d_parameters]
-pub(crate) struct DensePair {
+pub(crate) struct LinearPair {
     pub(crate) rows: usize,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
 }
 
-impl Operation for DensePair {
+impl Operation for LinearPair {
     fn name(&self) -> String {
-        format!("dense {} → {}, {} rows", self.inputs, self.outputs, self.rows)
+        format!("linear {} → {}, {} rows", self.inputs, self.outputs, self.rows)
     }
 
     fn run<T: Real>(&self, inputs: &[Vec<T>]) -> Vec<Output<T>> {
         let [x, params, d_y] = inputs else { panic!("x, parameters and d_y") };
         let mut layout = Layout::default();
-        let dense = Dense::new(&mut layout, "dense", self.inputs, self.outputs);
+        let linear = Linear::new(&mut layout.scope("linear"), self.inputs, self.outputs);
         let params = &layout.spread(params);
         let (x, d_y) = (matrix(x, self.rows), matrix(d_y, self.rows));
         let mut y = Array2::zeros((self.rows, self.outputs));
         let (mut d_x, mut d_params) = (Array2::zeros(x.dim()), Gradient::zeros(&layout));
-        dense.forward(&mut y.view_mut(), &x, params);
-        dense.backward(&mut d_params, Some(&mut d_x.view_mut()), &d_y, &x, params);
+        linear.forward(&mut y.view_mut(), &x, params);
+        linear.backward(Some(&mut d_params), Some(&mut d_x.view_mut()), &d_y, &x, params);
         vec![("y", flat(y)), ("d_x", flat(d_x)), ("d_parameters", d_params.values().to_vec())]
     }
 }
@@ -255,7 +292,7 @@ pub(crate) fn cycle(n: usize, values: &[f32]) -> Vec<f32> {
 
 /// `n` values that `p` accepts, ordinary and extreme: a real number, or one in (0, 1), or a count.
 pub(crate) fn values_for(p: &dyn Distribution<f64>, n: usize) -> [Vec<f32>; 2] {
-    let accepted = |v: &f32| !matches!(p.support(*v as f64), Support::Outside(_));
+    let accepted = |v: &f32| !matches!(p.facts(0).domain.support(*v as f64), Support::Outside(_));
     let ordinary =
         |v: f32| [v, 1.0 / (1.0 + (-v).exp()), v.abs().round()].into_iter().find(accepted);
     let extreme: Vec<_> = VALUES.into_iter().filter(accepted).collect();

@@ -1,7 +1,7 @@
 //! Which rows a model can have: new data may hold some that it cannot, and these stop no others.
 
 use super::{Binarize, Part};
-use crate::distribution::{Distribution, Support};
+use crate::distribution::{Distribution, Domain, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -28,40 +28,47 @@ impl Part {
         let mut refused = Vec::new();
         // Neighbours are often the same, in images above all.
         let mut good = None;
+        let columns = domains(p, self.data.width());
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
                 let seen = self.scaler().map_or(value, |s| s.apply(column, value));
-                if good == Some(seen) {
+                let domain = columns[column];
+                if good == Some((domain, seen)) {
                     continue;
                 }
-                if let Support::Outside(message) = self.verdict(p, seen) {
+                if let Support::Outside(message) = self.verdict::<T>(domain, seen) {
                     let why = self.data.bad_value(row, column, value, message);
                     refused.push(Refused { row, why });
                     break;
                 }
-                good = Some(seen);
+                good = Some((domain, seen));
             }
             Ok(())
         })?;
         Ok(refused)
     }
 
-    /// What `p` says of a value in the model's units that may be binarised yet.
-    fn verdict<T: Real>(&self, p: &dyn Distribution<T>, seen: f64) -> Support {
+    /// Whether a value in the model's units, that may be binarised yet, can be among these.
+    fn verdict<T: Real>(&self, domain: Domain, seen: f64) -> Support {
         match self.binarize {
-            Binarize::None => support_in(p, seen),
-            _ if (0.0..=1.0).contains(&seen) => p.support(1.0),
+            Binarize::None => support_in::<T>(domain, seen),
+            _ if (0.0..=1.0).contains(&seen) => domain.support(1.0),
             _ => Support::Outside(NO_ODDS),
         }
     }
 }
 
-/// What `p` says of a value, in its precision. Every density squares: a value whose square overflows
-/// has none, and breaks the sums that it is in.
-pub(super) fn support_in<T: Real>(p: &dyn Distribution<T>, seen: f64) -> Support {
+/// The values that each column can have.
+pub(super) fn domains<T: Real>(p: &dyn Distribution<T>, width: usize) -> Vec<Domain> {
+    (0..width).map(|column| p.facts(column).domain).collect()
+}
+
+/// Whether a value is among these, in the model's precision. Every density squares: a value whose square
+/// overflows has none, and breaks the sums that it is in.
+pub(super) fn support_in<T: Real>(domain: Domain, seen: f64) -> Support {
     let seen_as = T::from_f64(seen);
     match (seen_as * seen_as).is_finite() {
-        true => p.support(seen),
+        true => domain.support(seen),
         false => Support::Outside(
             "its square is beyond the model's precision; look for a slip in the cell, or rescale or \
              standardise the data",

@@ -24,7 +24,10 @@
 //! Source    Johnson, Kotz & Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 23
 //! ```
 
-use super::{Distribution, Member, Reparameterized, RowGradient, Spec, Support};
+use super::{
+    ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Member, Reparameterized,
+    RowGradient, Separable, Spec,
+};
 use crate::math::map_sum;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -83,6 +86,32 @@ impl<T: Real> Distribution<T> for Logistic {
         2 * width
     }
 
+    fn facts(&self, _column: usize) -> Facts {
+        Facts { domain: Domain::Real, location_scale: true, learns_spread: true }
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
+        mean.copy_from_slice(&eta[..mean.len()]);
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
+        let n = x.len();
+        for i in 0..n {
+            let eps = T::from_f64(StandardNormal.sample(rng));
+            x[i] = eta[i] + quantile(eps) / rate(eta[n + i]);
+        }
+    }
+
+    fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+
+    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Likelihood<T> for Logistic {
     fn log_prob(&self, x: &[T], eta: &[T], _own: &[T]) -> T {
         let (mean, s) = eta.split_at(x.len());
         -map_sum(
@@ -108,81 +137,62 @@ impl<T: Real> Distribution<T> for Logistic {
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, d_mean)| *d_x = -*d_mean);
         -sum
     }
+}
 
-    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        mean.copy_from_slice(&eta[..mean.len()]);
+impl<T: Real> Reparameterized<T> for Logistic {
+    fn rsample(&self, z: &mut [T], _kept: &mut [T], draw: Draw<'_, T>) {
+        let (mean, s) = draw.eta.split_at(z.len());
+        for i in 0..z.len() {
+            z[i] = mean[i] + quantile(draw.eps[i]) / rate(s[i]);
+        }
     }
 
-    fn sample(&self, x: &mut [T], eta: &[T], _own: &[T], rng: &mut ChaCha8Rng) {
-        let n = x.len();
+    fn log_q(&self, _kept: &[T], draw: Draw<'_, T>) -> T {
+        let s = &draw.eta[draw.eps.len()..];
+        let energies = draw.eps.iter().zip(s).map(|(&eps, &s)| energy(quantile(eps), s));
+        -energies.sum::<T>()
+    }
+
+    fn backward(
+        &self,
+        d_eta: &mut [T],
+        _d_own: &mut [T],
+        _kept: &mut [T],
+        d_z: &[T],
+        d_log_q: T,
+        draw: Draw<'_, T>,
+    ) {
+        let (n, half) = (d_z.len(), T::from_f64(0.5));
         for i in 0..n {
-            let eps = T::from_f64(StandardNormal.sample(rng));
-            x[i] = eta[i] + quantile(eps) / rate(eta[n + i]);
+            let to_s = half * quantile(draw.eps[i]) / rate(draw.eta[n + i]);
+            d_eta[i] += d_z[i];
+            d_eta[n + i] += d_z[i] * to_s - half * d_log_q;
         }
     }
 
-    fn support(&self, value: f64) -> Support {
-        if value.is_finite() {
-            Support::Inside
-        } else {
-            Support::Outside("a logistic needs finite values; remove or fill in the others")
-        }
+    fn as_separable(&self) -> Option<&dyn Separable<T>> {
+        Some(self)
     }
 
-    fn is_density(&self) -> bool {
-        true
-    }
-
-    fn is_location_scale(&self) -> bool {
-        true
-    }
-
-    fn learns_spread(&self) -> bool {
-        true
-    }
-
-    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
+    fn as_closed_form(&self) -> Option<&dyn ClosedForm<T>> {
         Some(self)
     }
 }
 
-impl<T: Real> Reparameterized<T> for Logistic {
-    fn rsample(&self, z: &mut [T], eta: &[T], eps: &[T]) {
-        let n = z.len();
-        for i in 0..n {
-            z[i] = eta[i] + quantile(eps[i]) / rate(eta[n + i]);
-        }
-    }
-
-    fn rsample_backward(&self, d_eta: &mut [T], d_z: &[T], eta: &[T], eps: &[T]) {
+impl<T: Real> Separable<T> for Logistic {
+    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], draw: Draw<'_, T>) {
         let n = d_z.len();
         for i in 0..n {
-            d_eta[i] += d_z[i];
-            d_eta[n + i] += d_z[i] * T::from_f64(0.5) * quantile(eps[i]) / rate(eta[n + i]);
-        }
-    }
-
-    fn std(&self, std: &mut [T], eta: &[T]) {
-        let s = &eta[std.len()..];
-        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
-    }
-
-    fn log_q(&self, eta: &[T], eps: &[T]) -> T {
-        -map_sum([], [eps, &eta[eps.len()..]], |[eps, s]| ([], energy(quantile(eps), s)))
-    }
-
-    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], eta: &[T], eps: &[T]) {
-        let n = eps.len();
-        for i in 0..n {
-            [d_eta[i], d_eta[n + i]] = slopes(quantile(eps[i]), eta[n + i]);
+            [d_eta[i], d_eta[n + i]] = slopes(quantile(draw.eps[i]), draw.eta[n + i]);
             d_z[i] = -d_eta[i];
         }
     }
+}
 
-    fn log_q_total_gradient(&self, d_eta: &mut [T], _eta: &[T], eps: &[T]) {
-        let (d_mean, d_s) = d_eta.split_at_mut(eps.len());
-        d_mean.fill(T::zero());
-        d_s.fill(T::from_f64(-0.5));
+impl<T: Real> ClosedForm<T> for Logistic {
+    fn std(&self, std: &mut [T], eta: &[T]) {
+        let s = &eta[std.len()..];
+        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
     }
 
     fn kl(&self, kl: &mut [T], eta: &[T]) {

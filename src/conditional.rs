@@ -1,0 +1,153 @@
+//! A conditional p(value | given): a network, and the distribution whose parameters it emits.
+//!
+//! A model is made of these. One that leads down, towards the data, *scores* a value it is shown
+//! ([`Conditional::score`]); one that leads up *infers*: it draws a value, and knows how likely that was
+//! ([`Conditional::infer`]). Each has its backward beside it.
+
+mod infer;
+mod score;
+
+pub(crate) use infer::{InferBuffers, LogQ};
+pub(crate) use score::ScoreBuffers;
+
+use crate::distribution::{
+    ClosedForm, Distribution, Likelihood, Moments, Reparameterized, Separable, batch,
+};
+use crate::error::Result;
+use crate::family::Spec;
+use crate::nn::{Activation, Network, NetworkBuffers};
+use crate::params::{Scope, Tensor};
+use crate::real::Real;
+use crate::rng::Address;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// A network and the distribution of rows of some width whose parameters it emits. Its numbers are in
+/// the flat parameter buffer.
+pub struct Conditional<T> {
+    network: Network<T>,
+    distribution: Box<dyn Distribution<T>>,
+    /// The distribution's own tensors.
+    own: Tensor,
+    width: usize,
+}
+
+impl<T: Real> Conditional<T> {
+    /// p(value [width] | given [inputs]), through these layers.
+    ///
+    /// # Errors
+    /// If there is no such layer, or one of its settings is refused.
+    pub fn new(
+        scope: &mut Scope<'_>,
+        inputs: usize,
+        layers: &[Spec],
+        activation: Activation,
+        distribution: Box<dyn Distribution<T>>,
+        width: usize,
+    ) -> Result<Self> {
+        let eta = distribution.eta_width(width);
+        let network = Network::new(scope, inputs, layers, eta, activation)?;
+        let own = scope.group(|scope| distribution.own(scope, width));
+        Ok(Conditional { network, distribution, own, width })
+    }
+
+    /// Width of the value.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Width of what is given.
+    pub fn inputs(&self) -> usize {
+        self.network.inputs()
+    }
+
+    /// The distribution, whatever it can do.
+    pub fn distribution(&self) -> &dyn Distribution<T> {
+        &*self.distribution
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network<T> {
+        &self.network
+    }
+
+    /// Starts where the data suggest ([`Distribution::start`]).
+    pub(crate) fn start(&self, params: &mut [T], data: &Moments) {
+        let (bias, own) = (self.network.head().bias(), self.own);
+        let (mut own_values, mut bias_values) = (own.of(params).to_vec(), bias.of(params).to_vec());
+        self.distribution.start(&mut bias_values, &mut own_values, data);
+        bias.of_mut(params).copy_from_slice(&bias_values);
+        own.of_mut(params).copy_from_slice(&own_values);
+    }
+
+    /// The distribution as one that scores.
+    ///
+    /// # Panics
+    /// If it cannot: whoever builds a model checks.
+    pub(crate) fn likelihood(&self) -> &dyn Likelihood<T> {
+        self.distribution.as_likelihood().expect("checked when the model was built")
+    }
+
+    /// The distribution as one that is drawn from.
+    ///
+    /// # Panics
+    /// If it cannot be: whoever builds a model checks.
+    pub(crate) fn posterior(&self) -> &dyn Reparameterized<T> {
+        self.distribution.as_reparameterized().expect("checked when the model was built")
+    }
+
+    pub(crate) fn closed_form(&self) -> Option<&dyn ClosedForm<T>> {
+        self.distribution.as_reparameterized()?.as_closed_form()
+    }
+
+    pub(crate) fn separable(&self) -> Option<&dyn Separable<T>> {
+        self.distribution.as_reparameterized()?.as_separable()
+    }
+
+    /// The distribution's own tensors in `params`.
+    pub(crate) fn own<'a>(&self, params: &'a [T]) -> &'a [T] {
+        self.own.of(params)
+    }
+
+    /// `value ← E[value|given]`, for inference; `value: [N, width]`, `given: [N, inputs]`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or the buffers have fewer rows.
+    pub(crate) fn mean(
+        &self,
+        value: ArrayViewMut2<T>,
+        buffers: &mut NetworkBuffers<T>,
+        given: &ArrayView2<T>,
+        params: &[T],
+    ) {
+        self.network.forward(buffers, given, params, None);
+        self.mean_again(value, buffers, params);
+    }
+
+    /// As [`Self::mean`], of what the network was given last.
+    pub(crate) fn mean_again(
+        &self,
+        value: ArrayViewMut2<T>,
+        buffers: &NetworkBuffers<T>,
+        params: &[T],
+    ) {
+        let eta = buffers.out(value.nrows());
+        batch::mean(value, &*self.distribution, &eta, self.own(params));
+    }
+
+    /// `value_n ← a draw from p(value|given_n)`, with the generator at `address(n)`.
+    ///
+    /// # Panics
+    /// As [`Self::mean`].
+    pub(crate) fn draw(
+        &self,
+        value: ArrayViewMut2<T>,
+        buffers: &mut NetworkBuffers<T>,
+        given: &ArrayView2<T>,
+        params: &[T],
+        address: &(impl Fn(usize) -> Address + Sync),
+    ) {
+        self.network.forward(buffers, given, params, None);
+        let eta = buffers.out(value.nrows());
+        batch::sample(value, &*self.distribution, &eta, self.own(params), address);
+    }
+}

@@ -1,0 +1,155 @@
+//! Inferring a value: a draw from q(value | given), its log q, and their gradient.
+//!
+//! ```text
+//! Forward   η = network(given);   z = g(η, ε), ε from its address;   log q(z|η) per draw, where it counts
+//! Backward  of f(z) + Σ_n w_n log q_n, or + Σ_bj w_bj KL_bj where the KL has a closed form:
+//!             d_η = (∂z/∂η)ᵀ d_z + w d log q/dη       both in one (`Reparameterized::backward`), or
+//!             d_η = (∂z/∂η)ᵀ d_z + w ∂log q/∂η |_z    where an estimator weighs log q's two ways apart
+//!             d_η = (∂z/∂η)ᵀ d_z + w ∂KL/∂η           in closed form
+//!           then the network's backward: d_given, d_params
+//! ```
+//!
+//! The network runs on as many rows as are given, B or N = B·K; there are N draws.
+
+use super::Conditional;
+use crate::distribution::batch::{self, DrawBuffers};
+use crate::gradient::Gradient;
+use crate::nn::NetworkBuffers;
+use crate::real::Real;
+use crate::rng::Draws;
+use crate::rows::{add_draws, first_rows, first_rows_mut, head, head_mut, scale_rows};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+/// What a conditional that infers needs, for a network on up to `rows` rows and up to N draws.
+pub(crate) struct InferBuffers<T> {
+    pub(crate) network: NetworkBuffers<T>,
+    pub(crate) draws: DrawBuffers<T>,
+    /// The draws, `[N, width]`.
+    pub(crate) z: Array2<T>,
+    /// ∂loss/∂z `[N, width]`, ∂loss/∂η `[rows, P]`.
+    pub(crate) d_z: Array2<T>,
+    d_eta: Array2<T>,
+    /// Where log q's two ways are weighed apart, its unit gradients: in η at fixed z `[N, P]`, in z.
+    d_eta_q: Array2<T>,
+    d_z_q: Array2<T>,
+}
+
+/// How log q, or the KL, weighs in the loss.
+pub(crate) enum LogQ<'a, T> {
+    /// The KL has a closed form, whose weights are `[B, width]`.
+    ClosedForm(ArrayView2<'a, T>),
+    /// ∂loss/∂log q, `[N]`, directly and through z alike.
+    Whole(&'a [T]),
+    /// ∂loss/∂log q at fixed z, `[N]`; what comes through z is in `d_z` already.
+    Apart(&'a [T]),
+}
+
+impl<T: Real> Conditional<T> {
+    /// Buffers to infer `n` draws from up to `rows` rows, with room for gradients or not.
+    pub(crate) fn infer_buffers(&self, rows: usize, n: usize, gradients: bool) -> InferBuffers<T> {
+        let with = |rows: usize| if gradients { rows } else { 0 };
+        let (eta, zeros) = (self.network.outputs(), |r: usize, c: usize| Array2::zeros((r, c)));
+        InferBuffers {
+            network: self.network.buffers(rows, gradients),
+            draws: DrawBuffers::new(self.posterior(), n, self.width, self.own.len()),
+            z: zeros(n, self.width),
+            d_z: zeros(with(n), self.width),
+            d_eta: zeros(with(rows), eta),
+            d_eta_q: zeros(with(n), eta),
+            d_z_q: zeros(with(n), self.width),
+        }
+    }
+
+    /// Elements that the buffers of one row and draw have.
+    pub(crate) fn infer_elements(&self) -> usize {
+        let q = self.posterior();
+        let draw = q.noise_width(self.width) + q.kept_width(self.width) + 3 * self.width;
+        self.network.elements_per_row() + 2 * self.network.outputs() + draw
+    }
+
+    /// Draws z, `noise` of which there is for each draw; `given: [B or N, inputs]`.
+    pub(crate) fn infer(
+        &self,
+        buf: &mut InferBuffers<T>,
+        given: &ArrayView2<T>,
+        params: &[T],
+        noise: Draws<'_>,
+        of_layers: Option<Draws<'_>>,
+    ) {
+        let InferBuffers { network, draws, z, .. } = buf;
+        self.network.forward(network, given, params, of_layers);
+        let (n, width) = (noise.len(), draws.eps.ncols());
+        noise.fill_normal(first_rows_mut(&mut draws.eps, n), width);
+        let (eta, own) = (network.out(given.nrows()), self.own(params));
+        batch::rsample(head_mut(z, n), draws, self.posterior(), &eta, own);
+    }
+
+    /// `log_q_n ← log q(z_n|given)` of the draws in the buffers; the network was given `rows` rows.
+    pub(crate) fn log_q(&self, log_q: &mut [T], buf: &InferBuffers<T>, rows: usize, params: &[T]) {
+        let (eta, own) = (buf.network.out(rows), self.own(params));
+        batch::log_q(log_q, &buf.draws, self.posterior(), &eta, own);
+    }
+
+    /// Takes log q's way through z apart from its direct one, and gives ∂log q_n/∂z_n, `[N, width]`.
+    ///
+    /// # Panics
+    /// If the posterior cannot tell them apart: whoever chooses an objective checks.
+    pub(crate) fn take_log_q_apart<'a>(
+        &self,
+        buf: &'a mut InferBuffers<T>,
+        rows: usize,
+        n: usize,
+        params: &[T],
+    ) -> (&'a [T], &'a mut Array2<T>) {
+        let q = self.separable().expect("checked with the objective");
+        let InferBuffers { network, draws, d_eta_q, d_z_q, d_z, .. } = buf;
+        let (d_eta, d_z_of_q) = (head_mut(d_eta_q, n), head_mut(d_z_q, n));
+        batch::log_q_gradient(d_eta, d_z_of_q, draws, q, &network.out(rows), self.own(params));
+        (first_rows(d_z_q, n), d_z)
+    }
+
+    /// From ∂loss/∂z in the buffers and the weights of log q or the KL: adds to `d_params`, and writes
+    /// `d_given`, where it is asked for.
+    pub(crate) fn infer_backward(
+        &self,
+        d_params: &mut Gradient<T>,
+        d_given: Option<&mut ArrayViewMut2<T>>,
+        buf: &mut InferBuffers<T>,
+        log_q: LogQ<'_, T>,
+        n: usize,
+        given: &ArrayView2<T>,
+        params: &[T],
+    ) {
+        let rows = given.nrows();
+        let InferBuffers { network, draws, d_z, d_eta, d_eta_q, .. } = buf;
+        let (eta, own) = (network.out(rows), self.own(params));
+        let mut d_eta = head_mut(d_eta, rows);
+        d_eta.fill(T::zero());
+        let whole = if let LogQ::Whole(weight) = log_q { Some(weight) } else { None };
+        let (d_own, d_z) = (d_params.tensor(self.own), head(d_z, n));
+        batch::draw_backward(
+            d_eta.view_mut(),
+            d_own,
+            draws,
+            self.posterior(),
+            &d_z,
+            whole,
+            &eta,
+            own,
+        );
+        match log_q {
+            LogQ::Whole(_) => {}
+            LogQ::ClosedForm(weight) => {
+                let q = self.closed_form().expect("the pass computed it");
+                batch::kl_backward(d_eta.view_mut(), q, &weight, &eta);
+            }
+            LogQ::Apart(weight) => {
+                let (width, d_eta_q) = (eta.ncols(), first_rows_mut(d_eta_q, n));
+                scale_rows(d_eta_q, weight);
+                let d_eta = d_eta.as_slice_mut().expect("buffers are in standard layout");
+                add_draws(d_eta, d_eta_q, width, n / rows);
+            }
+        }
+        self.network.backward(Some(d_params), d_given, &d_eta.view(), network, given, params);
+    }
+}

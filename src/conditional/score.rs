@@ -1,0 +1,138 @@
+//! Scoring a value: log p(value | given), and its gradient.
+//!
+//! ```text
+//! Forward   η = network(given);   log p(value|η) per row, and in the same pass its unit gradients in η,
+//!           and in the value where somebody asks for it
+//! Backward  of Σ_n w_n log p_n, for weights that the objective gives once it knows all log p:
+//!             d_η_n = w_n ∂log p_n/∂η_n         then the network's backward: d_given, d_params
+//!             d_own = Σ_n w_n ∂log p_n/∂own
+//!           ∂/∂value stays a unit gradient, since a value has other terms of the same weight
+//! ```
+//!
+//! Rows of weight 0 add nothing, whatever stands in their gradients. If they are many, the network's
+//! backward pass runs on the others alone.
+
+use super::Conditional;
+use crate::distribution::batch::{self, BLOCKS, Gradients};
+use crate::gradient::Gradient;
+use crate::nn::NetworkBuffers;
+use crate::parallel;
+use crate::real::Real;
+use crate::rng::Draws;
+use crate::rows::{
+    copy_rows, find_live, first_rows_mut, head, head_mut, keep_scaled_rows, scale_rows, spread_rows,
+};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+/// What a conditional that scores needs for up to N rows.
+pub(crate) struct ScoreBuffers<T> {
+    pub(crate) network: NetworkBuffers<T>,
+    /// Unit gradients of log p: in η `[N, P]`, in the value `[N, width]`; without rows where nobody asks.
+    d_eta: Array2<T>,
+    pub(crate) d_value: Array2<T>,
+    /// Room for the gradient of own tensors.
+    blocks: Array2<T>,
+    /// What is given to the rows that the backward pass runs on, if not on all; and which these are.
+    live_given: Array2<T>,
+    live: Vec<usize>,
+}
+
+impl<T: Real> Conditional<T> {
+    /// Buffers to score up to `n` rows, with room for gradients and for that in the value, or not.
+    pub(crate) fn score_buffers(
+        &self,
+        n: usize,
+        gradients: bool,
+        in_value: bool,
+    ) -> ScoreBuffers<T> {
+        let n_d = if gradients { n } else { 0 };
+        ScoreBuffers {
+            network: self.network.buffers(n, gradients),
+            d_eta: Array2::zeros((n_d, self.network.outputs())),
+            d_value: Array2::zeros((if in_value { n_d } else { 0 }, self.width)),
+            blocks: Array2::zeros((if gradients { BLOCKS } else { 0 }, self.own.len())),
+            live_given: Array2::zeros((n_d, self.inputs())),
+            live: Vec::with_capacity(n_d),
+        }
+    }
+
+    /// Elements that the buffers of one row have.
+    pub(crate) fn score_elements(&self) -> usize {
+        self.network.elements_per_row() + self.network.outputs() + self.width + self.inputs()
+    }
+
+    /// `log_p_n ← log p(value_n|given_n)`, and the unit gradients, if there is room for them; `log_p: [N]`,
+    /// `value: [N or B, width]`, `given: [N, inputs]`.
+    pub(crate) fn score(
+        &self,
+        log_p: &mut [T],
+        buf: &mut ScoreBuffers<T>,
+        value: &ArrayView2<T>,
+        given: &ArrayView2<T>,
+        params: &[T],
+        noise: Option<Draws<'_>>,
+    ) {
+        let n = given.nrows();
+        self.network.forward(&mut buf.network, given, params, noise);
+        let (p, eta, own) = (self.likelihood(), buf.network.out(n), self.own(params));
+        if buf.d_eta.is_empty() {
+            batch::log_prob(log_p, p, value, &eta, own);
+        } else {
+            let d_x = (!buf.d_value.is_empty()).then(|| head_mut(&mut buf.d_value, n));
+            let d = Gradients { d_eta: head_mut(&mut buf.d_eta, n), d_x };
+            batch::log_prob_gradient(log_p, d, p, value, &eta, own);
+        }
+    }
+
+    /// Of Σ_n weight_n log p_n: adds to `d_params`, and writes `d_given: [N, inputs]`. It uses the buffers
+    /// up: gradients are weighed in place, and rows without a weight make room for the others.
+    pub(crate) fn score_backward(
+        &self,
+        d_params: &mut Gradient<T>,
+        mut d_given: ArrayViewMut2<T>,
+        buf: &mut ScoreBuffers<T>,
+        weight: &[T],
+        value: &ArrayView2<T>,
+        given: &ArrayView2<T>,
+        params: &[T],
+    ) {
+        let n = weight.len();
+        let (own, eta) = (self.own(params), buf.network.out(n));
+        let d_own = d_params.tensor(self.own);
+        batch::own_backward(d_own, &mut buf.blocks, self.likelihood(), weight, value, &eta, own);
+        let count = buf.weigh(weight, given);
+        let given = if count < n { head(&buf.live_given, count) } else { given.view() };
+        let mut d_live = d_given.slice_mut(ndarray::s![..count, ..]);
+        let (d_eta, network) = (head(&buf.d_eta, count), &mut buf.network);
+        self.network.backward(Some(d_params), Some(&mut d_live), &d_eta, network, &given, params);
+        if count < n {
+            let width = self.inputs();
+            let d_given = d_given.as_slice_mut().expect("buffers are in standard layout");
+            spread_rows(d_given, width, &buf.live);
+        }
+    }
+}
+
+impl<T: Real> ScoreBuffers<T> {
+    /// Multiplies the unit gradients in η by the rows' weights, and gives how many rows the backward pass is
+    /// to run on. If an eighth or more have no weight, all that it reads of the others moves to the front.
+    fn weigh(&mut self, weight: &[T], given: &ArrayView2<T>) -> usize {
+        let n = weight.len();
+        let d_eta = first_rows_mut(&mut self.d_eta, n);
+        let live = &mut self.live;
+        find_live(live, weight);
+        if live.len() * 8 > n * 7 {
+            scale_rows(d_eta, weight);
+            return n;
+        }
+        let (network, live_given) = (&mut self.network, &mut self.live_given);
+        parallel::join(
+            || keep_scaled_rows(d_eta, weight, live),
+            || {
+                network.keep(live);
+                copy_rows(live_given, given, live);
+            },
+        );
+        live.len()
+    }
+}

@@ -1,0 +1,104 @@
+//! The VampPrior: the mean of the posteriors at learned pseudo-inputs.
+//!
+//! ```text
+//! Shapes    z [N, Z]   own = pseudo-inputs u [C, D]   η_c = encoder(u_c) [P]
+//! Forward   log p(z) = log 1/C Σ_c q(z|η_c)
+//! Backward  in z and η: `components.rs`. From η_c to u_c and to the encoder's weights goes the encoder's
+//!           own backward pass, run by the model
+//! Source    Tomczak & Welling 2018, "VAE with a VampPrior", eq. 10
+//! ```
+//!
+//! The best prior for the bound is the mean of q(z|x) over all data (Hoffman & Johnson 2016); C learned
+//! rows stand for them. They start as rows with the data's means and spreads, and may leave the data's
+//! range (the authors clip theirs to [0, 1]).
+
+use super::components::{self, Components};
+use super::mixture::count;
+use super::{Given, Member, Prior, PriorGradient, Spec};
+use crate::distribution::Moments;
+use crate::params::{Scope, Start};
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// The mean of the posteriors at `pseudo_inputs` rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Vamp {
+    pseudo_inputs: usize,
+}
+
+pub(super) fn member<T: Real>() -> Member<Box<dyn Prior<T>>> {
+    Member {
+        name: "vamp",
+        summary: "the mean of the posteriors at `pseudo-inputs=C` (100) rows, which are learned; one level",
+        build: |spec| {
+            spec.only(&["pseudo-inputs"])?;
+            Ok(Box::new(Vamp { pseudo_inputs: count(spec, "pseudo-inputs", 100)? }))
+        },
+        examples: &["vamp:pseudo-inputs=3"],
+    }
+}
+
+impl Vamp {
+    fn components<'a, T: Real>(&self, given: Given<'a, T>) -> Components<'a, T> {
+        let of = given.posteriors.expect("the model gives a prior the posteriors it asks for");
+        Components { p: of.q, eta: of.eta, own: of.own, logits: None }
+    }
+}
+
+impl<T: Real> Prior<T> for Vamp {
+    fn spec(&self) -> Spec {
+        Spec::new("vamp").with("pseudo-inputs", self.pseudo_inputs)
+    }
+
+    fn own(&self, scope: &mut Scope<'_>, _latent: usize, data: usize) {
+        scope.tensor("pseudo_inputs", &[self.pseudo_inputs, data], Start::Normal(1.0));
+    }
+
+    fn pseudo_inputs(&self) -> usize {
+        self.pseudo_inputs
+    }
+
+    fn start(&self, own: &mut [T], data: &Moments) {
+        for row in own.chunks_exact_mut(data.mean.len()) {
+            for ((u, mean), variance) in row.iter_mut().zip(&data.mean).zip(&data.variance) {
+                *u = T::from_f64(mean + variance.sqrt() * u.to_f64());
+            }
+        }
+    }
+
+    fn work(&self, rows: usize, latent: usize, eta: usize) -> usize {
+        components::work(rows, latent, self.pseudo_inputs, eta)
+    }
+
+    fn log_prob(&self, log_p: &mut [T], z: &ArrayView2<T>, given: Given<'_, T>, work: &mut [T]) {
+        let r = &mut work[..log_p.len() * self.pseudo_inputs];
+        self.components(given).log_prob(log_p, r, z);
+    }
+
+    fn log_prob_gradient(
+        &self,
+        log_p: &mut [T],
+        d_z: ArrayViewMut2<T>,
+        z: &ArrayView2<T>,
+        given: Given<'_, T>,
+        work: &mut [T],
+    ) {
+        self.components(given).log_prob_gradient(log_p, d_z, z, work);
+    }
+
+    fn backward(
+        &self,
+        d: PriorGradient<'_, T>,
+        weight: &[T],
+        z: &ArrayView2<T>,
+        given: Given<'_, T>,
+        work: &mut [T],
+    ) {
+        self.components(given).backward(d.d_eta, &mut [], weight, z, work);
+    }
+
+    fn sample(&self, z: &mut [T], temperature: T, given: Given<'_, T>, rng: &mut ChaCha8Rng) {
+        self.components(given).sample(z, temperature, rng);
+    }
+}
