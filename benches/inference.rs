@@ -40,7 +40,7 @@ fn single_row(c: &mut Criterion) {
     let config = VaeConfig::new(784, &[400], 20);
     let vae = Vae::<f32>::new(config.clone()).expect("a valid model");
     let params = vae.init(Init::Uniform, 1, None);
-    let model = Model { params, header: Header::new(&config, None), vae };
+    let model = Model { params, header: Header::new(&config, None), vae: vae.into() };
     let mut session = model.session(1).expect("enough memory");
     let (x, mut z, mut again) = ([0.5f32; 784], [0f32; 20], [0f32; 784]);
     let mut group = c.benchmark_group("one row of 784-400-20");

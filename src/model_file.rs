@@ -24,6 +24,7 @@ use crate::train::checkpoint::Checkpoint;
 use crate::vae::{Vae, VaeConfig};
 use safetensors::tensor::SafeTensors;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use crate::tensor_file::write_whole;
 
@@ -33,7 +34,7 @@ const KEY: &str = "elbo";
 /// A model with its weights.
 pub struct Model<T> {
     /// Its structure.
-    pub vae: Vae<T>,
+    pub vae: Arc<Vae<T>>,
     /// Its weights, in the structure's layout.
     pub params: Vec<T>,
     /// What it is and how it was trained.
@@ -89,7 +90,7 @@ impl<T: Real> Model<T> {
         for slot in vae.layout().slots() {
             read_tensor(&mut params[slot.range()], &file, &slot.name)?;
         }
-        Ok(Model { vae, params, header })
+        Ok(Model { vae: Arc::new(vae), params, header })
     }
 
     /// The model that a run would leave if it ended where this checkpoint was written: the best
@@ -118,7 +119,7 @@ impl<T: Real> Model<T> {
         let decay = header.training.as_ref().and_then(|training| training.average);
         let (params, kind) = checkpoint.weights(decay)?;
         header.weights = Some(kind.into());
-        Ok(Model { vae, params, header })
+        Ok(Model { vae: Arc::new(vae), params, header })
     }
 
     /// The file's bytes.
@@ -182,7 +183,7 @@ mod tests {
         let config = VaeConfig::new(6, &[5], 2);
         let vae = Vae::<T>::new(config.clone()).unwrap();
         let params = vae.init(Init::Uniform, 1, None);
-        Model { params, header: Header::new(&config, None), vae }
+        Model { params, header: Header::new(&config, None), vae: vae.into() }
     }
 
     fn error(bytes: &[u8]) -> String {

@@ -9,7 +9,7 @@
 //! # fn main() -> elbo::Result<()> {
 //! # let config = VaeConfig::new(3, &[4], 2);
 //! # let vae = Vae::<f32>::new(config.clone())?;
-//! # let model = Model { params: vae.init(Init::Uniform, 1, None), header: Header::new(&config, None), vae };
+//! # let model = Model { params: vae.init(Init::Uniform, 1, None), header: Header::new(&config, None), vae: vae.into() };
 //! // let model = Model::<f32>::open("runs/digits/model.safetensors")?;
 //! let mut session = model.session(1)?; // one row at a time
 //! let (mut z, mut again) = ([0.0; 2], [0.0f32; 3]);
@@ -95,12 +95,15 @@ impl<T: Real> Session<'_, T> {
     /// The same, with `std ← the posterior's standard deviations`, `[N·Z]`, unless it is empty.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// As [`Self::encode`], and if they are not known ([`Vae::has_posterior_std`]).
+    ///
+    /// [`Vae::has_posterior_std`]: crate::vae::Vae::has_posterior_std
     pub fn encode_with_std<S: Real>(&mut self, z: &mut [T], std: &mut [T], x: &[S]) -> Result<()> {
         let rows = whole_rows("x", x.len(), self.width())?;
         same_rows("z", z.len(), self.latent(), rows)?;
         if !std.is_empty() {
             same_rows("std", std.len(), self.latent(), rows)?;
+            self.check_std()?;
         }
         for (first, count) in self.passes(rows) {
             self.load(&x[first * self.width()..], first, count)?;
@@ -123,6 +126,7 @@ impl<T: Real> Session<'_, T> {
         same_rows("z", z.len(), self.latent(), rows.len())?;
         if !std.is_empty() {
             same_rows("std", std.len(), self.latent(), rows.len())?;
+            self.check_std()?;
         }
         for (first, count) in self.passes(rows.len()) {
             self.gather(part, &rows[first..first + count])?;
@@ -348,6 +352,15 @@ impl<T: Real> Session<'_, T> {
                 *out = S::from_f64(self.scaler.as_ref().map_or(u, |s| s.undo(column, u)));
             }
         }
+    }
+
+    fn check_std(&self) -> Result<()> {
+        if self.model.vae.has_posterior_std() {
+            return Ok(());
+        }
+        let posterior = &self.model.header.model.posterior;
+        let message = format!("the spread of `{posterior}` is not known in closed form");
+        Err(Error::setting("posterior", message))
     }
 
     fn encode_loaded(&mut self, z: &mut [T], std: &mut [T], first: usize, count: usize) {

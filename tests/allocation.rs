@@ -109,7 +109,7 @@ fn a_session_allocates_nothing_for_one_row() {
         let vae = Vae::<f32>::new(config.clone()).unwrap();
         let scaler = ScalerHeader { mean: vec![1.0; 784], scale: vec![2.0; 784] };
         let header = Header { scaler: Some(scaler), ..Header::new(&config, None) };
-        let model = Model { params: vae.init(Init::Uniform, 1, None), header, vae };
+        let model = Model { params: vae.init(Init::Uniform, 1, None), header, vae: vae.into() };
         let mut session = model.session(1).unwrap();
         let (mut x, mut again) = ([0.5f32; 784], [0f32; 784]);
         let (mut z, mut std) = ([0f32; 20], [0f32; 20]);

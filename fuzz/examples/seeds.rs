@@ -81,7 +81,7 @@ fn models() {
         let params = vae.init(Init::Uniform, 1, None);
         let choice = if config.levels.len() == 1 { 2 } else { 3 };
         seed("model", &format!("header-{name}"), choice, header.to_json().as_bytes());
-        let bytes = Model { params, header, vae }.to_bytes();
+        let bytes = Model { params, header, vae: vae.into() }.to_bytes();
         seed("model", &format!("file-{name}"), 0, &bytes);
         // The target finds the header's length by its last byte.
         let end = 8 + u64::from_le_bytes(*bytes.first_chunk().expect("eight bytes")) as usize;

@@ -17,7 +17,7 @@ static FILES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     [one, two].map(|config| {
         let vae = Vae::<f32>::new(config.clone()).expect("a small model");
         let params = vae.init(Init::Uniform, 1, None);
-        Model { params, header: Header::new(&config, None), vae }.to_bytes()
+        Model { params, header: Header::new(&config, None), vae: vae.into() }.to_bytes()
     })
 });
 

@@ -7,11 +7,11 @@ use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid};
 use crate::screening::Screened;
 use clap::Args;
-use elbo::error::{Result, check_memory};
+use elbo::error::{Error, Result, check_memory};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Encode rows: the posterior mean of every latent
+/// Encode rows: the posterior mean of every latent (behind a flow, where the mean before it goes)
 #[derive(Args)]
 #[command(after_help = "Examples:
   elbo encode runs/digits -o latents.csv                 the test digits, with their labels
@@ -44,6 +44,11 @@ pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
     }
     check_count(args.count.unwrap_or(1))?;
     let model = open_model(&args.model, common)?;
+    if args.std && !model.vae.has_posterior_std() {
+        let posterior = &model.header.model.posterior;
+        let message = format!("the spread of the posterior `{posterior}` is not known in closed form");
+        return Err(Error::setting("--std", message));
+    }
     let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
     part.truncate(args.count.unwrap_or(usize::MAX));
     let mut rows = Screened::new(part, &model, &args.data)?;

@@ -60,6 +60,7 @@ const EXAMPLES: &str = "Examples:
   elbo train --data wine.csv --label class                  a table: likelihood, sizes and epochs that fit it are said and used
   elbo train --data photos/ --resize 32                     colour pictures, likewise
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
+  elbo train --network 'dense=400 dropout=0.2' --prior mixture:components=10
   elbo train --out runs/digits --resume                     go on where it stopped
 
 The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
@@ -72,13 +73,14 @@ pub(crate) fn after_help() -> String {
         let lines = members.iter().map(|m| format!("  {}: {}\n", m.name, m.summary));
         format!("{title}:\n{}\n", lines.collect::<String>())
     }
+    let layers = list("Layers", &elbo::nn::members::<f32>());
     let distributions = list("Distributions", &elbo::distribution::members::<f32>());
     let priors = list("Priors", &elbo::prior::members::<f32>());
     let objectives = list("Objectives", &elbo::objective::members::<f32>());
     let readers = elbo::data::readers();
     let readers = readers.iter().map(|r| format!("  {}: {}\n", r.name, r.summary));
     let data = format!("Data:\n{}\n", readers.collect::<String>());
-    format!("{data}{distributions}{priors}{objectives}{EXAMPLES}")
+    format!("{data}{layers}{distributions}{priors}{objectives}{EXAMPLES}")
 }
 
 /// Values that the pictures of a finished run may have.
@@ -424,8 +426,7 @@ fn finish(job: &mut Job, common: &Common) -> Result<ExitCode> {
     let (params, kind) = job.trainer.weights();
     let params = params.to_vec();
     let header = Header { weights: Some(kind.into()), ..job.header.clone() };
-    let vae = Vae::new(job.trainer.vae().config().clone())?;
-    let model = Model { vae, params, header };
+    let model = Model { vae: job.trainer.vae().clone(), params, header };
     let (folder, trainer) = (&job.folder, &job.trainer);
     model.save(job.workplace.model())?;
     folder.settle()?;

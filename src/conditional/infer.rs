@@ -110,6 +110,7 @@ impl<T: Real> Conditional<T> {
 
     /// From ∂loss/∂z in the buffers and the weights of log q or the KL: adds to `d_params`, and writes
     /// `d_given`, where it is asked for.
+    #[allow(clippy::too_many_arguments)] // what is written, what weighs, what was given
     pub(crate) fn infer_backward(
         &self,
         d_params: &mut Gradient<T>,

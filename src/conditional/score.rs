@@ -86,6 +86,7 @@ impl<T: Real> Conditional<T> {
 
     /// Of Σ_n weight_n log p_n: adds to `d_params`, and writes `d_given: [N, inputs]`. It uses the buffers
     /// up: gradients are weighed in place, and rows without a weight make room for the others.
+    #[allow(clippy::too_many_arguments)] // what is written, what weighs, what was scored
     pub(crate) fn score_backward(
         &self,
         d_params: &mut Gradient<T>,

@@ -212,6 +212,7 @@ pub fn log_q_gradient<T: Real>(
 ///
 /// # Panics
 /// As [`log_prob`].
+#[allow(clippy::too_many_arguments)] // the chain rule of a draw has that many factors
 pub fn draw_backward<T: Real>(
     d_eta: ArrayViewMut2<T>,
     d_own: &mut [T],

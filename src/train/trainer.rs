@@ -15,6 +15,7 @@ use crate::rng::{Address, Purpose};
 use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
 use ndarray::ArrayView2;
 use rand::seq::SliceRandom;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How far a run is. Together with the parameters and the optimiser's moments this is all of its
@@ -56,7 +57,7 @@ pub struct WeightsKind {
 
 /// A model in training.
 pub struct Trainer<T> {
-    vae: Vae<T>,
+    vae: Arc<Vae<T>>,
     config: TrainConfig,
     parts: Parts,
     objective: Box<dyn Objective<T>>,
@@ -90,7 +91,17 @@ impl<T: Real> Trainer<T> {
     /// had by the likelihood.
     pub fn new(model: VaeConfig, config: TrainConfig, parts: Parts) -> Result<Self> {
         config.check()?;
-        let vae = Vae::new(model)?;
+        Trainer::of(Vae::new(model)?, config, parts)
+    }
+
+    /// The same with a model that is there already, of parts that a program made, say
+    /// ([`Vae::from_parts`]).
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(vae: Vae<T>, config: TrainConfig, parts: Parts) -> Result<Self> {
+        config.check()?;
+        let vae = Arc::new(vae);
         let objective = objective::build::<T>(&config.objective)?;
         vae.check_objective(&*objective)?;
         let mut cross_entropy = None;
@@ -151,7 +162,7 @@ impl<T: Real> Trainer<T> {
     }
 
     /// The model's structure.
-    pub fn vae(&self) -> &Vae<T> {
+    pub fn vae(&self) -> &Arc<Vae<T>> {
         &self.vae
     }
 

@@ -69,7 +69,7 @@ fn parts() -> impl Strategy<Value = (VaeConfig, Header, u64)> + Clone {
 
 fn model<T: Real>((config, header, seed): (VaeConfig, Header, u64)) -> Model<T> {
     let vae = Vae::new(config).expect("a small model");
-    Model { params: vae.init(Init::Uniform, seed, None), vae, header }
+    Model { params: vae.init(Init::Uniform, seed, None), vae: vae.into(), header }
 }
 
 /// A file in either precision.
