@@ -5,9 +5,11 @@
 //! ([`Conditional::infer`]). Each has its backward beside it.
 
 mod infer;
+mod joined;
 mod score;
 
 pub(crate) use infer::{InferBuffers, LogQ};
+pub(crate) use joined::Input;
 pub(crate) use score::ScoreBuffers;
 
 use crate::distribution::{
@@ -18,8 +20,22 @@ use crate::family::Spec;
 use crate::nn::{Activation, Network, NetworkBuffers};
 use crate::params::{Scope, Tensor};
 use crate::real::Real;
-use crate::rng::Address;
+use crate::rng::{Address, Draws};
+use joined::Joined;
 use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// What a network emitted, and what it was given.
+pub(crate) struct Emitted<T> {
+    pub(crate) network: NetworkBuffers<T>,
+    joined: Joined<T>,
+}
+
+impl<T: Real> Emitted<T> {
+    /// η of the last `rows` rows that it ran on, `[rows, P]`.
+    pub(crate) fn out(&self, rows: usize) -> ArrayView2<'_, T> {
+        self.network.out(rows)
+    }
+}
 
 /// A network and the distribution of rows of some width whose parameters it emits. Its numbers are in
 /// the flat parameter buffer.
@@ -29,25 +45,27 @@ pub struct Conditional<T> {
     /// The distribution's own tensors.
     own: Tensor,
     width: usize,
+    /// Width C of the condition, which the network sees behind what is given.
+    condition: usize,
 }
 
 impl<T: Real> Conditional<T> {
-    /// p(value [width] | given [inputs]), through these layers.
+    /// p(value [width] | given [inputs], c [condition]), through these layers.
     ///
     /// # Errors
     /// If there is no such layer, or one of its settings is refused.
     pub fn new(
         scope: &mut Scope<'_>,
-        inputs: usize,
+        [inputs, condition]: [usize; 2],
         layers: &[Spec],
         activation: Activation,
         distribution: Box<dyn Distribution<T>>,
         width: usize,
     ) -> Result<Self> {
         let eta = distribution.eta_width(width);
-        let network = Network::new(scope, inputs, layers, eta, activation)?;
+        let network = Network::new(scope, inputs + condition, layers, eta, activation)?;
         let own = scope.group(|scope| distribution.own(scope, width));
-        Ok(Conditional { network, distribution, own, width })
+        Ok(Conditional { network, distribution, own, width, condition })
     }
 
     /// Width of the value.
@@ -57,7 +75,12 @@ impl<T: Real> Conditional<T> {
 
     /// Width of what is given.
     pub fn inputs(&self) -> usize {
-        self.network.inputs()
+        self.network.inputs() - self.condition
+    }
+
+    /// Width C of the condition, 0 without one.
+    pub fn condition(&self) -> usize {
+        self.condition
     }
 
     /// The distribution, whatever it can do.
@@ -108,28 +131,45 @@ impl<T: Real> Conditional<T> {
         self.own.of(params)
     }
 
-    /// `value ← E[value|given]`, for inference; `value: [N, width]`, `given: [N, inputs]`.
+    /// Buffers for the network on up to `rows` rows, with room for gradients or not.
+    fn emitted(&self, rows: usize, gradients: bool) -> Emitted<T> {
+        let rows_d = if gradients { rows } else { 0 };
+        Emitted {
+            network: self.network.buffers(rows, gradients),
+            joined: Joined::new(rows, rows_d, self.inputs(), self.condition),
+        }
+    }
+
+    /// Runs the network on what is given, and on the condition beside it.
+    pub(crate) fn emit(
+        &self,
+        buffers: &mut Emitted<T>,
+        input: Input<'_, T>,
+        params: &[T],
+        noise: Option<Draws<'_>>,
+    ) {
+        let Emitted { network, joined } = buffers;
+        joined.join(input);
+        self.network.forward(network, &joined.seen(&input), params, noise);
+    }
+
+    /// `value ← E[value|given]`, for inference; `value: [N, width]`.
     ///
     /// # Panics
     /// If the shapes do not fit, or the buffers have fewer rows.
     pub(crate) fn mean(
         &self,
         value: ArrayViewMut2<T>,
-        buffers: &mut NetworkBuffers<T>,
-        given: &ArrayView2<T>,
+        buffers: &mut Emitted<T>,
+        input: Input<'_, T>,
         params: &[T],
     ) {
-        self.network.forward(buffers, given, params, None);
+        self.emit(buffers, input, params, None);
         self.mean_again(value, buffers, params);
     }
 
     /// As [`Self::mean`], of what the network was given last.
-    pub(crate) fn mean_again(
-        &self,
-        value: ArrayViewMut2<T>,
-        buffers: &NetworkBuffers<T>,
-        params: &[T],
-    ) {
+    pub(crate) fn mean_again(&self, value: ArrayViewMut2<T>, buffers: &Emitted<T>, params: &[T]) {
         let eta = buffers.out(value.nrows());
         batch::mean(value, &*self.distribution, &eta, self.own(params));
     }
@@ -141,12 +181,12 @@ impl<T: Real> Conditional<T> {
     pub(crate) fn draw(
         &self,
         value: ArrayViewMut2<T>,
-        buffers: &mut NetworkBuffers<T>,
-        given: &ArrayView2<T>,
+        buffers: &mut Emitted<T>,
+        input: Input<'_, T>,
         params: &[T],
         address: &(impl Fn(usize) -> Address + Sync),
     ) {
-        self.network.forward(buffers, given, params, None);
+        self.emit(buffers, input, params, None);
         let eta = buffers.out(value.nrows());
         batch::sample(value, &*self.distribution, &eta, self.own(params), address);
     }

@@ -55,6 +55,7 @@
 //! `matrixmultiply`, `rand`, `rand_distr` and what these bring.
 
 mod aligned;
+pub mod batch;
 pub mod check;
 pub mod conditional;
 pub mod data;

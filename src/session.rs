@@ -53,6 +53,7 @@ impl<T: Real> Model<T> {
     /// together.
     pub fn session(&self, rows: usize) -> Result<Session<'_, T>> {
         let (width, latent) = (self.vae.width(), self.vae.latent());
+        self.vae.check_unconditional()?;
         self.header.check_rows(width)?;
         let (found, wanted) = (self.params.len(), self.vae.layout().len());
         if found != wanted {

@@ -31,7 +31,8 @@ pub use generate::Sampling;
 pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
-use crate::conditional::{Conditional, LogQ};
+use crate::batch::Batch;
+use crate::conditional::{Conditional, Input, LogQ};
 use crate::distribution::{self, ClosedForm, Likelihood, Moments, Support};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
@@ -82,10 +83,12 @@ impl<T: Real> Vae<T> {
             let likelihood = distribution::build_likelihood(likelihood)?;
             let f = config.activation;
             let mut scope = layout.scope(format_args!("encoder.{l}"));
-            up.push(Conditional::new(&mut scope, below, layers, f, posterior, *latent)?);
+            let inputs = [below, config.condition];
+            up.push(Conditional::new(&mut scope, inputs, layers, f, posterior, *latent)?);
             let mut scope = layout.scope(format_args!("decoder.{l}"));
             let layers = network::mirrored(layers)?;
-            down.push(Conditional::new(&mut scope, *latent, &layers, f, likelihood, below)?);
+            let inputs = [*latent, config.condition];
+            down.push(Conditional::new(&mut scope, inputs, &layers, f, likelihood, below)?);
             below = *latent;
         }
         let prior = prior::build(&config.prior)?;
@@ -113,6 +116,9 @@ impl<T: Real> Vae<T> {
             if [q.inputs(), p.width()] != [below; 2] || p.inputs() != q.width() {
                 return refuse("the widths of an encoder and its decoder do not fit each other");
             }
+            if [q.condition(), p.condition()] != [up[0].condition(); 2] {
+                return refuse("all networks see the same condition, or none does");
+            }
             if q.distribution().as_reparameterized().is_none() {
                 return refuse("an encoder's distribution cannot be drawn from differentiably");
             }
@@ -131,6 +137,9 @@ impl<T: Real> Vae<T> {
             }
             if up[0].distribution().as_likelihood().is_none() {
                 return refuse("needs a posterior that can score any latent, such as `normal`");
+            }
+            if up[0].condition() > 0 {
+                return refuse("has no condition to encode its pseudo-inputs under");
             }
         }
         let (data, latent) = (down[0].width(), up[up.len() - 1].width());
@@ -154,6 +163,22 @@ impl<T: Real> Vae<T> {
     /// Width D of the data.
     pub fn width(&self) -> usize {
         self.down[0].width()
+    }
+
+    /// Width C of the condition that all networks see, 0 without one.
+    pub fn condition(&self) -> usize {
+        self.up[0].condition()
+    }
+
+    /// Refuses a conditional model, for whoever has no condition to give it.
+    pub(crate) fn check_unconditional(&self) -> Result<()> {
+        match self.condition() {
+            0 => Ok(()),
+            c => {
+                let message = format!("the model wants a condition of {c} values beside each row");
+                Err(Error::setting("condition", message))
+            }
+        }
     }
 
     /// Levels L of the chain.
@@ -218,21 +243,22 @@ impl<T: Real> Vae<T> {
         }
     }
 
-    /// Draws the latents of `x: [B, D]` and computes the pieces of log w (and, in a
+    /// Draws the latents of `batch.x: [B, D]` and computes the pieces of log w (and, in a
     /// [`Pass::Gradient`] workspace, their unit gradients). `closed_form` asks for the closed-form KL
     /// instead of log p(z) and log q.
     ///
     /// # Panics
-    /// If `x` has another width than the model, no row or more than the workspace, or not one entry in
-    /// `noise.rows` per row; or if `closed_form` is asked of a model without one.
-    pub fn forward(
+    /// If the batch is of other widths than the model, has no row or more than the workspace, or not one entry
+    /// in `noise.rows` per row; or if `closed_form` is asked of a model without one.
+    pub fn forward<'a>(
         &self,
         ws: &mut Workspace<T>,
-        x: &ArrayView2<T>,
+        batch: impl Into<Batch<'a, T>>,
         params: &[T],
         noise: Noise<'_>,
         closed_form: bool,
     ) {
+        let Batch { x, condition, .. } = batch.into();
         let (b, k) = (x.nrows(), ws.samples);
         let n = b * k;
         assert!((1..=ws.max_rows).contains(&b), "{b} rows in a workspace for {}", ws.max_rows);
@@ -246,7 +272,8 @@ impl<T: Real> Vae<T> {
             let (given, k_given) =
                 below.last().map_or((x.view(), 1), |below| (head(&below.z, n), k));
             let of_layers = noise.of_layers(2 * l, k_given);
-            q.infer(&mut here[0], &given, params, noise.draws(l, k), of_layers);
+            let input = Input { given, condition };
+            q.infer(&mut here[0], input, params, noise.draws(l, k), of_layers);
         }
         // Down: score every z_{l−1} under its conditional.
         for (l, p) in self.down.iter().enumerate().rev() {
@@ -254,12 +281,13 @@ impl<T: Real> Vae<T> {
             let log_p = if l == 0 { &mut ws.scores.log_px } else { &mut ws.log_p[l] };
             let (log_p, value) = (first_rows_mut(log_p, b), below.unwrap_or(x.view()));
             let of_layers = noise.of_layers(2 * l + 1, k);
-            p.score(log_p, &mut ws.down[l], &value, &z, params, of_layers);
+            let input = Input { given: z, condition };
+            p.score(log_p, &mut ws.down[l], &value, input, params, of_layers);
         }
         match closed_form {
             true => {
                 let q = self.closed_form().expect("this model has no closed-form KL");
-                let eta = ws.up[0].network.out(b);
+                let eta = ws.up[0].emitted.out(b);
                 distribution::batch::kl(head_mut(&mut ws.scores.kl, b), q, &eta);
             }
             false => self.forward_kl_terms(ws, params),
@@ -297,13 +325,14 @@ impl<T: Real> Vae<T> {
     ///
     /// # Panics
     /// If the workspace is for values only, or holds another pass.
-    pub fn backward(
+    pub fn backward<'a>(
         &self,
         d_params: &mut Gradient<T>,
         ws: &mut Workspace<T>,
-        x: &ArrayView2<T>,
+        batch: impl Into<Batch<'a, T>>,
         params: &[T],
     ) {
+        let Batch { x, condition, .. } = batch.into();
         assert!(ws.pass == Pass::Gradient, "a workspace for values has no gradients");
         let (b, n) = (ws.rows, ws.rows * ws.samples);
         let (closed_form, apart) = (ws.scores.closed_form, ws.scores.log_q_apart);
@@ -317,7 +346,8 @@ impl<T: Real> Vae<T> {
             let (value, q) = (below.last().map_or(x.view(), |q| head(&q.z, n)), &mut here[0]);
             let weight = if l == 0 { of_x } else { of_prior };
             let (d_z, z) = (head_mut(&mut q.d_z, n), head(&q.z, n));
-            p.score_backward(d_params, d_z, &mut ws.down[l], weight, &value, &z, params);
+            let input = Input { given: z, condition };
+            p.score_backward(d_params, d_z, &mut ws.down[l], weight, &value, input, params);
             if !closed_form {
                 // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q, whose two
                 // ways to η nearly cancel and are taken together if they may.
@@ -350,12 +380,16 @@ impl<T: Real> Vae<T> {
                 (false, true) => LogQ::Apart(direct),
                 (false, false) => LogQ::Whole(direct),
             };
+            let q_buf = &mut here[0];
             match below.last_mut() {
-                None => q.infer_backward(d_params, None, &mut here[0], log_q, n, x, params),
+                None => {
+                    let input = Input { given: x, condition };
+                    q.infer_backward(d_params, None, q_buf, log_q, n, input, params);
+                }
                 Some(below) => {
-                    let d_below = &mut ws.d_below[l];
-                    let (z, d) = (head(&below.z, n), &mut head_mut(d_below, n));
-                    q.infer_backward(d_params, Some(d), &mut here[0], log_q, n, &z, params);
+                    let (d_below, given) = (&mut ws.d_below[l], head(&below.z, n));
+                    let (d, input) = (head_mut(d_below, n), Input { given, condition });
+                    q.infer_backward(d_params, Some(d), q_buf, log_q, n, input, params);
                     add(first_rows_mut(&mut below.d_z, n), first_rows(d_below, n));
                 }
             }
@@ -407,42 +441,44 @@ impl<T: Real> Vae<T> {
         }
     }
 
-    /// One whole step but the update: the loss on `x`, and its gradient added to `d_params`.
+    /// One whole step but the update: the loss on a batch, and its gradient added to `d_params`.
     ///
     /// # Panics
     /// As [`Self::forward`] and [`Self::backward`].
     #[allow(clippy::too_many_arguments)] // the step of the textbook has that many ingredients
-    pub fn loss_and_gradient(
+    pub fn loss_and_gradient<'a>(
         &self,
         d_params: &mut Gradient<T>,
         ws: &mut Workspace<T>,
-        x: &ArrayView2<T>,
+        batch: impl Into<Batch<'a, T>>,
         params: &[T],
         noise: Noise<'_>,
         objective: &dyn Objective<T>,
         beta: T,
     ) -> Score {
-        let score = self.loss(ws, x, params, noise, objective, beta);
-        self.backward(d_params, ws, x, params);
+        let batch = batch.into();
+        let score = self.loss(ws, batch, params, noise, objective, beta);
+        self.backward(d_params, ws, batch, params);
         score
     }
 
-    /// The loss on `x`; the objective's weights stay in the workspace for a backward pass.
+    /// The loss on a batch; the objective's weights stay in the workspace for a backward pass.
     ///
     /// # Panics
     /// As [`Self::forward`].
-    pub fn loss(
+    pub fn loss<'a>(
         &self,
         ws: &mut Workspace<T>,
-        x: &ArrayView2<T>,
+        batch: impl Into<Batch<'a, T>>,
         params: &[T],
         noise: Noise<'_>,
         objective: &dyn Objective<T>,
         beta: T,
     ) -> Score {
+        let batch = batch.into();
         let closed_form = objective.uses_closed_form_kl() && self.has_closed_form_kl();
         ws.scores.log_q_apart = objective.takes_log_q_apart();
-        self.forward(ws, x, params, noise, closed_form);
+        self.forward(ws, batch, params, noise, closed_form);
         let terms = ws.scores.terms(ws.rows, beta);
         let loss = objective.weigh(ws.weights.weights(ws.rows), &terms);
         let sum = |a: ArrayView2<T>| a.iter().map(|v| v.to_f64()).sum::<f64>();
@@ -451,7 +487,14 @@ impl<T: Real> Vae<T> {
             Some(kl) => sum(kl) / rows,
             None => (sum(terms.log_q) - sum(terms.log_prior)) / draws,
         };
-        Score { loss, reconstruction: -sum(terms.log_px) / draws, kl }
+        let score = Score { loss, reconstruction: -sum(terms.log_px) / draws, kl };
+        if batch.total == ws.rows {
+            return score;
+        }
+        // The objective's average is over the rows at hand.
+        let share = rows / batch.total as f64;
+        ws.weights.scale(ws.rows, T::from_f64(share));
+        score.mean(1.0 / share)
     }
 
     /// Calls `side` with the side of every kink that the last forward pass is on (relu's zero, free
@@ -466,8 +509,8 @@ impl<T: Real> Vae<T> {
     ) {
         let n = ws.rows * ws.samples;
         for (l, (q, p)) in self.up.iter().zip(&self.down).enumerate() {
-            q.network().kinks(&ws.up[l].network, if l == 0 { ws.rows } else { n }, side);
-            p.network().kinks(&ws.down[l].network, n, side);
+            q.network().kinks(&ws.up[l].emitted.network, if l == 0 { ws.rows } else { n }, side);
+            p.network().kinks(&ws.down[l].emitted.network, n, side);
         }
         objective.kinks(&ws.terms(beta), side);
     }

@@ -91,7 +91,7 @@ fn model(levels: usize) -> Vae<f64> {
         let mut part = |side: &str, inputs, width| {
             let mut scope = layout.scope(format_args!("{side}.{l}"));
             let layers = network::dense(&[*hidden]);
-            Conditional::new(&mut scope, inputs, &layers, Activation::Silu, logistic(), width)
+            Conditional::new(&mut scope, [inputs, 0], &layers, Activation::Silu, logistic(), width)
                 .unwrap()
         };
         up.push(part("encoder", below, *latent));

@@ -3,6 +3,7 @@
 
 use super::operations::values_for;
 use super::{Case, Draws};
+use crate::batch::Batch;
 use crate::distribution::{self, Support};
 use crate::family::Spec;
 use crate::gradcheck::{Input, Subject};
@@ -19,6 +20,7 @@ struct Model {
     vae: Vae<f64>,
     ws: Workspace<f64>,
     x: Array2<f64>,
+    condition: Array2<f64>,
     objective: Box<dyn Objective<f64>>,
 }
 
@@ -33,8 +35,8 @@ impl Model {
 impl Subject for Model {
     fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
         let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
-        let score =
-            self.vae.loss(&mut self.ws, &self.x.view(), &params, noise, &*self.objective, BETA);
+        let batch = batch(&self.x, &self.condition);
+        let score = self.vae.loss(&mut self.ws, batch, &params, noise, &*self.objective, BETA);
         self.vae.kinks(&self.ws, &*self.objective, BETA, &mut |side| kinks.push(side));
         score.loss
     }
@@ -42,11 +44,11 @@ impl Subject for Model {
     fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
         let mut d_params = Gradient::zeros(self.vae.layout());
-        let x = &self.x.view();
+        let batch = batch(&self.x, &self.condition);
         self.vae.loss_and_gradient(
             &mut d_params,
             &mut self.ws,
-            x,
+            batch,
             &params,
             noise,
             &*self.objective,
@@ -55,6 +57,12 @@ impl Subject for Model {
         let d_params = d_params.values();
         self.vae.layout().slots().iter().map(|slot| d_params[slot.range()].to_vec()).collect()
     }
+}
+
+/// The rows as a part of a batch of more, under a condition if the model has one.
+fn batch<'a>(x: &'a Array2<f64>, condition: &'a Array2<f64>) -> Batch<'a, f64> {
+    let batch = Batch::new(x.view()).of(x.nrows() + 1);
+    if condition.is_empty() { batch } else { batch.given(condition.view()) }
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -83,6 +91,7 @@ pub(super) fn cases() -> Vec<Case> {
                     let round = turn + turn / 4;
                     let config = VaeConfig {
                         width: 5,
+                        condition: if turn % 3 == 0 { 2 } else { 0 },
                         levels: [("dense=7 dropout=0.2", 3), ("dense=5", 2)][..levels]
                             .iter()
                             .map(|(layers, latent)| LevelConfig {
@@ -140,6 +149,9 @@ pub(crate) fn case(
         .map(|s| Input::new(&s.name, draws.normal(s.len(), 0.4)))
         .collect();
     let ws = Workspace::new(&vae, rows, samples, Pass::Gradient).expect("positive sizes");
-    let subject = Box::new(Model { vae, ws, x, objective });
+    let shape = (rows, vae.condition());
+    let condition = Array2::from_shape_vec(shape, draws.normal(rows * shape.1, 1.0));
+    let condition = condition.expect("rows × width values");
+    let subject = Box::new(Model { vae, ws, x, condition, objective });
     Some(Case { family: "model", member: "vae".to_owned(), name, inputs, subject })
 }

@@ -293,6 +293,7 @@ impl Run {
         let spec = |text: &str| text.parse::<Spec>();
         let config = VaeConfig {
             width,
+            condition: 0,
             levels: self.levels()?,
             activation: self.activation.parse()?,
             likelihood: spec(&self.likelihood)?,

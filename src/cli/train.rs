@@ -25,7 +25,7 @@ use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{
     Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer, WeightsKind,
 };
-use elbo::vae::{Score, Vae, VaeConfig};
+use elbo::vae::{Score, VaeConfig};
 use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};

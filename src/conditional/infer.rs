@@ -11,10 +11,9 @@
 //!
 //! The network runs on as many rows as are given, B or N = B·K; there are N draws.
 
-use super::Conditional;
+use super::{Conditional, Emitted, Input};
 use crate::distribution::batch::{self, DrawBuffers};
 use crate::gradient::Gradient;
-use crate::nn::NetworkBuffers;
 use crate::real::Real;
 use crate::rng::Draws;
 use crate::rows::{add_draws, first_rows, first_rows_mut, head, head_mut, scale_rows};
@@ -22,7 +21,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 /// What a conditional that infers needs, for a network on up to `rows` rows and up to N draws.
 pub(crate) struct InferBuffers<T> {
-    pub(crate) network: NetworkBuffers<T>,
+    pub(crate) emitted: Emitted<T>,
     pub(crate) draws: DrawBuffers<T>,
     /// The draws, `[N, width]`.
     pub(crate) z: Array2<T>,
@@ -50,7 +49,7 @@ impl<T: Real> Conditional<T> {
         let with = |rows: usize| if gradients { rows } else { 0 };
         let (eta, zeros) = (self.network.outputs(), |r: usize, c: usize| Array2::zeros((r, c)));
         InferBuffers {
-            network: self.network.buffers(rows, gradients),
+            emitted: self.emitted(rows, gradients),
             draws: DrawBuffers::new(self.posterior(), n, self.width, self.own.len()),
             z: zeros(n, self.width),
             d_z: zeros(with(n), self.width),
@@ -63,30 +62,31 @@ impl<T: Real> Conditional<T> {
     /// Elements that the buffers of one row and draw have.
     pub(crate) fn infer_elements(&self) -> usize {
         let q = self.posterior();
+        let joined = if self.condition > 0 { 2 * self.network.inputs() } else { 0 };
         let draw = q.noise_width(self.width) + q.kept_width(self.width) + 3 * self.width;
-        self.network.elements_per_row() + 2 * self.network.outputs() + draw
+        self.network.elements_per_row() + 2 * self.network.outputs() + joined + draw
     }
 
-    /// Draws z, `noise` of which there is for each draw; `given: [B or N, inputs]`.
+    /// Draws z, with the `noise` of each draw; B or N rows are given.
     pub(crate) fn infer(
         &self,
         buf: &mut InferBuffers<T>,
-        given: &ArrayView2<T>,
+        input: Input<'_, T>,
         params: &[T],
         noise: Draws<'_>,
         of_layers: Option<Draws<'_>>,
     ) {
-        let InferBuffers { network, draws, z, .. } = buf;
-        self.network.forward(network, given, params, of_layers);
+        let InferBuffers { emitted, draws, z, .. } = buf;
+        self.emit(emitted, input, params, of_layers);
         let (n, width) = (noise.len(), draws.eps.ncols());
         noise.fill_normal(first_rows_mut(&mut draws.eps, n), width);
-        let (eta, own) = (network.out(given.nrows()), self.own(params));
+        let (eta, own) = (emitted.out(input.given.nrows()), self.own(params));
         batch::rsample(head_mut(z, n), draws, self.posterior(), &eta, own);
     }
 
     /// `log_q_n ← log q(z_n|given)` of the draws in the buffers; the network was given `rows` rows.
     pub(crate) fn log_q(&self, log_q: &mut [T], buf: &InferBuffers<T>, rows: usize, params: &[T]) {
-        let (eta, own) = (buf.network.out(rows), self.own(params));
+        let (eta, own) = (buf.emitted.out(rows), self.own(params));
         batch::log_q(log_q, &buf.draws, self.posterior(), &eta, own);
     }
 
@@ -102,9 +102,9 @@ impl<T: Real> Conditional<T> {
         params: &[T],
     ) -> (&'a [T], &'a mut Array2<T>) {
         let q = self.separable().expect("checked with the objective");
-        let InferBuffers { network, draws, d_eta_q, d_z_q, d_z, .. } = buf;
+        let InferBuffers { emitted, draws, d_eta_q, d_z_q, d_z, .. } = buf;
         let (d_eta, d_z_of_q) = (head_mut(d_eta_q, n), head_mut(d_z_q, n));
-        batch::log_q_gradient(d_eta, d_z_of_q, draws, q, &network.out(rows), self.own(params));
+        batch::log_q_gradient(d_eta, d_z_of_q, draws, q, &emitted.out(rows), self.own(params));
         (first_rows(d_z_q, n), d_z)
     }
 
@@ -114,15 +114,17 @@ impl<T: Real> Conditional<T> {
     pub(crate) fn infer_backward(
         &self,
         d_params: &mut Gradient<T>,
-        d_given: Option<&mut ArrayViewMut2<T>>,
+        d_given: Option<ArrayViewMut2<T>>,
         buf: &mut InferBuffers<T>,
         log_q: LogQ<'_, T>,
         n: usize,
-        given: &ArrayView2<T>,
+        input: Input<'_, T>,
         params: &[T],
     ) {
-        let rows = given.nrows();
-        let InferBuffers { network, draws, d_z, d_eta, d_eta_q, .. } = buf;
+        let rows = input.given.nrows();
+        let InferBuffers {
+            emitted: Emitted { network, joined }, draws, d_z, d_eta, d_eta_q, ..
+        } = buf;
         let (eta, own) = (network.out(rows), self.own(params));
         let mut d_eta = head_mut(d_eta, rows);
         d_eta.fill(T::zero());
@@ -151,6 +153,15 @@ impl<T: Real> Conditional<T> {
                 add_draws(d_eta, d_eta_q, width, n / rows);
             }
         }
-        self.network.backward(Some(d_params), d_given, &d_eta.view(), network, given, params);
+        let d_eta = d_eta.view();
+        match d_given {
+            None => {
+                let seen = joined.seen(&input);
+                self.network.backward(Some(d_params), None, &d_eta, network, &seen, params);
+            }
+            Some(d_given) => joined.backward(d_given, input, None, |d_seen, seen| {
+                self.network.backward(Some(d_params), Some(d_seen), &d_eta, network, seen, params);
+            }),
+        }
     }
 }

@@ -12,21 +12,21 @@
 //! Rows of weight 0 add nothing, whatever stands in their gradients. If they are many, the network's
 //! backward pass runs on the others alone.
 
-use super::Conditional;
+use super::{Conditional, Emitted, Input};
 use crate::distribution::batch::{self, BLOCKS, Gradients};
 use crate::gradient::Gradient;
-use crate::nn::NetworkBuffers;
 use crate::parallel;
 use crate::real::Real;
 use crate::rng::Draws;
 use crate::rows::{
-    copy_rows, find_live, first_rows_mut, head, head_mut, keep_scaled_rows, scale_rows, spread_rows,
+    copy_rows, find_live, first_rows_mut, flat_mut, head, head_mut, keep_scaled_rows, scale_rows,
+    spread_rows,
 };
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 /// What a conditional that scores needs for up to N rows.
 pub(crate) struct ScoreBuffers<T> {
-    pub(crate) network: NetworkBuffers<T>,
+    pub(crate) emitted: Emitted<T>,
     /// Unit gradients of log p: in η `[N, P]`, in the value `[N, width]`; without rows where nobody asks.
     d_eta: Array2<T>,
     pub(crate) d_value: Array2<T>,
@@ -47,34 +47,36 @@ impl<T: Real> Conditional<T> {
     ) -> ScoreBuffers<T> {
         let n_d = if gradients { n } else { 0 };
         ScoreBuffers {
-            network: self.network.buffers(n, gradients),
+            emitted: self.emitted(n, gradients),
             d_eta: Array2::zeros((n_d, self.network.outputs())),
             d_value: Array2::zeros((if in_value { n_d } else { 0 }, self.width)),
             blocks: Array2::zeros((if gradients { BLOCKS } else { 0 }, self.own.len())),
-            live_given: Array2::zeros((n_d, self.inputs())),
+            live_given: Array2::zeros((n_d, self.network.inputs())),
             live: Vec::with_capacity(n_d),
         }
     }
 
     /// Elements that the buffers of one row have.
     pub(crate) fn score_elements(&self) -> usize {
-        self.network.elements_per_row() + self.network.outputs() + self.width + self.inputs()
+        let joined = if self.condition > 0 { 2 * self.network.inputs() } else { 0 };
+        let input = self.network.inputs() + joined;
+        self.network.elements_per_row() + self.network.outputs() + self.width + input
     }
 
     /// `log_p_n ← log p(value_n|given_n)`, and the unit gradients, if there is room for them; `log_p: [N]`,
-    /// `value: [N or B, width]`, `given: [N, inputs]`.
+    /// `value: [N or B, width]`.
     pub(crate) fn score(
         &self,
         log_p: &mut [T],
         buf: &mut ScoreBuffers<T>,
         value: &ArrayView2<T>,
-        given: &ArrayView2<T>,
+        input: Input<'_, T>,
         params: &[T],
         noise: Option<Draws<'_>>,
     ) {
-        let n = given.nrows();
-        self.network.forward(&mut buf.network, given, params, noise);
-        let (p, eta, own) = (self.likelihood(), buf.network.out(n), self.own(params));
+        let n = input.given.nrows();
+        self.emit(&mut buf.emitted, input, params, noise);
+        let (p, eta, own) = (self.likelihood(), buf.emitted.out(n), self.own(params));
         if buf.d_eta.is_empty() {
             batch::log_prob(log_p, p, value, &eta, own);
         } else {
@@ -94,22 +96,24 @@ impl<T: Real> Conditional<T> {
         buf: &mut ScoreBuffers<T>,
         weight: &[T],
         value: &ArrayView2<T>,
-        given: &ArrayView2<T>,
+        input: Input<'_, T>,
         params: &[T],
     ) {
         let n = weight.len();
-        let (own, eta) = (self.own(params), buf.network.out(n));
+        let (own, eta) = (self.own(params), buf.emitted.out(n));
         let d_own = d_params.tensor(self.own);
         batch::own_backward(d_own, &mut buf.blocks, self.likelihood(), weight, value, &eta, own);
-        let count = buf.weigh(weight, given);
-        let given = if count < n { head(&buf.live_given, count) } else { given.view() };
-        let mut d_live = d_given.slice_mut(ndarray::s![..count, ..]);
-        let (d_eta, network) = (head(&buf.d_eta, count), &mut buf.network);
-        self.network.backward(Some(d_params), Some(&mut d_live), &d_eta, network, &given, params);
+        let count = buf.weigh(weight, input);
+        let ScoreBuffers { emitted: Emitted { network, joined }, d_eta, live_given, live, .. } =
+            buf;
+        let d_live = d_given.slice_mut(s![..count, ..]);
+        let d_eta = head(d_eta, count);
+        let seen = (count < n).then(|| head(live_given, count));
+        joined.backward(d_live, input, seen, |d_seen, seen| {
+            self.network.backward(Some(d_params), Some(d_seen), &d_eta, network, seen, params);
+        });
         if count < n {
-            let width = self.inputs();
-            let d_given = d_given.as_slice_mut().expect("buffers are in standard layout");
-            spread_rows(d_given, width, &buf.live);
+            spread_rows(flat_mut(&mut d_given), self.inputs(), live);
         }
     }
 }
@@ -117,7 +121,7 @@ impl<T: Real> Conditional<T> {
 impl<T: Real> ScoreBuffers<T> {
     /// Multiplies the unit gradients in η by the rows' weights, and gives how many rows the backward pass is
     /// to run on. If an eighth or more have no weight, all that it reads of the others moves to the front.
-    fn weigh(&mut self, weight: &[T], given: &ArrayView2<T>) -> usize {
+    fn weigh(&mut self, weight: &[T], input: Input<'_, T>) -> usize {
         let n = weight.len();
         let d_eta = first_rows_mut(&mut self.d_eta, n);
         let live = &mut self.live;
@@ -126,12 +130,13 @@ impl<T: Real> ScoreBuffers<T> {
             scale_rows(d_eta, weight);
             return n;
         }
-        let (network, live_given) = (&mut self.network, &mut self.live_given);
+        let Emitted { network, joined } = &mut self.emitted;
+        let (live_given, seen) = (&mut self.live_given, joined.seen(&input));
         parallel::join(
             || keep_scaled_rows(d_eta, weight, live),
             || {
                 network.keep(live);
-                copy_rows(live_given, given, live);
+                copy_rows(live_given, &seen, live);
             },
         );
         live.len()

@@ -89,6 +89,7 @@ impl<T: Real> Evaluator<T> {
     }
 
     fn with_rows(vae: &Vae<T>, rows: usize, samples: usize) -> Result<Self> {
+        vae.check_unconditional()?;
         let width = vae.width();
         Ok(Evaluator {
             ws: Workspace::new(vae, rows, samples, Pass::Value)?,

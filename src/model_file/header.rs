@@ -59,6 +59,8 @@ pub struct Header {
 #[allow(missing_docs)] // the fields are VaeConfig's, documented there
 pub struct ModelHeader {
     pub width: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub condition: usize,
     pub levels: Vec<LevelHeader>,
     pub activation: String,
     pub likelihood: String,
@@ -74,6 +76,11 @@ pub struct ModelHeader {
 pub struct LevelHeader {
     pub latent: usize,
     pub layers: Vec<String>,
+}
+
+/// Models without a condition do not speak of it.
+fn is_zero(width: &usize) -> bool {
+    *width == 0
 }
 
 /// A level in a file of any format.
@@ -270,6 +277,7 @@ impl From<&VaeConfig> for ModelHeader {
         };
         ModelHeader {
             width: c.width,
+            condition: c.condition,
             levels: c.levels.iter().map(level).collect(),
             activation: c.activation.name().to_owned(),
             likelihood: c.likelihood.to_string(),
@@ -290,6 +298,7 @@ impl TryFrom<&ModelHeader> for VaeConfig {
         };
         let config = VaeConfig {
             width: h.width,
+            condition: h.condition,
             levels: h.levels.iter().map(level).collect::<Result<_>>()?,
             activation: h.activation.parse::<Activation>()?,
             likelihood: h.likelihood.parse::<Spec>()?,

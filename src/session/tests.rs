@@ -10,7 +10,11 @@ fn model(likelihood: &str) -> Model<f64> {
     let config =
         VaeConfig { likelihood: likelihood.parse().unwrap(), ..VaeConfig::new(3, &[5], 2) };
     let vae = Vae::<f64>::new(config.clone()).unwrap();
-    Model { params: vae.init(Init::Uniform, 1, None), header: Header::new(&config, None), vae: vae.into() }
+    Model {
+        params: vae.init(Init::Uniform, 1, None),
+        header: Header::new(&config, None),
+        vae: vae.into(),
+    }
 }
 
 fn sampling() -> Sampling {
@@ -111,8 +115,11 @@ fn temperature_reaches_every_level() {
         VaeConfig { likelihood: "normal".parse().unwrap(), ..VaeConfig::new(3, &[5], 2) };
     config.levels.push(LevelConfig::dense(&[4], 1));
     let vae = Vae::<f64>::new(config.clone()).unwrap();
-    let model =
-        Model { params: vae.init(Init::Uniform, 2, None), header: Header::new(&config, None), vae: vae.into() };
+    let model = Model {
+        params: vae.init(Init::Uniform, 2, None),
+        header: Header::new(&config, None),
+        vae: vae.into(),
+    };
     let mut session = model.session(50).unwrap();
     let mut spread = |temperature| {
         let mut x = vec![0.0; 150];

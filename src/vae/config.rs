@@ -29,6 +29,8 @@ impl LevelConfig {
 pub struct VaeConfig {
     /// Width D of the data.
     pub width: usize,
+    /// Width C of the condition that every network sees beside its input; 0 for none.
+    pub condition: usize,
     /// The levels, from the data upwards. One is the textbook VAE.
     pub levels: Vec<LevelConfig>,
     /// Of every layer that has an activation and names no other.
@@ -53,6 +55,7 @@ impl VaeConfig {
     pub fn new(width: usize, hidden: &[usize], latent: usize) -> Self {
         VaeConfig {
             width,
+            condition: 0,
             levels: vec![LevelConfig::dense(hidden, latent)],
             activation: Activation::Relu,
             likelihood: Spec::new("bernoulli"),
@@ -72,6 +75,7 @@ impl VaeConfig {
             _ => Err(Error::setting(name, format!("a width of {w} is not between 1 and {WIDEST}"))),
         };
         width("data", self.width)?;
+        width("condition", self.condition.max(1))?;
         if self.levels.is_empty() || self.levels.len() > 64 {
             return Err(Error::setting(
                 "latent",

@@ -1,11 +1,12 @@
 //! What a trained model is used for: encode, decode, reconstruct, sample.
 //!
 //! Everything here is value-only, works row by row without noise from anywhere but the addresses
-//! given, and runs in a workspace of K = 1 of either kind. Latents pass through the workspace, so that
+//! given, and runs in a workspace of K = 1 of either kind. A conditional model does it under the condition
+//! that stands in the workspace ([`Workspace::set_condition`]). Latents pass through the workspace, so that
 //! nothing is allocated.
 
 use super::{Vae, Workspace};
-use crate::conditional::InferBuffers;
+use crate::conditional::{InferBuffers, Input};
 use crate::distribution::batch;
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
@@ -70,7 +71,7 @@ impl<T: Real> Vae<T> {
     pub fn posterior_std(&self, std: ArrayViewMut2<T>, ws: &Workspace<T>) {
         let (top, b) = (self.levels() - 1, std.nrows());
         let q = self.up[top].closed_form().expect("the posterior's spread is not known");
-        let (eta, width) = (ws.up[top].network.out(b), self.up[top].width());
+        let (eta, width) = (ws.up[top].emitted.out(b), self.up[top].width());
         assert!(std.ncols() == width, "std is {} wide, not {width}", std.ncols());
         let eta = Rows::new(&eta, b);
         parallel::rows(RowsMut::of(std), b, 4 * width, &|first, count, mut std| {
@@ -87,7 +88,7 @@ impl<T: Real> Vae<T> {
     pub fn posterior_kl(&self, kl: ArrayViewMut2<T>, ws: &Workspace<T>) {
         let q = self.closed_form().expect("this model has no closed-form KL");
         assert!(kl.ncols() == self.latent(), "kl is {} wide, not {}", kl.ncols(), self.latent());
-        let eta = ws.up[0].network.out(kl.nrows());
+        let eta = ws.up[0].emitted.out(kl.nrows());
         batch::kl(kl, q, &eta);
     }
 
@@ -166,11 +167,12 @@ impl<T: Real> Vae<T> {
     /// Leaves the posterior mean of every latent in the workspace.
     fn ascend(&self, ws: &mut Workspace<T>, x: &ArrayView2<T>, params: &[T]) {
         let b = x.nrows();
+        let condition = ws.condition.as_ref().map(|c| head(c, b));
         for (l, q) in self.up.iter().enumerate() {
             let (below, here) = ws.up.split_at_mut(l);
-            let (network, z) = (&mut here[0].network, &mut here[0].z);
+            let InferBuffers { emitted, z, .. } = &mut here[0];
             let given = below.last().map_or(x.view(), |below| head(&below.z, b));
-            q.mean(head_mut(z, b), network, &given, params);
+            q.mean(head_mut(z, b), emitted, Input { given, condition }, params);
         }
     }
 
@@ -191,21 +193,23 @@ impl<T: Real> Vae<T> {
     ) {
         let (b, width) = (x.nrows(), self.width());
         assert!(x.ncols() == width, "x is {} wide, not {width}", x.ncols());
+        let condition = ws.condition.as_ref().map(|c| head(c, b));
         let mut x = Some(x);
         for (l, p) in self.down.iter().enumerate().rev() {
             let (below, here) = ws.up.split_at_mut(l);
-            let (z, buffers) = (head(&here[0].z, b), &mut ws.down[l].network);
+            let input = Input { given: head(&here[0].z, b), condition };
+            let buffers = &mut ws.down[l].emitted;
             // No ε is needed on the way down; its place takes the means, if it is as wide.
             let (mut value, eps) = match below.last_mut() {
                 Some(InferBuffers { z, draws, .. }) => (head_mut(z, b), Some(&mut draws.eps)),
                 None => (x.take().expect("the data are last"), None),
             };
             let Some(sampling) = sampling.filter(|s| l > 0 || s.draw) else {
-                p.mean(value, buffers, &z, params);
+                p.mean(value, buffers, input, params);
                 continue;
             };
             let address = |i| sampling.address.level(l).row(sampling.first.wrapping_add(i as u64));
-            p.draw(value.view_mut(), buffers, &z, params, &address);
+            p.draw(value.view_mut(), buffers, input, params, &address);
             if l > 0 && sampling.temperature != 1.0 {
                 let mut room;
                 let mut mean = match eps {

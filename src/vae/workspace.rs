@@ -7,7 +7,7 @@ use crate::nn::NetworkBuffers;
 use crate::objective::{Terms, Weights};
 use crate::real::Real;
 use crate::rows::{head, head_mut};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// What a pass is for. Value passes need less memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Workspace<T> {
     pub(super) log_p: Vec<Array2<T>>,
     /// ∂loss/∂z_{l−1} through encoder_l, `[N, Z_{l−1}]` each; of the first, whose input are data, none.
     pub(super) d_below: Vec<Array2<T>>,
+    /// The condition of generating passes, `[B, C]`, in a conditional model.
+    pub(super) condition: Option<Array2<T>>,
     /// ∂log p(z_L)/∂z_L, `[N, Z_L]`.
     pub(super) d_prior: Array2<T>,
     /// What the prior works with, and its pseudo-inputs, if it has any.
@@ -93,6 +95,14 @@ pub(super) struct WeightBuffers<T> {
 }
 
 impl<T: Real> WeightBuffers<T> {
+    /// Multiplies what the objective said of the first `b` rows.
+    pub(super) fn scale(&mut self, b: usize, by: T) {
+        let Weights { log_px, log_prior, direct, kl, .. } = self.weights(b);
+        for mut weight in [log_px, log_prior, direct, kl] {
+            weight.mapv_inplace(|w| w * by);
+        }
+    }
+
     /// The first `b` rows, to write.
     pub(super) fn weights(&mut self, b: usize) -> Weights<'_, T> {
         Weights {
@@ -144,6 +154,7 @@ impl<T: Real> Workspace<T> {
                 .collect(),
             up: up.map(|(l, q)| q.infer_buffers(rows_of(l), n, gradients)).collect(),
             down: down.map(|(l, p)| p.score_buffers(n, gradients, l > 0)).collect(),
+            condition: (vae.condition() > 0).then(|| Array2::zeros((rows, vae.condition()))),
             d_prior: Array2::zeros((n_d, top.width())),
             prior_work: vec![T::zero(); prior_work],
             pseudo: (pseudo_inputs > 0)
@@ -168,6 +179,16 @@ impl<T: Real> Workspace<T> {
                 kl: per_latent(),
             },
         })
+    }
+
+    /// The condition under which the next rows are encoded, decoded and sampled, `[B, C]`, until another is
+    /// given; it starts as zeros.
+    ///
+    /// # Panics
+    /// If the model has no condition or one of another width, or there are more rows than in the workspace.
+    pub fn set_condition(&mut self, condition: &ArrayView2<T>) {
+        let room = self.condition.as_mut().expect("the model has no condition");
+        head_mut(room, condition.nrows()).assign(condition);
     }
 
     /// The most rows B that a pass may have.
