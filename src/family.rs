@@ -1,4 +1,4 @@
-//! Families of interchangeable parts: distributions, priors, objectives.
+//! Families of interchangeable parts: layers, distributions, priors, objectives.
 //!
 //! A member of a family is one file, and one line in the family's list (the macro `family!`). From that
 //! line come its name on the command line, its place in the model file and its gradient checks.

@@ -28,6 +28,7 @@
 //! | to see | read |
 //! |---|---|
 //! | one training step, forward and backward | [`vae`] |
+//! | how an encoder infers and a decoder scores | [`conditional`] |
 //! | a layer, a distribution, the KL, with derivations | [`nn`], [`distribution`], [`prior`], [`objective`] |
 //! | how a gradient is proved | [`gradcheck`], [`check`] |
 //! | how log p(x) is estimated | [`evaluate`] |
