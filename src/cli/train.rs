@@ -15,10 +15,11 @@ use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
 use crate::run::Run;
-use crate::terminal::{self, thousands, two_columns};
+use crate::terminal::{self, counted, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
+use elbo::evaluate::DRAWS;
 use elbo::family::Member;
 use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
@@ -353,16 +354,27 @@ fn announce(common: &Common, job: &Job) {
         thousands(trainer.vae().layout().parameters()),
         folder.0.display()
     ));
+    let &Progress { epoch, batch, waited, .. } = trainer.progress();
+    let resumed = epoch > 0 || batch > 0;
     if workplace != folder {
+        let keep = if resumed { "" } else { "; --out OTHER-FOLDER keeps both" };
         common.remark(Some(&format!(
-            "the finished run there stays until this one, in {}, has finished",
+            "{} holds a finished run, which is replaced when this one, in {}, has finished{keep}",
+            folder.0.display(),
             workplace.0.display()
         )));
     }
-    if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {
-        let (done, planned) = (trainer.progress().epoch, trainer.config().epochs);
-        let more = if done >= planned { "; all are done, raise --epochs for more" } else { "" };
-        common.note(format!("resumed after epoch {done} of {planned}{more}"));
+    if resumed {
+        let &TrainConfig { epochs: planned, patience, .. } = trainer.config();
+        let over = match patience {
+            _ if epoch >= planned => "; all are done, raise --epochs for more".to_owned(),
+            Some(most) if waited >= most => format!(
+                "; it is over, for the validation loss has not improved for {waited} epochs \
+                 (--patience {most}): train anew with more --patience"
+            ),
+            _ => String::new(),
+        };
+        common.note(format!("resumed after epoch {epoch} of {planned}{over}"));
     }
 }
 
@@ -481,7 +493,10 @@ fn report(
         let parts = format!("reconstruction {:.4} + KL {:.4}", score.reconstruction, score.kl);
         // The importance-weighted bound is not the sum of its parts' averages.
         let relation = if trainer.config().objective.name() == "elbo" { " = " } else { "; " };
-        rows.push(("test loss", format!("{:.4} nats{relation}{parts}", score.loss)));
+        // More draws than these are a tighter look at the same weights.
+        let draws = counted(trainer.config().samples, "draw");
+        let more = format!("{draws} a row; elbo evaluate takes {DRAWS}");
+        rows.push(("test loss", format!("{:.4} nats{relation}{parts} ({more})", score.loss)));
     }
     match finished {
         Some(_) => rows.push(("model", folder.model().display().to_string())),

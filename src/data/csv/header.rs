@@ -76,8 +76,9 @@ pub(super) fn decide(
 /// numbers or not, and tell nothing.
 fn has_names(cells: &[&str], survey: &Survey, options: &ReadOptions) -> bool {
     let label = options.label.as_deref().and_then(|label| label.parse::<usize>().ok());
-    let words =
-        |column: &Column| [Form::Truth, Form::Answer].into_iter().find(|w| column.forms.has(*w));
+    let words = |column: &Column| {
+        Form::ALL.into_iter().find(|form| form.is_words() && column.forms.has(*form))
+    };
     let is_name = |cell: &str, column: &Column| {
         let is_value = column.any && words(column).is_some_and(|w| w.value(cell).is_some());
         !is_numeric(cell) && !is_missing(cell) && !is_value

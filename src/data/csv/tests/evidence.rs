@@ -229,6 +229,11 @@ fn words_are_one_and_zero_where_a_column_has_no_others() {
     assert_eq!(found, [1.0, 2.0, 0.0, 4.0]);
     assert_eq!(notes, ["column `a`: true is read as 1, false as 0"]);
     assert_eq!(values("true,no\nfalse,Yes\n", &none).0, [1.0, 0.0, 0.0, 1.0]);
+    let (found, notes) = values("a;b\nWAHR;nein\nFalsch;Ja\n", &none);
+    assert_eq!(found, [1.0, 0.0, 0.0, 1.0]);
+    let german = ["`a`: wahr is read as 1, falsch as 0", "`b`: ja is read as 1, nein as 0"];
+    assert_eq!(notes, german.map(|note| format!("column {note}")));
+    refused("a,b\nwahr,2\ntrue,4\n", &none, "line 3, column 1 (`a`): `true` is not written like");
     refused("a,b\nTrue,2\n1,4\n", &none, "line 3, column 1 (`a`): `1` is not written like the");
     refused("a,b\nyes,2\nmaybe,4\n", &none, "line 3, column 1 (`a`): `maybe` is not a number");
     refused("a,b\nyes,2\ntrue,4\n", &none, "line 3, column 1 (`a`): `true` is not written like");
