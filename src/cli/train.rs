@@ -21,7 +21,7 @@ use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::evaluate::DRAWS;
 use elbo::family::Member;
-use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
+use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{
     Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer, WeightsKind,
@@ -256,12 +256,8 @@ fn describe(
 ) -> Header {
     let data = part.data();
     let training = TrainingHeader::new(config, roles, data, run.embedded());
-    Header {
-        columns: data.columns().map(<[String]>::to_vec),
-        scaler: part.scaler().map(ScalerHeader::from),
-        training: Some(training),
-        ..Header::new(model, data.image())
-    }
+    let header = Header::new(model, data.image()).with_columns(part.columns());
+    Header { training: Some(training), ..header }
 }
 
 /// After Ctrl-C: keep the place and say how to go on.
@@ -296,7 +292,7 @@ fn say_how_to_go_on(job: &Job, common: &Common) {
 
 /// After a loss that is not finite: say what may help, of what this run does not do already.
 fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
-    let units = job.trainer.parts().train.scaler().is_none()
+    let units = !job.trainer.parts().train.columns().have_units()
         && job.run.has_units(&job.trainer.vae().config().likelihood)?;
     terminal::error(format!("{error}: {}", remedies(&job.run, step, units)));
     // A newer run that has done nothing is not in the way of the finished one.

@@ -90,7 +90,7 @@ fn read(input: &Input, name: Option<&str>, options: &ReadOptions) -> Result<Sour
         )
     });
     if let Some(array) = labels {
-        let labels = archive.labels(array, train.rows())?;
+        let labels = archive.labels(array, train.rows())?.of_column(array.name.clone());
         train = train.with_labels(labels).map_err(|e| in_file(input.path(), e))?;
     }
     Ok(Source { train, test: None, notes: notes.into_iter().collect() })

@@ -4,7 +4,10 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
+use crate::data::{
+    Binarize, Bytes, ColumnKind, Columns, Expected, ImageShape, Labels, Roles, Source, TableLayout,
+    Unit,
+};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, Init};
@@ -74,7 +77,7 @@ pub struct LevelHeader {
     pub latent: usize,
 }
 
-/// As [`Scaler`].
+/// The shifts and scales of the columns' [`Unit`]s.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -83,9 +86,11 @@ pub struct ScalerHeader {
     pub scale: Vec<f64>,
 }
 
-impl From<&Scaler> for ScalerHeader {
-    fn from(s: &Scaler) -> Self {
-        ScalerHeader { mean: s.mean().to_vec(), scale: s.scale().to_vec() }
+impl From<Vec<Unit>> for ScalerHeader {
+    fn from(units: Vec<Unit>) -> Self {
+        let [mean, scale] =
+            [Unit::shift, Unit::scale].map(|of: fn(&Unit) -> f64| units.iter().map(of).collect());
+        ScalerHeader { mean, scale }
     }
 }
 
@@ -147,6 +152,16 @@ impl Header {
         }
     }
 
+    /// The same header, of a model of these columns.
+    pub fn with_columns(self, columns: &Columns) -> Self {
+        let texts = columns.texts();
+        Header {
+            columns: texts.map(|texts| texts.into_iter().map(str::to_owned).collect()),
+            scaler: columns.units().map(ScalerHeader::from),
+            ..self
+        }
+    }
+
     /// Canonical JSON: keys sorted, no spaces, shortest numbers that read back the same.
     pub fn to_json(&self) -> String {
         let value = serde_json::to_value(self).expect("plain names and finite numbers are JSON");
@@ -184,36 +199,44 @@ impl Header {
         if let Some(image) = self.image() {
             image.check(width)?;
         }
-        let scaler = self.scaler()?;
-        let widths = [self.columns.as_ref().map(Vec::len), scaler.map(|s| s.width())];
-        match widths.into_iter().flatten().find(|w| *w != width) {
-            Some(w) => Err(Error::setting("data", format!("{w} columns of a row of {width}"))),
-            None => Ok(()),
+        match self.columns()?.width() {
+            found if found == width => Ok(()),
+            found => Err(Error::setting("data", format!("{found} columns of a row of {width}"))),
         }
     }
 
-    /// The units in which the model sees the columns, if not in their own.
+    /// The columns, in the units in which the model sees them.
     ///
     /// # Errors
-    /// As [`Scaler::new`]; not for a model that was opened.
-    pub fn scaler(&self) -> Result<Option<Scaler>> {
-        let scaler = self.scaler.as_ref();
-        scaler.map(|s| Scaler::new(s.mean.clone(), s.scale.clone())).transpose()
+    /// If there are more or fewer names or units than columns, or a unit is none; not for a model that was
+    /// opened.
+    pub fn columns(&self) -> Result<Columns> {
+        let data = self.training.as_ref().map(|t| &t.data);
+        let pixels = data.is_some_and(|d| d.bytes != NO_BYTES);
+        let kind = if pixels { ColumnKind::Pixel } else { ColumnKind::Number };
+        let mut columns = Columns::alike(self.model.width, kind);
+        let numbers = data.and_then(|d| d.table.as_ref()).and_then(|t| t.columns.clone());
+        columns = match (self.columns.clone(), numbers) {
+            (Some(names), _) => columns.with_names(names)?,
+            (None, Some(numbers)) => columns.with_names(numbers)?,
+            (None, None) => columns,
+        };
+        match &self.scaler {
+            Some(s) => columns.with_units(&Unit::all(&s.mean, &s.scale)?),
+            None => Ok(columns),
+        }
     }
 
     /// What data for this model should look like.
     pub fn expected(&self) -> Expected {
         let data = self.training.as_ref().map(|t| &t.data);
         let label = data.and_then(|d| d.label.clone());
-        let table = data.and_then(|d| d.table.as_ref()).map(|t| TableLayout {
-            header: t.header,
-            comment: t.comment.filter(char::is_ascii).map(|c| c as u8),
-            columns: t.columns.clone(),
-            label: label.clone(),
-        });
-        // A header that was opened has a name that is known.
-        let bytes = data.and_then(|d| d.bytes().ok().flatten());
-        Expected { columns: self.columns.clone(), label, image: self.image(), table, bytes }
+        let table = data
+            .and_then(|d| d.table.as_ref())
+            .map(|t| TableLayout { comment: t.comment.filter(char::is_ascii).map(|c| c as u8) });
+        // A header that was opened has columns that fit, and a name that is known.
+        let (columns, bytes) = (self.columns().ok(), data.and_then(|d| d.bytes().ok().flatten()));
+        Expected { columns, label, image: self.image(), table, bytes }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.
@@ -314,8 +337,8 @@ impl TrainingHeader {
                 test: roles.test,
                 limit: roles.limit,
                 binarize: roles.binarize.name().to_owned(),
-                label: source.table().and_then(|t| t.label.clone()),
-                table: source.table().map(TableHeader::from),
+                label: source.labels().and_then(Labels::column).map(str::to_owned),
+                table: TableHeader::of(source),
                 bytes: source.bytes().map_or(NO_BYTES, Bytes::name).to_owned(),
             },
         }

@@ -32,8 +32,8 @@ fn rows_come_and_go_in_their_own_units() {
     let (mut p, mut s) = (plain.session(2).unwrap(), scaled.session(2).unwrap());
     let u = [0.5, -2.0, 1.0, 0.0, 3.0, -0.25];
     let unit = |u: &[f64]| -> Vec<f64> {
-        let scaler = scaled.header.scaler().unwrap().unwrap();
-        u.iter().enumerate().map(|(i, u)| scaler.undo(i % 3, *u)).collect()
+        let columns = scaled.header.columns().unwrap();
+        u.iter().enumerate().map(|(i, u)| columns[i % 3].undo(*u)).collect()
     };
     let (mut zp, mut zs) = ([0.0; 4], [0.0; 4]);
     p.encode(&mut zp, &u).unwrap();

@@ -102,7 +102,8 @@ fn another_array_may_be_the_labels() {
     let archive = npz(&files(), true);
     let source = open(&archive, Some("X"), &label("y.npy")).unwrap();
     assert_eq!(labels(&source), ["10", "-1", "10"]);
-    assert_eq!(source.train.labels().unwrap().names(), ["-1", "10"]);
+    let found = source.train.labels().unwrap();
+    assert_eq!((found.names(), found.column()), (&["-1", "10"].map(str::to_owned)[..], Some("y")));
     // Bytes are numbers here, whatever they would stand for as values.
     assert_eq!(labels(&open(&archive, Some("X"), &label("u")).unwrap()), ["0", "1", "1"]);
     for (name, expected) in [

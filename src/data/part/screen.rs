@@ -30,7 +30,7 @@ impl Part {
         let mut good = None;
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
-                let seen = self.scaler().map_or(value, |s| s.apply(column, value));
+                let seen = self.columns[column].apply(value);
                 if good == Some(seen) {
                     continue;
                 }
