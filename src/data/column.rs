@@ -170,6 +170,7 @@ impl Columns {
     }
 
     /// The same columns, whose values are all of this kind.
+    #[cfg(feature = "cli")] // pictures alone need it
     pub(super) fn of_kind(mut self, kind: ColumnKind) -> Self {
         self.each.iter_mut().for_each(|column| column.kind = kind);
         self

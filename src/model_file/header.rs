@@ -411,6 +411,7 @@ impl TrainingHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Dataset, Values};
 
     /// The format, to the byte: a change here is a change of the format.
     #[test]
@@ -429,23 +430,46 @@ mod tests {
         assert_eq!(first.to_json(), json);
     }
 
+    /// The header of a model that was trained on these data, in these columns.
+    fn trained(data: &Dataset, columns: &Columns) -> Header {
+        let (validation, test, limit, seed) = (0.0, 0.0, None, 0);
+        let roles = Roles { validation, test, limit, binarize: Binarize::None, seed };
+        let training = TrainingHeader::new(&TrainConfig::default(), &roles, data, None);
+        let header = Header::new(&VaeConfig::new(data.width(), &[], 1), None).with_columns(columns);
+        Header { training: Some(training), ..header }
+    }
+
+    /// Names, or their numbers in the file, and units; and how a table was read.
+    #[test]
+    fn columns_come_back_as_they_were() {
+        let data = || Dataset::new(Values::F64(vec![1.0, 2.0]), 2).unwrap();
+        let table = || data().with_table(TableLayout { comment: Some(b'%') }, None);
+        let units = Unit::all(&[1.0, -2.0], &[0.5, 3.0]).unwrap();
+        let texts = ["a", "b"].map(str::to_owned).to_vec();
+        for data in [
+            data(),
+            data().with_columns(texts.clone()).unwrap(),
+            table().with_columns(texts).unwrap(),
+            table().with_columns(vec![3, 1]).unwrap(),
+        ] {
+            for columns in
+                [data.columns().clone(), data.columns().clone().with_units(&units).unwrap()]
+            {
+                let json = trained(&data, &columns).to_json();
+                let again = Header::from_json(&json).unwrap();
+                assert_eq!(again.columns().unwrap(), columns, "{json}");
+                let Expected { columns: found, table, .. } = again.expected();
+                assert_eq!((found, table.as_ref()), (Some(columns), data.table()), "{json}");
+            }
+        }
+    }
+
     /// Models from before bytes had a name are read as they were.
     #[test]
     fn a_header_without_a_word_on_bytes_means_levels() {
-        use crate::data::{Dataset, Values};
         let of = |values| {
             let data = Dataset::new(values, 1).unwrap();
-            let roles = Roles {
-                validation: 0.0,
-                test: 0.0,
-                limit: None,
-                binarize: Binarize::None,
-                seed: 0,
-            };
-            let training = TrainingHeader::new(&TrainConfig::default(), &roles, &data, None);
-            let mut header = Header::new(&VaeConfig::new(1, &[], 1), None);
-            header.training = Some(training);
-            header
+            trained(&data, data.columns())
         };
         let bytes = |json: &str| Header::from_json(json).unwrap().expected().bytes;
         let json = of(Values::U8(vec![0, 1])).to_json();

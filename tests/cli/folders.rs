@@ -109,6 +109,26 @@ fn a_kill_during_the_exchange_loses_nothing() {
     }
 }
 
+/// What is in the way of one file stops the exchange before the model has moved.
+#[test]
+fn an_exchange_that_fails_can_be_completed() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out old"));
+    lab.run(&format!("train {PLAIN} --activation tanh --epochs 2 --out new"));
+    copy(&lab, "old", "run");
+    copy(&lab, "new", "run/next");
+    let place = lab.path("run/checkpoint.safetensors");
+    std::fs::remove_file(&place).expect("it was there");
+    std::fs::create_dir_all(place.join("mine")).expect("a new folder");
+    let output = lab.elbo("train --resume --out run").output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(lab.exists("run/next/model.safetensors"), "{}", said(&output));
+    assert_eq!(lab.json("evaluate run"), lab.json("evaluate new"));
+    std::fs::remove_dir_all(&place).expect("a folder of ours");
+    lab.run("train --resume --out run");
+    lab.assert_same_run("new", "run");
+}
+
 #[test]
 fn a_run_that_patience_has_ended_says_so_when_it_is_resumed() {
     let lab = Lab::new();
