@@ -239,7 +239,7 @@ mod tests {
 
         let mut m = fresh();
         m.header.columns = Some(vec!["a".to_owned()]);
-        assert!(error(&m.to_bytes()).contains("1 columns of a row of 6"));
+        assert!(error(&m.to_bytes()).contains("1 names for 6 columns"));
 
         let mut m = fresh();
         m.header.scaler = Some(ScalerHeader { mean: vec![0.0; 6], scale: vec![0.0; 6] });

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 
-use crate::data::{Part, Scaler};
+use crate::data::{Columns, Part};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::evaluate::{DRAWS, Evaluator};
@@ -36,7 +36,8 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// into the model's units, and back, in f64.
 pub struct Session<'m, T> {
     model: &'m Model<T>,
-    scaler: Option<Scaler>,
+    /// In the units in which the model sees them.
+    columns: Columns,
     ws: Workspace<T>,
     /// Rows of data and of latents in the model's units.
     x: Vec<T>,
@@ -64,7 +65,7 @@ impl<T: Real> Model<T> {
         }
         Ok(Session {
             model: self,
-            scaler: self.header.scaler()?,
+            columns: self.header.columns()?,
             ws: Workspace::new(&self.vae, rows, 1, Pass::Value)?,
             x: vec![T::zero(); rows * width],
             z: vec![T::zero(); rows * latent],
@@ -113,7 +114,7 @@ impl<T: Real> Session<'_, T> {
         Ok(())
     }
 
-    /// The same for `rows` of a part, whose scaler must be the model's.
+    /// The same for `rows` of a part, whose units must be the model's.
     ///
     /// # Errors
     /// As [`Self::encode`], and if the rows cannot be read.
@@ -203,7 +204,7 @@ impl<T: Real> Session<'_, T> {
         Ok(())
     }
 
-    /// The same for `rows` of a part, whose scaler must be the model's; `seen`, unless it is empty,
+    /// The same for `rows` of a part, whose units must be the model's; `seen`, unless it is empty,
     /// becomes what the model saw of them, in the data's own units.
     ///
     /// # Errors
@@ -259,7 +260,7 @@ impl<T: Real> Session<'_, T> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("scores", scores.len(), 1, rows)?;
-        let log_volume = self.scaler.as_ref().map_or(0.0, Scaler::log_volume);
+        let log_volume = self.columns.log_volume();
         if self.evaluator.is_none() {
             let most = self.ws.max_rows();
             self.evaluator = Some(Evaluator::for_scores(&self.model.vae, most, DRAWS)?);
@@ -288,17 +289,16 @@ impl<T: Real> Session<'_, T> {
     fn load<S: Real>(&mut self, x: &[S], first: usize, count: usize) -> Result<()> {
         let width = self.width();
         let likelihood = self.model.vae.likelihood();
+        let scaled = self.columns.scaled();
         let rows = self.x[..count * width].chunks_exact_mut(width).zip(x.chunks_exact(width));
         for (row, (seen, x)) in rows.enumerate() {
             for (column, (seen, x)) in seen.iter_mut().zip(x).enumerate() {
                 let value = x.to_f64();
-                *seen = T::from_f64(self.scaler.as_ref().map_or(value, |s| s.apply(column, value)));
+                *seen = T::from_f64(scaled.map_or(value, |c| c[column].apply(value)));
                 if let Some(message) = refusal(likelihood, column, *seen) {
                     let mut error = Error::value(first + row, column, value, message);
-                    if let (Error::Value { name, .. }, Some(names)) =
-                        (&mut error, &self.model.header.columns)
-                    {
-                        *name = names.get(column).cloned();
+                    if let Error::Value { name, .. } = &mut error {
+                        *name = self.columns[column].text().map(str::to_owned);
                     }
                     return Err(error);
                 }
@@ -325,8 +325,10 @@ impl<T: Real> Session<'_, T> {
                 ),
             ));
         }
-        if part.scaler() != self.scaler.as_ref() {
-            let message = "the part's units are not the model's: give it the header's scaler";
+        let [theirs, ours] = [part.columns(), &self.columns].map(|c| c.iter().map(|c| c.unit));
+        if theirs.ne(ours) {
+            let message =
+                "the part's units are not the model's: give it those of the header's columns";
             return Err(Error::setting("standardize", message));
         }
         part.gather(&mut self.x[..rows.len() * width], rows, None)?;
@@ -335,7 +337,7 @@ impl<T: Real> Session<'_, T> {
             for (column, &u) in seen.iter().enumerate() {
                 if let Some(message) = refusal(likelihood, column, u) {
                     let u = u.to_f64();
-                    let value = self.scaler.as_ref().map_or(u, |s| s.undo(column, u));
+                    let value = self.columns[column].undo(u);
                     return Err(part.data().bad_value(*row, column, value, message));
                 }
             }
@@ -347,10 +349,11 @@ impl<T: Real> Session<'_, T> {
     fn unload<S: Real>(&self, out: &mut [S], count: usize) {
         let width = self.width();
         let seen = self.x[..count * width].chunks_exact(width);
+        let scaled = self.columns.scaled();
         for (out, seen) in out.chunks_exact_mut(width).zip(seen) {
             for (column, (out, seen)) in out.iter_mut().zip(seen).enumerate() {
                 let u = seen.to_f64();
-                *out = S::from_f64(self.scaler.as_ref().map_or(u, |s| s.undo(column, u)));
+                *out = S::from_f64(scaled.map_or(u, |c| c[column].undo(u)));
             }
         }
     }

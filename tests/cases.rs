@@ -19,8 +19,8 @@ fn case(folder: &str, data: &str) -> Option<(Model<f32>, Part)> {
     let data = folder.join(data);
     let source = Source::open_with(data.to_str().expect("UTF-8"), &options).unwrap();
     let mut part = Part::whole(source.train, elbo::data::Binarize::None).unwrap();
-    if let Some(scaler) = model.header.scaler().unwrap() {
-        part.set_scaler(scaler).unwrap();
+    if let Some(units) = model.header.columns().unwrap().units() {
+        part.set_units(&units).unwrap();
     }
     Some((model, part))
 }

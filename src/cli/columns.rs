@@ -16,10 +16,8 @@ pub(crate) fn warn(part: &Part, likelihood: &Spec, common: &Common) -> Result<()
 
 /// The name of a column, or its number from 1.
 fn name(part: &Part, column: usize) -> String {
-    match part.data().columns() {
-        Some(names) => format!("`{}`", names[column]),
-        None => (column + 1).to_string(),
-    }
+    let text = part.columns()[column].text();
+    text.map_or_else(|| (column + 1).to_string(), |text| format!("`{text}`"))
 }
 
 fn and_more(others: usize) -> String {
@@ -29,7 +27,7 @@ fn and_more(others: usize) -> String {
 /// A variance without a floor falls without end where a column is constant; with one, or without any
 /// to learn, the column is harmless and useless.
 fn constant(part: &Part, likelihood: &Spec, common: &Common) -> Result<()> {
-    let constant = part.columns()?.constant();
+    let constant = part.statistics()?.constant();
     let Some(first) = constant.first() else { return Ok(()) };
     let p = elbo::distribution::build::<f32>(likelihood)?;
     let consequence = if p.facts(0).learns_spread {

@@ -55,7 +55,7 @@ impl Kind {
             Some(_) if bytes || data.all_values(within_unit)? => Kind::Grey,
             Some(_) => Kind::Colour,
             None if bytes => Kind::Grey,
-            None if data.columns().is_none()
+            None if data.columns().texts().is_none()
                 && data.width() >= FLAT_PICTURE
                 && data.all_values(within_unit)? =>
             {

@@ -12,7 +12,8 @@ use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{
-    DRAWS, Evaluator, LogPx, Proposal, RowScore, Summary, log_px, standard_error_of_mean,
+    DRAWS, Doubt, Evaluator, LogPx, Proposal, RowScore, Summary, TailShape, log_px,
+    standard_error_of_mean,
 };
 use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
@@ -190,12 +191,7 @@ fn report(estimate: &Summary, samples: usize, proposal: &Proposal) -> [(&'static
     let from = counted(samples, "sample");
     let error = match estimate.error {
         Ok((_, [low, high])) => ("  95 % interval", format!("{low:.4} … {high:.4}")),
-        Err(doubt) => {
-            let narrow = *proposal == Proposal::posterior();
-            let remedy =
-                if narrow { "--proposal wide or more --samples" } else { "more --samples" };
-            ("  no error bar", format!("{doubt}: try {remedy}"))
-        }
+        Err(doubt) => ("  no error bar", format!("{doubt}: {}", remedy(&doubt, proposal))),
     };
     let [median, worst] = estimate.effective.map(|e| thousands(e as usize));
     let share = 100.0 * estimate.largest;
@@ -206,6 +202,21 @@ fn report(estimate: &Summary, samples: usize, proposal: &Proposal) -> [(&'static
         ("  effective samples", format!("{median} (median row), {worst} (worst)")),
         ("  largest weight", format!("{share:.1} % of its row's sum{tail}")),
     ]
+}
+
+/// What may give an estimate its error bar.
+fn remedy(doubt: &Doubt, proposal: &Proposal) -> String {
+    let wider = proposal.wider().map(|wider| format!("--proposal {wider}"));
+    match (doubt, wider) {
+        (Doubt::FewSamples, _) => "try more --samples".to_owned(),
+        (Doubt::HeavyTail { worst, .. }, Some(wider)) if *worst > TailShape::HOPELESS => {
+            format!("try {wider}; more --samples would not do")
+        }
+        (Doubt::HeavyTail { .. }, Some(wider)) => format!("try {wider} or more --samples"),
+        (Doubt::HeavyTail { .. }, None) => {
+            "no proposal here reaches further, so take the figure as a bound".to_owned()
+        }
+    }
 }
 
 /// The bound that the model was trained on, as its training logged it.
@@ -289,4 +300,24 @@ fn importance_sample(
     let estimates = log_px(vae, params, part, samples, proposal, noise, &mut progress);
     bar.finish_and_clear();
     estimates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_is_one_that_can_help() {
+        let remedy = |worst: f64, proposal: &str| {
+            let doubt = Doubt::HeavyTail { rows: 1, worst };
+            remedy(&doubt, &proposal.parse().expect("a proposal"))
+        };
+        assert_eq!(remedy(0.6, "posterior"), "try --proposal wide:reach=8 or more --samples");
+        let hopeless = "try --proposal wide:reach=8; more --samples would not do";
+        assert_eq!(remedy(3.2, "posterior"), hopeless);
+        assert!(remedy(3.2, "wide:reach=8").starts_with("try --proposal wide:reach=16;"));
+        assert!(remedy(3.2, "wide:reach=1024").contains("take the figure as a bound"));
+        let few = super::remedy(&Doubt::FewSamples, &Proposal::posterior());
+        assert_eq!(few, "try more --samples");
+    }
 }

@@ -7,7 +7,7 @@ use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, Unsaid, in_data};
 use crate::screening::Screened;
 use clap::Args;
-use elbo::data::{Dataset, Expected, Part, ReadOptions, Source};
+use elbo::data::{ColumnKind, Columns, Dataset, Expected, Part, ReadOptions, Source};
 use elbo::error::{Error, Result, check_memory};
 use elbo::model_file::Model;
 use elbo::plot::grid::columns_for;
@@ -152,8 +152,9 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
     let latent = model.vae.latent();
-    let names = (1..=latent).map(|j| format!("z{j}")).collect();
-    let expected = Expected { columns: Some(names), ..Expected::default() };
+    let names = (1..=latent).map(|j| format!("z{j}")).collect::<Vec<_>>();
+    let columns = Columns::alike(latent, ColumnKind::Number).with_names(names)?;
+    let expected = Expected { columns: Some(columns), ..Expected::default() };
     let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
     let (latents, table) = read_latents(&args.latents, &options)?;
     if latents.width() != latent || latents.values().are_bytes() {
@@ -186,7 +187,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
 fn read_latents(name: &str, options: &ReadOptions) -> Result<(Dataset, Vec<u8>)> {
     if name != "-" {
         let latents = Source::open_with(name, options)?.train;
-        let named = latents.columns().is_some();
+        let named = latents.columns().texts().is_some();
         let table =
             if named { std::fs::read(name).map_err(|e| Error::io(name, e))? } else { Vec::new() };
         return Ok((latents, table));

@@ -5,7 +5,7 @@ use crate::join::Join;
 use crate::screening::Screened;
 use crate::terminal::print;
 use clap::{Args, ValueEnum};
-use elbo::data::{ImageShape, Scaler, npy};
+use elbo::data::{Columns, ImageShape, npy};
 use elbo::error::{Error, Result};
 use elbo::model_file::{Model, write_whole};
 use elbo::plot::grid::Grid;
@@ -180,7 +180,7 @@ impl Output {
             Format::Csv => {
                 let numbered = || (1..=width).map(|j| format!("x{j}")).collect();
                 let names = model.header.columns.clone().unwrap_or_else(numbered);
-                let digits = Digits::new(model.header.scaler()?.as_ref(), width);
+                let digits = Digits::of(&model.header.columns()?);
                 let lines = rows.chunks_exact(width).enumerate().map(|(i, row)| {
                     let mut line = join.line(i);
                     line.extend(row.iter().enumerate().map(|(j, &x)| digits.write(j, x)));
@@ -205,7 +205,7 @@ impl Output {
             Format::Png => return Err(Output::no_picture("--output")),
             Format::Npy => self.array(&[values.len() / width, width], values, false)?,
             Format::Csv => {
-                let digits = Digits::new(None, width);
+                let digits = Digits(None);
                 let lines = values.chunks_exact(width).enumerate().map(|(i, values)| {
                     let mut line = join.line(i);
                     line.extend(values.iter().enumerate().map(|(j, &v)| digits.write(j, v)));
@@ -261,9 +261,9 @@ fn picture(model: &Model<f32>, rows: &[f64], columns: usize) -> Result<Vec<u8>> 
 struct Digits(Option<Vec<usize>>);
 
 impl Digits {
-    fn new(scaler: Option<&Scaler>, width: usize) -> Self {
+    fn of(columns: &Columns) -> Self {
         let decimals = |scale: f64| (7.0 - scale.log10().floor()).clamp(0.0, 17.0) as usize;
-        Digits(scaler.map(|s| (0..width).map(|j| decimals(s.scale()[j])).collect()))
+        Digits(columns.units().map(|units| units.iter().map(|u| decimals(u.scale())).collect()))
     }
 
     fn write(&self, column: usize, x: f64) -> String {
@@ -286,18 +286,20 @@ impl Digits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use elbo::data::{ColumnKind, Unit};
 
     #[test]
     fn columns_are_written_with_the_digits_that_they_have() {
-        let scaler = Scaler::new(vec![0.0; 4], vec![1.0, 1e6, 1e-6, 1e-14]).unwrap();
-        let digits = Digits::new(Some(&scaler), 4);
+        let units = Unit::all(&[0.0; 4], &[1.0, 1e6, 1e-6, 1e-14]).unwrap();
+        let columns = Columns::alike(4, ColumnKind::Number);
+        assert_eq!(Digits::of(&columns).write(0, 0.1f32 as f64), "0.1");
+        let digits = Digits::of(&columns.with_units(&units).unwrap());
         assert_eq!(digits.write(0, 0.123456789), "0.1234568");
         assert_eq!(digits.write(0, -2.5), "-2.5");
         assert_eq!(digits.write(1, 1_234_567_890.123), "1234567890.1");
         assert_eq!(digits.write(1, 300.0), "300");
         assert_eq!(digits.write(2, 1.25e-6), "0.00000125");
         assert_eq!(digits.write(3, 1.25e-14), "1.25e-14");
-        assert_eq!(Digits::new(None, 1).write(0, 0.1f32 as f64), "0.1");
     }
 
     #[test]

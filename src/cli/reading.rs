@@ -127,8 +127,8 @@ impl DataArgs {
         let trained_on = training.is_some_and(|t| t.data.fingerprint == fingerprint);
         let part = self.choose(source, roles, trained_on, default, common);
         let mut part = part.map_err(|e| in_data(e, name))?;
-        if let Some(scaler) = model.header.scaler()? {
-            part.set_scaler(scaler)?;
+        if let Some(units) = model.header.columns()?.units() {
+            part.set_units(&units)?;
         }
         Ok(part)
     }
@@ -157,20 +157,19 @@ impl DataArgs {
 
     /// How to read the data: as the flags say, and where they are silent as the run read them.
     fn said_or_remembered(&self, run: Option<&Run>) -> Result<ReadOptions> {
-        let remembered = run.map(Run::options).transpose()?.unwrap_or_default();
         let header = self.header.as_deref().map(|text| whether("header", text)).transpose()?;
         let resize = self.resize.as_deref().map(size).transpose()?;
-        Ok(ReadOptions {
-            label: self.label.clone().or(remembered.label),
-            // Columns that are named now are not those that were left out then.
-            drop: self.drop.clone().or(remembered.drop.filter(|_| self.columns.is_none())),
-            columns: self.columns.clone().or(remembered.columns),
-            header: header.unwrap_or(remembered.header),
-            delimiter: self.delimiter.clone().or(remembered.delimiter),
-            comment: self.comment.clone().or(remembered.comment),
-            resize: resize.or(remembered.resize),
+        let said = ReadOptions {
+            label: self.label.clone(),
+            columns: self.columns.clone(),
+            drop: self.drop.clone(),
+            header: header.flatten(),
+            delimiter: self.delimiter.clone(),
+            comment: self.comment.clone(),
+            resize,
             expected: None,
-        })
+        };
+        Ok(said.or(run.map(Run::options).transpose()?.unwrap_or_default()))
     }
 
     fn choose(

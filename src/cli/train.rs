@@ -15,12 +15,13 @@ use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
 use crate::run::Run;
-use crate::terminal::{self, thousands, two_columns};
+use crate::terminal::{self, counted, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
+use elbo::evaluate::DRAWS;
 use elbo::family::Member;
-use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
+use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{
     Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer, WeightsKind,
@@ -257,12 +258,8 @@ fn describe(
 ) -> Header {
     let data = part.data();
     let training = TrainingHeader::new(config, roles, data, run.embedded());
-    Header {
-        columns: data.columns().map(<[String]>::to_vec),
-        scaler: part.scaler().map(ScalerHeader::from),
-        training: Some(training),
-        ..Header::new(model, data.image())
-    }
+    let header = Header::new(model, data.image()).with_columns(part.columns());
+    Header { training: Some(training), ..header }
 }
 
 /// After Ctrl-C: keep the place and say how to go on.
@@ -297,7 +294,7 @@ fn say_how_to_go_on(job: &Job, common: &Common) {
 
 /// After a loss that is not finite: say what may help, of what this run does not do already.
 fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
-    let units = job.trainer.parts().train.scaler().is_none()
+    let units = !job.trainer.parts().train.columns().have_units()
         && job.run.has_units(&job.trainer.vae().config().likelihood)?;
     terminal::error(format!("{error}: {}", remedies(&job.run, step, units)));
     // A newer run that has done nothing is not in the way of the finished one.
@@ -355,16 +352,27 @@ fn announce(common: &Common, job: &Job) {
         thousands(trainer.vae().layout().parameters()),
         folder.0.display()
     ));
+    let &Progress { epoch, batch, waited, .. } = trainer.progress();
+    let resumed = epoch > 0 || batch > 0;
     if workplace != folder {
+        let keep = if resumed { "" } else { "; --out OTHER-FOLDER keeps both" };
         common.remark(Some(&format!(
-            "the finished run there stays until this one, in {}, has finished",
+            "{} holds a finished run, which is replaced when this one, in {}, has finished{keep}",
+            folder.0.display(),
             workplace.0.display()
         )));
     }
-    if trainer.progress().epoch > 0 || trainer.progress().batch > 0 {
-        let (done, planned) = (trainer.progress().epoch, trainer.config().epochs);
-        let more = if done >= planned { "; all are done, raise --epochs for more" } else { "" };
-        common.note(format!("resumed after epoch {done} of {planned}{more}"));
+    if resumed {
+        let &TrainConfig { epochs: planned, patience, .. } = trainer.config();
+        let over = match patience {
+            _ if epoch >= planned => "; all are done, raise --epochs for more".to_owned(),
+            Some(most) if waited >= most => format!(
+                "; it is over, for the validation loss has not improved for {waited} epochs \
+                 (--patience {most}): train anew with more --patience"
+            ),
+            _ => String::new(),
+        };
+        common.note(format!("resumed after epoch {epoch} of {planned}{over}"));
     }
 }
 
@@ -482,7 +490,10 @@ fn report(
         let parts = format!("reconstruction {:.4} + KL {:.4}", score.reconstruction, score.kl);
         // The importance-weighted bound is not the sum of its parts' averages.
         let relation = if trainer.config().objective.name() == "elbo" { " = " } else { "; " };
-        rows.push(("test loss", format!("{:.4} nats{relation}{parts}", score.loss)));
+        // More draws than these are a tighter look at the same weights.
+        let draws = counted(trainer.config().samples, "draw");
+        let more = format!("{draws} a row; elbo evaluate takes {DRAWS}");
+        rows.push(("test loss", format!("{:.4} nats{relation}{parts} ({more})", score.loss)));
     }
     match finished {
         Some(_) => rows.push(("model", folder.model().display().to_string())),

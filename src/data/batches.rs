@@ -104,7 +104,7 @@ impl Columns {
             return Err(input.error("there are no rows: write or download the file again"));
         }
         let data = Dataset::new(Values::F64(values), width);
-        let names = self.values.iter().map(|j| self.names[*j].clone()).collect();
+        let names = self.values.iter().map(|j| self.names[*j].clone()).collect::<Vec<_>>();
         let mut train = data.map_err(|e| in_file(input.path(), e))?.with_columns(names)?;
         if let Some(j) = self.label {
             let few = Labels::few(labels.into_iter()).ok_or_else(|| {
@@ -114,7 +114,7 @@ impl Columns {
                     self.title(j)
                 ))
             })?;
-            train = train.with_labels(few)?;
+            train = train.with_labels(few.of_column(self.names[j].clone()))?;
         }
         let note = self.index.map(|j| {
             format!(

@@ -24,7 +24,7 @@ use self::records::{Marks, Record, Records};
 use self::survey::Survey;
 use super::input::{self, Input};
 use super::labels::MOST_LABELS;
-use super::reader::{Location, ReadOptions, Reader, Source, TableLayout, in_file};
+use super::reader::{Expected, Location, ReadOptions, Reader, Source, TableLayout, in_file};
 use super::{Dataset, Labels, Values};
 use crate::error::{Error, Result, check_memory};
 
@@ -63,14 +63,13 @@ fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     let (values, labels) = table.fill()?;
     let data = Dataset::new(Values::F64(values), table.columns.len());
     let mut train = data.map_err(|e| in_file(input.path(), e))?;
-    if table.heads.named() {
-        let names = table.columns.iter().filter_map(|&(j, _)| table.heads.name(j));
-        train = train.with_columns(names.map(str::to_owned).collect())?;
+    let names = table.columns.iter().map(|&(j, _)| table.heads.column_name(j));
+    train = train.with_columns(names.collect())?;
+    if let Some((labels, j)) = labels.zip(table.label) {
+        train = train.with_labels(labels.of_column(table.heads.called(j)))?;
     }
-    if let Some(labels) = labels {
-        train = train.with_labels(labels)?;
-    }
-    let train = train.with_table(table.layout(), table.first_line);
+    let layout = TableLayout { comment: table.marks.comment };
+    let train = train.with_table(layout, table.first_line);
     Ok(Source { train, test: None, notes: table.notes })
 }
 
@@ -135,7 +134,7 @@ impl<'a> Table<'a> {
         let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
         let Choice { columns, label, index } =
             choose(&mut heads, options, Some(0).filter(|_| index))?;
-        let needed = options.expected.as_ref().is_some_and(|model| model.columns.is_some());
+        let needed = options.expected.as_ref().is_some_and(|model| model.texts().is_some());
         let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter, needed)?;
         let columns = columns.into_iter().zip(forms).collect::<Vec<_>>();
         notes.extend(index.map(|j| left_out(&heads, j)));
@@ -200,17 +199,6 @@ impl<'a> Table<'a> {
             self.heads.title(j)
         ))
     }
-
-    /// What other files for the same model need to know.
-    fn layout(&self) -> TableLayout {
-        let header = self.heads.named();
-        TableLayout {
-            header,
-            comment: self.marks.comment,
-            columns: (!header).then(|| self.columns.iter().map(|(j, _)| j + 1).collect()),
-            label: self.label.map(|j| self.heads.called(j)),
-        }
-    }
 }
 
 /// The error of a file without records.
@@ -267,7 +255,7 @@ fn forms_notes(heads: &Heads, columns: &[(usize, Form)]) -> Vec<String> {
 
 /// Names the columns that the model does not know, and nobody has named.
 fn others_note(heads: &Heads, used: &[usize], options: &ReadOptions) -> Option<String> {
-    let model = options.expected.as_ref().and_then(|model| model.columns.as_ref());
+    let model = options.expected.as_ref().and_then(Expected::texts);
     if options.columns.is_some() || options.drop.is_some() || model.is_none() {
         return None;
     }

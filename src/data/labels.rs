@@ -12,6 +12,7 @@ pub(super) const MOST_LABELS: usize = 10_000;
 pub struct Labels {
     names: Vec<String>,
     of: Vec<u32>,
+    column: Option<String>,
 }
 
 impl Labels {
@@ -37,7 +38,13 @@ impl Labels {
             place[by_letters.binary_search_by(|n| n.as_str().cmp(label.as_ref())).unwrap_or(0)]
         };
         let of = labels.map(index).collect();
-        Labels { names, of }
+        Labels { names, of, column: None }
+    }
+
+    /// The same labels, known to come from this column (its name, or its number from 1) or array.
+    #[cfg(feature = "cli")] // archives and columns
+    pub(super) fn of_column(self, column: String) -> Self {
+        Labels { column: Some(column), ..self }
     }
 
     /// The same, or nothing if more than [`MOST_LABELS`] are different.
@@ -63,12 +70,18 @@ impl Labels {
         Labels {
             names: (0..count).map(|n| n.to_string()).collect(),
             of: labels.iter().map(|&l| l.into()).collect(),
+            column: None,
         }
     }
 
     /// How many rows have one.
     pub fn rows(&self) -> usize {
         self.of.len()
+    }
+
+    /// The column or array that held them, by its name or its number from 1, if it was one.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
     }
 
     /// The names.

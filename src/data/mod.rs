@@ -11,24 +11,27 @@
 #[cfg(feature = "parquet")]
 mod batches;
 mod bytes;
+mod column;
 mod input;
 mod labels;
 mod part;
 mod reader;
-mod scaler;
+mod statistics;
 mod stored;
 mod values;
 
 pub use bytes::Bytes;
+pub use column::{Column, ColumnKind, Columns, Name, Unit};
 pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
-pub use scaler::{Columns, Scaler};
+pub use statistics::Statistics;
 pub use stored::Stored;
 pub use values::Values;
 
 use crate::error::{Error, Result};
 use crate::real::Real;
+use std::sync::Arc;
 
 // The first that recognises what the user named is the one that reads it.
 reader::readers!(
@@ -82,17 +85,14 @@ impl ImageShape {
 #[derive(Debug)]
 pub struct Dataset {
     values: Values,
-    width: usize,
+    columns: Arc<Columns>,
     /// What bytes stand for, once that is decided.
     bytes: Option<Bytes>,
     /// The largest value, if the values are bytes.
     largest: Option<u8>,
     image: Option<ImageShape>,
-    columns: Option<Vec<String>>,
     labels: Option<Labels>,
     names: Option<Vec<String>>,
-    /// Whether numbers are pixels from 0 to 1, as bytes stand for.
-    pixels: bool,
     table: Option<TableLayout>,
     /// The line of the first row in its file, where each further row stands a line below.
     first_line: Option<u64>,
@@ -115,16 +115,15 @@ impl Dataset {
             return Err(Error::setting("data", message));
         }
         let (fingerprint, largest) = values.inspect(width)?;
+        let kind = if values.are_bytes() { ColumnKind::Pixel } else { ColumnKind::Number };
         Ok(Dataset {
             values,
-            width,
+            columns: Arc::new(Columns::alike(width, kind)),
             bytes: None,
             largest,
             image: None,
-            columns: None,
             labels: None,
             names: None,
-            pixels: false,
             table: None,
             first_line: None,
             fingerprint,
@@ -147,7 +146,7 @@ impl Dataset {
     /// # Errors
     /// If an image has not as many values as a row.
     pub fn with_image(mut self, image: ImageShape) -> Result<Self> {
-        image.check(self.width)?;
+        image.check(self.width())?;
         self.image = Some(image);
         Ok(self)
     }
@@ -156,12 +155,8 @@ impl Dataset {
     ///
     /// # Errors
     /// If there are more or fewer names than columns.
-    pub fn with_columns(mut self, columns: Vec<String>) -> Result<Self> {
-        if columns.len() != self.width {
-            let message = format!("{} names for {} columns", columns.len(), self.width);
-            return Err(Error::setting("data", message));
-        }
-        self.columns = Some(columns);
+    pub fn with_columns<N: Into<Name>>(mut self, names: Vec<N>) -> Result<Self> {
+        self.columns = Arc::new(Arc::unwrap_or_clone(self.columns).with_names(names)?);
         Ok(self)
     }
 
@@ -194,7 +189,8 @@ impl Dataset {
     /// The same dataset, whose numbers are pixels from 0 to 1.
     #[cfg(feature = "cli")] // they come from pictures alone
     pub(crate) fn with_pixels(mut self) -> Self {
-        self.pixels = true;
+        let columns = Arc::unwrap_or_clone(self.columns);
+        self.columns = Arc::new(columns.of_kind(ColumnKind::Pixel));
         self
     }
 
@@ -207,12 +203,12 @@ impl Dataset {
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.values.len() / self.width
+        self.values.len() / self.width()
     }
 
     /// Width D of a row.
     pub fn width(&self) -> usize {
-        self.width
+        self.columns.width()
     }
 
     /// The shape of a row as an image, if it is one.
@@ -220,9 +216,14 @@ impl Dataset {
         self.image
     }
 
-    /// The names of the columns, if they have names.
-    pub fn columns(&self) -> Option<&[String]> {
-        self.columns.as_deref()
+    /// The columns, in their own units.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The same, to be shared.
+    pub(super) fn shared_columns(&self) -> Arc<Columns> {
+        self.columns.clone()
     }
 
     /// How the table was read, if it came from one in text.
@@ -232,7 +233,7 @@ impl Dataset {
 
     /// The error of a value that something cannot use.
     pub(crate) fn bad_value(&self, row: usize, column: usize, value: f64, message: &str) -> Error {
-        let name = self.columns.as_ref().map(|names| names[column].clone());
+        let name = self.columns[column].text().map(str::to_owned);
         let line = self.first_line.map(|first| first + row as u64);
         Error::Value { row, column, name, line, value, message: message.to_owned() }
     }
@@ -249,7 +250,7 @@ impl Dataset {
 
     /// Whether the values are pixels from 0 to 1: bytes, or numbers from pictures of more bits.
     pub fn are_pixels(&self) -> bool {
-        self.pixels || self.values.are_bytes()
+        self.columns.are_pixels()
     }
 
     /// The values as they came.
@@ -289,23 +290,28 @@ impl Dataset {
         self.largest.filter(|_| self.bytes.is_none())
     }
 
-    /// `out ← row`, bytes scaled to [0, 1] and, with a scaler, in its units; `out: [D]`.
+    /// `out ← row`, bytes scaled to [0, 1] and, with columns, in their units; `out: [D]`.
     ///
     /// # Errors
     /// If the row lies in a file that cannot be read any more.
     ///
     /// # Panics
-    /// If there is no such row, or `out` or the scaler has another width.
-    pub fn read<T: Real>(&self, out: &mut [T], row: usize, scaler: Option<&Scaler>) -> Result<()> {
-        assert_eq!(out.len(), self.width, "a row has {} values", self.width);
+    /// If there is no such row, or `out` or the columns have another width.
+    pub fn read<T: Real>(
+        &self,
+        out: &mut [T],
+        row: usize,
+        columns: Option<&Columns>,
+    ) -> Result<()> {
+        let width = self.width();
+        let widths = [out.len(), columns.map_or(width, Columns::width)];
+        assert_eq!(widths, [width; 2], "a row has {width} values");
         let unit = self.bytes.unwrap_or_default().unit();
-        self.values.blocks(
-            row * self.width..(row + 1) * self.width,
-            &mut |at, block| match scaler {
-                None => block.fill(&mut out[at..], unit, |_, x| x),
-                Some(scaler) => block.fill(&mut out[at..], unit, |j, x| scaler.apply(at + j, x)),
-            },
-        )
+        let columns = columns.and_then(Columns::scaled);
+        self.values.blocks(row * width..(row + 1) * width, &mut |at, block| match columns {
+            None => block.fill(&mut out[at..], unit, |_, x| x),
+            Some(columns) => block.fill(&mut out[at..], unit, |j, x| columns[at + j].apply(x)),
+        })
     }
 
     /// Calls `each` with the number and the values of every row of `rows`, in order; consecutive rows
@@ -315,16 +321,17 @@ impl Dataset {
         rows: &[usize],
         each: &mut dyn FnMut(usize, &[f64]) -> Result<()>,
     ) -> Result<()> {
-        let most = (PASS / self.width).max(1);
+        let width = self.width();
+        let most = (PASS / width).max(1);
         let unit = self.bytes.unwrap_or_default().unit();
-        let mut buffer = vec![0f64; most * self.width];
+        let mut buffer = vec![0f64; most * width];
         for run in rows.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(most)) {
-            let values = &mut buffer[..run.len() * self.width];
-            let first = run[0] * self.width;
+            let values = &mut buffer[..run.len() * width];
+            let first = run[0] * width;
             self.values.blocks(first..first + values.len(), &mut |at, block| {
                 block.fill(&mut values[at..], unit, |_, x| x)
             })?;
-            for (row, values) in run.iter().zip(values.chunks_exact(self.width)) {
+            for (row, values) in run.iter().zip(values.chunks_exact(width)) {
                 each(*row, values)?;
             }
         }
@@ -384,9 +391,10 @@ mod tests {
     #[test]
     fn scaling_happens_before_rounding() {
         let data = Dataset::new(Values::F64(vec![1e9 + 0.5, 7.0]), 2).unwrap();
-        let scaler = Scaler::new(vec![1e9, 7.0], vec![0.25, 1.0]).unwrap();
+        let units = Unit::all(&[1e9, 7.0], &[0.25, 1.0]).unwrap();
+        let columns = data.columns().clone().with_units(&units).unwrap();
         let mut out = [0f32; 2];
-        data.read(&mut out, 0, Some(&scaler)).unwrap();
+        data.read(&mut out, 0, Some(&columns)).unwrap();
         assert_eq!(out, [2.0, 0.0]);
     }
 

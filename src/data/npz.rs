@@ -66,21 +66,34 @@ fn read(input: &Input, name: Option<&str>, options: &ReadOptions) -> Result<Sour
                 return Err(input.error(wrong));
             }
             (Some(first), _) => {
-                let example = format!("{}:{}", input.path().display(), first.name);
+                let example = archive.arrays.iter().find(|a| archive.has_rows(a)).unwrap_or(first);
+                let label = archive.label_of(example).map_or(String::new(), |label| {
+                    format!(", and with --label {} as its labels", label.name)
+                });
                 return Err(input.error(format!(
-                    "the archive has several arrays ({}): name one, as in --data {example}, and maybe \
-                     one with the labels (--label)",
-                    archive.list()
+                    "the archive has several arrays ({}): name one, as in --data {}:{}{label}",
+                    archive.list(),
+                    input.path().display(),
+                    example.name
                 )));
             }
         },
     };
     let mut train = npy::dataset(archive.unpack(array)?)?;
+    // Of a model's further data nobody need be told what else is there.
+    let label =
+        if labels.is_none() && options.expected.is_none() { archive.label_of(array) } else { None };
+    let notes = label.map(|label| {
+        let (array, label) = (&array.name, &label.name);
+        format!(
+            "`{array}` is read; `{label}` has a number for each of its rows: --label {label} makes it their label"
+        )
+    });
     if let Some(array) = labels {
-        let labels = archive.labels(array, train.rows())?;
+        let labels = archive.labels(array, train.rows())?.of_column(array.name.clone());
         train = train.with_labels(labels).map_err(|e| in_file(input.path(), e))?;
     }
-    Ok(Source { train, test: None, notes: Vec::new() })
+    Ok(Source { train, test: None, notes: notes.into_iter().collect() })
 }
 
 /// An array of an archive.
@@ -164,13 +177,31 @@ impl<'a> Archive<'a> {
 
     /// The name and, if its header can be read, the shape of an array.
     fn describe(&self, array: &Array) -> String {
-        let shape = self
-            .bytes(array, npy::MOST_HEADER as u64)
-            .and_then(|bytes| npy::shape(&Input::memory(self.input.path(), bytes)?));
-        match shape {
-            Ok(shape) => format!("{} [{}]", array.name, product(&shape)),
-            Err(_) => array.name.clone(),
+        match self.shape(array) {
+            Some(shape) => format!("{} [{}]", array.name, product(&shape)),
+            None => array.name.clone(),
         }
+    }
+
+    /// The shape of an array, if its header can be read.
+    fn shape(&self, array: &Array) -> Option<Vec<u64>> {
+        let bytes = self.bytes(array, npy::MOST_HEADER as u64).ok()?;
+        npy::shape(&Input::memory(self.input.path(), bytes).ok()?).ok()
+    }
+
+    /// Whether an array looks like rows of several values.
+    fn has_rows(&self, array: &Array) -> bool {
+        self.shape(array).is_some_and(|shape| shape.len() > 1 && shape[1..] != [1])
+    }
+
+    /// The first array that looks like the labels of another: one number for each of its rows.
+    fn label_of(&self, rows: &Array) -> Option<&Array> {
+        let count = *self.shape(rows)?.first()?;
+        let is_label = |a: &&Array| {
+            a.name != rows.name
+                && matches!(self.shape(a).as_deref(), Some([n] | [n, 1]) if *n == count)
+        };
+        self.arrays.iter().find(is_label)
     }
 
     /// The `.npy` file of an array, called `FILE:NAME`.

@@ -4,7 +4,7 @@ mod screen;
 
 pub use screen::Refused;
 
-use super::{Columns, Dataset, Scaler, Source};
+use super::{Columns, Dataset, Source, Statistics, Unit};
 use crate::distribution::{Distribution, Moments, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
@@ -97,9 +97,10 @@ pub struct Part {
     rows: Vec<usize>,
     binarize: Binarize,
     coins: Address,
-    scaler: Option<Arc<Scaler>>,
-    /// What [`Part::columns`] found; the data may be larger than memory.
-    columns: OnceLock<Arc<Columns>>,
+    /// The columns, in the units in which the model sees them.
+    columns: Arc<Columns>,
+    /// What [`Part::statistics`] found; the data may be larger than memory.
+    statistics: OnceLock<Arc<Statistics>>,
 }
 
 /// A value that is most of its column's variance alone.
@@ -186,18 +187,17 @@ impl Parts {
     /// # Errors
     /// If the values are binarised, a file cannot be read, or a column has no finite spread.
     pub fn standardize(&mut self) -> Result<()> {
-        let scaler = Scaler::fit(&*self.train.columns()?)?;
-        self.set_scaler(scaler)
+        let units = self.train.statistics()?.units()?;
+        self.set_units(&units)
     }
 
     /// Gives the model columns in these units, those it was trained in.
     ///
     /// # Errors
-    /// As [`Part::set_scaler`].
-    pub fn set_scaler(&mut self, scaler: Scaler) -> Result<()> {
-        let scaler = Arc::new(scaler);
+    /// As [`Part::set_units`].
+    pub fn set_units(&mut self, units: &[Unit]) -> Result<()> {
         let parts = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
-        parts.into_iter().flatten().try_for_each(|part| part.share_scaler(&scaler))
+        parts.into_iter().flatten().try_for_each(|part| part.set_units(units))
     }
 }
 
@@ -213,7 +213,8 @@ impl Part {
     }
 
     fn unchecked(data: Arc<Dataset>, rows: Vec<usize>, binarize: Binarize, coins: Address) -> Self {
-        Part { data, rows, binarize, coins, scaler: None, columns: OnceLock::new() }
+        let columns = data.shared_columns();
+        Part { data, rows, binarize, coins, columns, statistics: OnceLock::new() }
     }
 
     /// All rows of data that plays no role in a training, binarised as held-out rows are.
@@ -239,13 +240,13 @@ impl Part {
     /// Keeps the first `rows` rows.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
-        self.columns = OnceLock::new();
+        self.statistics = OnceLock::new();
     }
 
     /// Keeps the rows for which `keep` is true of their number in the dataset.
     pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         self.rows.retain(|row| keep(*row));
-        self.columns = OnceLock::new();
+        self.statistics = OnceLock::new();
     }
 
     /// The dataset that they are rows of.
@@ -253,37 +254,28 @@ impl Part {
         &self.data
     }
 
-    /// The units in which the model sees the columns, if not in their own.
-    pub fn scaler(&self) -> Option<&Scaler> {
-        self.scaler.as_deref()
+    /// The columns, in the units in which the model sees them.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// Gives the model columns in these units, those it was trained in.
     ///
     /// # Errors
-    /// If the values are binarised, or the scaler has another width.
-    pub fn set_scaler(&mut self, scaler: Scaler) -> Result<()> {
-        self.share_scaler(&Arc::new(scaler))
-    }
-
-    fn share_scaler(&mut self, scaler: &Arc<Scaler>) -> Result<()> {
+    /// If the values are binarised, or there are more or fewer units than columns.
+    pub fn set_units(&mut self, units: &[Unit]) -> Result<()> {
         if self.binarize != Binarize::None {
             let message = "values that are binarised have no spread to standardise";
             return Err(Error::setting("standardize", message));
         }
-        if scaler.width() != self.data.width() {
-            let (found, wanted) = (self.data.width(), scaler.width());
-            let message = format!("rows of {found} values do not fit {wanted} columns' units");
-            return Err(Error::setting("standardize", message));
-        }
-        self.scaler = Some(scaler.clone());
+        self.columns = Arc::new(self.data.columns().clone().with_units(units)?);
         Ok(())
     }
 
     /// What a log-density in the model's units is too large by, in nats per row
-    /// ([`Scaler::log_volume`]); 0 without a scaler.
+    /// ([`Columns::log_volume`]).
     pub fn log_volume(&self) -> f64 {
-        self.scaler.as_ref().map_or(0.0, |s| s.log_volume())
+        self.columns.log_volume()
     }
 
     /// `out_b ← row rows[b] of the dataset`, scaled and binarised; `out: [B·D]`. `draw` numbers the
@@ -321,7 +313,7 @@ impl Part {
 
     /// One row, scaled and binarised.
     fn read<T: Real>(&self, out: &mut [T], row: usize, draw: Option<u32>) -> Result<()> {
-        self.data.read(out, row, self.scaler())?;
+        self.data.read(out, row, Some(&self.columns))?;
         let bit = |heads: bool| if heads { T::one() } else { T::zero() };
         match self.binarize {
             Binarize::None => {}
@@ -347,34 +339,35 @@ impl Part {
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub fn columns(&self) -> Result<Arc<Columns>> {
-        if let Some(columns) = self.columns.get() {
-            return Ok(columns.clone());
+    pub fn statistics(&self) -> Result<Arc<Statistics>> {
+        if let Some(statistics) = self.statistics.get() {
+            return Ok(statistics.clone());
         }
-        let mut columns = Columns::new(self.data.width());
+        let mut statistics = Statistics::new(self.data.width());
         let mut bits = vec![0.0; self.data.width()];
         self.data.for_each_row(&self.rows, &mut |_, values| {
             if self.binarize == Binarize::Threshold {
                 bits.iter_mut().zip(values).for_each(|(b, v)| *b = f64::from(u8::from(*v > 0.5)));
-                columns.add(&bits);
+                statistics.add(&bits);
             } else {
-                columns.add(values);
+                statistics.add(values);
             }
             Ok(())
         })?;
-        Ok(self.columns.get_or_init(|| Arc::new(columns)).clone())
+        Ok(self.statistics.get_or_init(|| Arc::new(statistics)).clone())
     }
 
     /// Mean and variance of each column as the model sees it.
     ///
     /// # Errors
-    /// As [`Self::columns`].
+    /// As [`Self::statistics`].
     pub fn moments(&self) -> Result<Moments> {
-        let columns = self.columns()?;
-        let (mut mean, mut variance) = (columns.means(), columns.variances());
-        if let Some(scaler) = self.scaler() {
-            mean.iter_mut().enumerate().for_each(|(j, m)| *m = scaler.apply(j, *m));
-            variance.iter_mut().zip(scaler.scale()).for_each(|(v, scale)| *v = *v / scale / scale);
+        let statistics = self.statistics()?;
+        let (mut mean, mut variance) = (statistics.means(), statistics.variances());
+        for (j, column) in self.columns.iter().enumerate() {
+            mean[j] = column.apply(mean[j]);
+            let scale = column.unit.map_or(1.0, |unit| unit.scale());
+            variance[j] = variance[j] / scale / scale;
         }
         Ok(Moments { mean, variance })
     }
@@ -382,9 +375,9 @@ impl Part {
     /// The cells without which their columns' variance would be less than half, in the columns' order.
     ///
     /// # Errors
-    /// As [`Self::columns`].
+    /// As [`Self::statistics`].
     pub fn lone_cells(&self) -> Result<Vec<LoneCell>> {
-        let mut cells = self.columns()?.lone_cells();
+        let mut cells = self.statistics()?.lone_cells();
         if cells.is_empty() {
             return Ok(cells);
         }
@@ -403,14 +396,14 @@ impl Part {
         if self.binarize != Binarize::None {
             return Ok(p.facts(0).domain.support(1.0));
         }
-        let columns = screen::domains(p, self.data.width());
+        let domains = screen::domains(p, self.data.width());
         let mut verdict = Support::Inside;
         // Neighbours are often the same, in images above all; asking again would say the same.
         let mut last = None;
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
-                let seen = self.scaler().map_or(value, |s| s.apply(column, value));
-                let domain = columns[column];
+                let seen = self.columns[column].apply(value);
+                let domain = domains[column];
                 if last == Some((domain, seen)) {
                     continue;
                 }

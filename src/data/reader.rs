@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
-use super::{Bytes, Dataset, ImageShape, Values};
+use super::{Bytes, Columns, Dataset, ImageShape, Values};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 
@@ -45,8 +45,8 @@ pub struct ReadOptions {
 /// What the data of a model looked like.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
-    /// The names of its columns, if they had names.
-    pub columns: Option<Vec<String>>,
+    /// Its columns, if it had any of its own.
+    pub columns: Option<Columns>,
     /// The column that held labels, if there was one; it need not be there.
     pub label: Option<String>,
     /// The shape of its rows, if they were images.
@@ -57,20 +57,44 @@ pub struct Expected {
     pub bytes: Option<Bytes>,
 }
 
-/// How a table in text was read, as far as others for the same model are to be read so.
+/// How a table in text was read, as far as others for the same model are to be read so and its columns do
+/// not say it: these have texts for names if the first line held some, else numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableLayout {
-    /// Whether its first line held the columns' names.
-    pub header: bool,
     /// What its comments began with, an ASCII character, if lines could be comments.
     pub comment: Option<u8>,
-    /// The numbers of its columns, from 1, where these have no names.
-    pub columns: Option<Vec<usize>>,
-    /// The name of its column of labels, if there was one, or the number from 1.
-    pub label: Option<String>,
+}
+
+impl Expected {
+    /// The texts that the columns are called by, if they are called so.
+    #[cfg(feature = "cli")] // tables have such
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        self.columns.as_ref().and_then(Columns::texts)
+    }
+
+    /// The columns' numbers in the file, from 1, if these are what they are called.
+    #[cfg(feature = "cli")]
+    pub(super) fn numbers(&self) -> Option<Vec<usize>> {
+        self.columns.as_ref().and_then(Columns::numbers)
+    }
 }
 
 impl ReadOptions {
+    /// These options, and where they are silent, those of `other`. Columns that are named here are not those
+    /// that were left out there.
+    pub fn or(self, other: ReadOptions) -> Self {
+        ReadOptions {
+            label: self.label.or(other.label),
+            drop: self.drop.or(other.drop.filter(|_| self.columns.is_none())),
+            columns: self.columns.or(other.columns),
+            header: self.header.or(other.header),
+            delimiter: self.delimiter.or(other.delimiter),
+            comment: self.comment.or(other.comment),
+            resize: self.resize.or(other.resize),
+            expected: self.expected.or(other.expected),
+        }
+    }
+
     /// The names of those that the user gave.
     fn given(&self) -> impl Iterator<Item = &'static str> {
         [
@@ -268,6 +292,24 @@ mod tests {
         let options = ReadOptions { label: Some("class".to_owned()), ..ReadOptions::default() };
         let error = Source::open_with("digits:count=10", &options).unwrap_err();
         assert!(matches!(error, Error::Setting { ref name, .. } if name == "label"), "{error}");
+    }
+
+    #[test]
+    fn options_fill_what_others_leave_open() {
+        let list = |name: &str| Some(vec![name.to_owned()]);
+        let run = ReadOptions {
+            label: Some("class".to_owned()),
+            drop: list("id"),
+            header: Some(true),
+            ..ReadOptions::default()
+        };
+        let said = ReadOptions { header: Some(false), ..ReadOptions::default() };
+        assert_eq!(said.or(run.clone()), ReadOptions { header: Some(false), ..run.clone() });
+        let said = ReadOptions { columns: list("a"), ..ReadOptions::default() };
+        assert_eq!(
+            said.clone().or(run.clone()),
+            ReadOptions { drop: None, columns: list("a"), ..run }
+        );
     }
 
     #[test]

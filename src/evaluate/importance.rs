@@ -75,6 +75,10 @@ impl TailShape {
     /// From here on there is no variance.
     pub const HEAVY: f64 = 0.5;
 
+    /// From here on more samples help so slowly that nobody has as many as would be needed (Vehtari et al.
+    /// 2024): only another proposal does.
+    pub const HOPELESS: f64 = 0.7;
+
     /// Whether k lies below [`Self::HEAVY`] and not just k̂, with a probability of 99 %. Otherwise the tails
     /// that happen to be seen too little of would be those that are believed.
     pub fn is_light(&self) -> bool {

@@ -26,6 +26,9 @@ use crate::family::Spec;
 use std::fmt;
 use std::str::FromStr;
 
+/// How far `wide` reaches where nothing is said.
+const REACH: f64 = 8.0;
+
 /// The distribution that z is drawn from to estimate log p(x).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
@@ -52,6 +55,13 @@ impl Proposal {
                 Err(Error::setting("wide:reach", message))
             }
         }
+    }
+
+    /// What to try where this proposal does not reach far enough: [`Self::wide`] as it is by default in place
+    /// of the posterior, else the double reach. Nothing reaches further than 1024.
+    pub fn wider(&self) -> Option<Self> {
+        let reach = self.scales[self.scales.len() - 1];
+        Proposal::wide(if reach > 1.0 { 2.0 * reach } else { REACH }).ok()
     }
 
     /// The standard deviations of ε that samples take in turn.
@@ -96,7 +106,7 @@ impl FromStr for Proposal {
             }
             "wide" => {
                 spec.only(&["reach"])?;
-                Proposal::wide(spec.number("reach")?.unwrap_or(8.0))
+                Proposal::wide(spec.number("reach")?.unwrap_or(REACH))
             }
             name => {
                 let message =
@@ -140,6 +150,17 @@ mod tests {
         {
             assert!(text.parse::<Proposal>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_wider_proposal_is_found_up_to_the_widest() {
+        let wider = |text: &str| {
+            text.parse::<Proposal>().unwrap().wider().map(|proposal| proposal.to_string())
+        };
+        assert_eq!(wider("posterior").unwrap(), "wide:reach=8");
+        assert_eq!(wider("wide:reach=2").unwrap(), "wide:reach=4");
+        assert_eq!(wider("wide:reach=512").unwrap(), "wide:reach=1024");
+        assert_eq!(wider("wide:reach=1024"), None);
     }
 
     /// By the definition, in one and in three dimensions, for a number of samples that is no multiple of

@@ -4,7 +4,10 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
+use crate::data::{
+    Binarize, Bytes, ColumnKind, Columns, Expected, ImageShape, Labels, Roles, Source, TableLayout,
+    Unit,
+};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, network};
@@ -102,7 +105,7 @@ impl From<StoredLevel> for LevelHeader {
     }
 }
 
-/// As [`Scaler`].
+/// The shifts and scales of the columns' [`Unit`]s.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -111,9 +114,11 @@ pub struct ScalerHeader {
     pub scale: Vec<f64>,
 }
 
-impl From<&Scaler> for ScalerHeader {
-    fn from(s: &Scaler) -> Self {
-        ScalerHeader { mean: s.mean().to_vec(), scale: s.scale().to_vec() }
+impl From<Vec<Unit>> for ScalerHeader {
+    fn from(units: Vec<Unit>) -> Self {
+        let [mean, scale] =
+            [Unit::shift, Unit::scale].map(|of: fn(&Unit) -> f64| units.iter().map(of).collect());
+        ScalerHeader { mean, scale }
     }
 }
 
@@ -175,6 +180,16 @@ impl Header {
         }
     }
 
+    /// The same header, of a model of these columns.
+    pub fn with_columns(self, columns: &Columns) -> Self {
+        let texts = columns.texts();
+        Header {
+            columns: texts.map(|texts| texts.into_iter().map(str::to_owned).collect()),
+            scaler: columns.units().map(ScalerHeader::from),
+            ..self
+        }
+    }
+
     /// Canonical JSON: keys sorted, no spaces, shortest numbers that read back the same.
     pub fn to_json(&self) -> String {
         let value = serde_json::to_value(self).expect("plain names and finite numbers are JSON");
@@ -212,36 +227,44 @@ impl Header {
         if let Some(image) = self.image() {
             image.check(width)?;
         }
-        let scaler = self.scaler()?;
-        let widths = [self.columns.as_ref().map(Vec::len), scaler.map(|s| s.width())];
-        match widths.into_iter().flatten().find(|w| *w != width) {
-            Some(w) => Err(Error::setting("data", format!("{w} columns of a row of {width}"))),
-            None => Ok(()),
+        match self.columns()?.width() {
+            found if found == width => Ok(()),
+            found => Err(Error::setting("data", format!("{found} columns of a row of {width}"))),
         }
     }
 
-    /// The units in which the model sees the columns, if not in their own.
+    /// The columns, in the units in which the model sees them.
     ///
     /// # Errors
-    /// As [`Scaler::new`]; not for a model that was opened.
-    pub fn scaler(&self) -> Result<Option<Scaler>> {
-        let scaler = self.scaler.as_ref();
-        scaler.map(|s| Scaler::new(s.mean.clone(), s.scale.clone())).transpose()
+    /// If there are more or fewer names or units than columns, or a unit is none; not for a model that was
+    /// opened.
+    pub fn columns(&self) -> Result<Columns> {
+        let data = self.training.as_ref().map(|t| &t.data);
+        let pixels = data.is_some_and(|d| d.bytes != NO_BYTES);
+        let kind = if pixels { ColumnKind::Pixel } else { ColumnKind::Number };
+        let mut columns = Columns::alike(self.model.width, kind);
+        let numbers = data.and_then(|d| d.table.as_ref()).and_then(|t| t.columns.clone());
+        columns = match (self.columns.clone(), numbers) {
+            (Some(names), _) => columns.with_names(names)?,
+            (None, Some(numbers)) => columns.with_names(numbers)?,
+            (None, None) => columns,
+        };
+        match &self.scaler {
+            Some(s) => columns.with_units(&Unit::all(&s.mean, &s.scale)?),
+            None => Ok(columns),
+        }
     }
 
     /// What data for this model should look like.
     pub fn expected(&self) -> Expected {
         let data = self.training.as_ref().map(|t| &t.data);
         let label = data.and_then(|d| d.label.clone());
-        let table = data.and_then(|d| d.table.as_ref()).map(|t| TableLayout {
-            header: t.header,
-            comment: t.comment.filter(char::is_ascii).map(|c| c as u8),
-            columns: t.columns.clone(),
-            label: label.clone(),
-        });
-        // A header that was opened has a name that is known.
-        let bytes = data.and_then(|d| d.bytes().ok().flatten());
-        Expected { columns: self.columns.clone(), label, image: self.image(), table, bytes }
+        let table = data
+            .and_then(|d| d.table.as_ref())
+            .map(|t| TableLayout { comment: t.comment.filter(char::is_ascii).map(|c| c as u8) });
+        // A header that was opened has columns that fit, and a name that is known.
+        let (columns, bytes) = (self.columns().ok(), data.and_then(|d| d.bytes().ok().flatten()));
+        Expected { columns, label, image: self.image(), table, bytes }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.
@@ -347,8 +370,8 @@ impl TrainingHeader {
                 test: roles.test,
                 limit: roles.limit,
                 binarize: roles.binarize.name().to_owned(),
-                label: source.table().and_then(|t| t.label.clone()),
-                table: source.table().map(TableHeader::from),
+                label: source.labels().and_then(Labels::column).map(str::to_owned),
+                table: TableHeader::of(source),
                 bytes: source.bytes().map_or(NO_BYTES, Bytes::name).to_owned(),
             },
         }
@@ -421,6 +444,7 @@ impl TrainingHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Dataset, Values};
 
     /// The format, to the byte: a change here is a change of the format.
     #[test]
@@ -440,23 +464,46 @@ mod tests {
         assert_eq!(first.to_json(), json);
     }
 
+    /// The header of a model that was trained on these data, in these columns.
+    fn trained(data: &Dataset, columns: &Columns) -> Header {
+        let (validation, test, limit, seed) = (0.0, 0.0, None, 0);
+        let roles = Roles { validation, test, limit, binarize: Binarize::None, seed };
+        let training = TrainingHeader::new(&TrainConfig::default(), &roles, data, None);
+        let header = Header::new(&VaeConfig::new(data.width(), &[], 1), None).with_columns(columns);
+        Header { training: Some(training), ..header }
+    }
+
+    /// Names, or their numbers in the file, and units; and how a table was read.
+    #[test]
+    fn columns_come_back_as_they_were() {
+        let data = || Dataset::new(Values::F64(vec![1.0, 2.0]), 2).unwrap();
+        let table = || data().with_table(TableLayout { comment: Some(b'%') }, None);
+        let units = Unit::all(&[1.0, -2.0], &[0.5, 3.0]).unwrap();
+        let texts = ["a", "b"].map(str::to_owned).to_vec();
+        for data in [
+            data(),
+            data().with_columns(texts.clone()).unwrap(),
+            table().with_columns(texts).unwrap(),
+            table().with_columns(vec![3, 1]).unwrap(),
+        ] {
+            for columns in
+                [data.columns().clone(), data.columns().clone().with_units(&units).unwrap()]
+            {
+                let json = trained(&data, &columns).to_json();
+                let again = Header::from_json(&json).unwrap();
+                assert_eq!(again.columns().unwrap(), columns, "{json}");
+                let Expected { columns: found, table, .. } = again.expected();
+                assert_eq!((found, table.as_ref()), (Some(columns), data.table()), "{json}");
+            }
+        }
+    }
+
     /// Models from before bytes had a name are read as they were.
     #[test]
     fn a_header_without_a_word_on_bytes_means_levels() {
-        use crate::data::{Dataset, Values};
         let of = |values| {
             let data = Dataset::new(values, 1).unwrap();
-            let roles = Roles {
-                validation: 0.0,
-                test: 0.0,
-                limit: None,
-                binarize: Binarize::None,
-                seed: 0,
-            };
-            let training = TrainingHeader::new(&TrainConfig::default(), &roles, &data, None);
-            let mut header = Header::new(&VaeConfig::new(1, &[], 1), None);
-            header.training = Some(training);
-            header
+            trained(&data, data.columns())
         };
         let bytes = |json: &str| Header::from_json(json).unwrap().expected().bytes;
         let json = of(Values::U8(vec![0, 1])).to_json();

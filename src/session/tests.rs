@@ -1,6 +1,7 @@
 //! Units, passes and refusals; the values themselves are `vae`'s.
 
 use super::*;
+use crate::data::{Binarize, Dataset, Values};
 use crate::model_file::{Header, ScalerHeader};
 use crate::params::Init;
 use crate::rng::{Address, Purpose};
@@ -36,8 +37,8 @@ fn rows_come_and_go_in_their_own_units() {
     let (mut p, mut s) = (plain.session(2).unwrap(), scaled.session(2).unwrap());
     let u = [0.5, -2.0, 1.0, 0.0, 3.0, -0.25];
     let unit = |u: &[f64]| -> Vec<f64> {
-        let scaler = scaled.header.scaler().unwrap().unwrap();
-        u.iter().enumerate().map(|(i, u)| scaler.undo(i % 3, *u)).collect()
+        let columns = scaled.header.columns().unwrap();
+        u.iter().enumerate().map(|(i, u)| columns[i % 3].undo(*u)).collect()
     };
     let (mut zp, mut zs) = ([0.0; 4], [0.0; 4]);
     p.encode(&mut zp, &u).unwrap();
@@ -170,4 +171,25 @@ fn what_a_caller_can_do_wrong_is_an_error() {
     let cold = Sampling { temperature: -1.0, ..sampling() };
     assert!(error(session.sample(&mut [0.0; 3], &cold)).contains("at least 0"));
     assert!(error(session.score(&mut [], &[0.0; 3])).contains("scores"));
+}
+
+/// Rows of a part come in the units that the model was trained in.
+#[test]
+fn a_part_in_other_units_is_refused() {
+    let (plain, scaled) = (model("normal"), scaled());
+    let row = [6e6, -2.0, 1e-3];
+    let data = Dataset::new(Values::F64(row.to_vec()), 3).unwrap();
+    let mut part = Part::whole(data, Binarize::None).unwrap();
+    let encoded = |model: &Model<f64>, part: &Part| {
+        let mut z = [0.0; 2];
+        model.session(1).unwrap().encode_part(&mut z, &mut [], part, &[0]).map(|()| z)
+    };
+    encoded(&plain, &part).unwrap();
+    let error = encoded(&scaled, &part).unwrap_err().to_string();
+    assert!(error.contains("units are not the model's"), "{error}");
+    part.set_units(&scaled.header.columns().unwrap().units().unwrap()).unwrap();
+    assert!(encoded(&plain, &part).is_err());
+    let mut z = [0.0; 2];
+    scaled.session(1).unwrap().encode(&mut z, &row).unwrap();
+    assert_eq!(encoded(&scaled, &part).unwrap(), z);
 }

@@ -32,7 +32,7 @@ impl Score {
     /// The score in the data's own units, if the model sees the data in others ([`log_volume`]).
     /// Every bound moves as −log p(x|z) does, by a constant.
     ///
-    /// [`log_volume`]: crate::data::Scaler::log_volume
+    /// [`log_volume`]: crate::data::Columns::log_volume
     pub fn in_units(mut self, log_volume: f64) -> Score {
         self.loss += log_volume;
         self.reconstruction += log_volume;

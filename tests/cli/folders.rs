@@ -38,7 +38,9 @@ fn a_finished_run_stays_until_the_next_has_finished() {
     // One that is stopped lies beside it.
     let next = format!("train {PLAIN} --activation tanh --epochs 4");
     let output = lab.run(&format!("{next} --stop-after 2 --out run"));
-    assert!(said(&output).contains("finished run there stays until this one, in run/next, has"));
+    let replaced = "note: run holds a finished run, which is replaced when this one, in run/next, has \
+                    finished; --out OTHER-FOLDER keeps both";
+    assert!(said(&output).contains(replaced), "{}", said(&output));
     assert!(files(&lab, "run") == old, "the finished run is whole");
     assert_refused(&lab, &[("train --out run", FAILURE, "an unfinished newer one of 4 epochs")]);
     let output = lab.run("evaluate run --json");
@@ -56,7 +58,8 @@ fn a_finished_run_stays_until_the_next_has_finished() {
 
     // More epochs for a finished run are a run beside it too.
     let old = files(&lab, "run");
-    lab.run("train --resume --epochs 6 --stop-after 5 --out run");
+    let output = lab.run("train --resume --epochs 6 --stop-after 5 --out run");
+    assert!(said(&output).contains("in run/next, has finished\n"), "{}", said(&output));
     assert!(files(&lab, "run") == old);
     lab.run("train --resume --out run");
     lab.run(&format!("train {PLAIN} --activation tanh --epochs 6 --out six"));
@@ -104,6 +107,43 @@ fn a_kill_during_the_exchange_loses_nothing() {
         lab.assert_same_run("new", &run);
         assert!(!lab.path(&run).join("next").exists());
     }
+}
+
+/// What is in the way of one file stops the exchange before the model has moved.
+#[test]
+fn an_exchange_that_fails_can_be_completed() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --out old"));
+    lab.run(&format!("train {PLAIN} --activation tanh --epochs 2 --out new"));
+    copy(&lab, "old", "run");
+    copy(&lab, "new", "run/next");
+    let place = lab.path("run/checkpoint.safetensors");
+    std::fs::remove_file(&place).expect("it was there");
+    std::fs::create_dir_all(place.join("mine")).expect("a new folder");
+    let output = lab.elbo("train --resume --out run").output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(lab.exists("run/next/model.safetensors"), "{}", said(&output));
+    assert_eq!(lab.json("evaluate run"), lab.json("evaluate new"));
+    std::fs::remove_dir_all(&place).expect("a folder of ours");
+    lab.run("train --resume --out run");
+    lab.assert_same_run("new", "run");
+}
+
+#[test]
+fn a_run_that_patience_has_ended_says_so_when_it_is_resumed() {
+    let lab = Lab::new();
+    let settings = "--validation 0.2 --patience 2 --lr 0.5 --epochs 100 --out run";
+    let output = lab.run(&format!("train {PLAIN} {settings}"));
+    assert!(said(&output).contains("the validation loss has stopped improving"));
+    let epochs = lab.epochs("run");
+    assert!((3..100).contains(&epochs), "{epochs}");
+    let output = lab.run("train --resume --out run");
+    let over = format!(
+        "resumed after epoch {epochs} of 100; it is over, for the validation loss has not improved for 2 \
+         epochs (--patience 2): train anew with more --patience"
+    );
+    assert!(said(&output).contains(&over), "{}", said(&output));
+    assert_eq!(lab.epochs("run"), epochs);
 }
 
 #[test]

@@ -61,6 +61,10 @@ fn a_bad_row_does_not_stop_the_others() {
     let estimated = lab.json("evaluate run --data new.csv --samples 10");
     assert!(estimated["neg_log_px"].is_f64(), "{estimated}");
 
+    // A walk needs its ends alone.
+    lab.run("interpolate run --data new.csv --from 1 --to 39 --steps 3 -o walk.csv");
+    assert_eq!(csv(&lab.text("walk.csv")).1.len(), 3);
+
     // A latent that is finite is one, such as that of row 31; the others' cells are empty.
     let bad = &bad.map(|row| row.to_string())[..];
     for command in ["encode", "encode --std", "reconstruct"] {

@@ -122,9 +122,7 @@ fn dataset(data: &Dataset) {
     if let Some(image) = data.image() {
         assert_eq!(image.height * image.width * image.channels, width, "{image:?}");
     }
-    if let Some(columns) = data.columns() {
-        assert_eq!(columns.len(), width, "{columns:?}");
-    }
+    assert_eq!(data.columns().iter().count(), width, "columns");
     if let Some(names) = data.names() {
         assert_eq!(names.len(), rows, "{names:?}");
     }

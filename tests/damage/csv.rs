@@ -115,8 +115,9 @@ proptest! {
             Values::F64(values) => prop_assert_eq!(bits(values), bits(&table.values.concat())),
             other => prop_assert!(false, "{:?}", other),
         }
-        let names = &table.names()[usize::from(table.labels.is_some())..];
-        prop_assert_eq!(data.columns(), table.names.then_some(names));
+        let names = table.names();
+        let names = names[usize::from(table.labels.is_some())..].iter().map(String::as_str);
+        prop_assert_eq!(data.columns().texts(), table.names.then(|| names.collect::<Vec<_>>()));
         let found = data.labels().map(|labels| {
             (0..labels.rows()).map(|r| labels.name(r).to_owned()).collect::<Vec<_>>()
         });

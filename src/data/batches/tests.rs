@@ -15,6 +15,7 @@ use parquet::file::properties::WriterProperties;
 use super::super::input::testing::assert_refused;
 use super::super::reader::Expected;
 use super::super::testing::all;
+use super::super::{ColumnKind, Columns};
 use super::*;
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
@@ -96,7 +97,7 @@ fn all_kinds_of_numbers_are_read_and_packed_in_all_ways() {
         let wide = (1u64 << 60) as f64;
         let expected = [0.5, 1.5, 2001.0, 1.0, 1.0, 8.5, -2.0, -2.5, wide, 0.0, 0.0, 7.5];
         assert_eq!(all::<f64>(&data), expected);
-        assert_eq!(data.columns().unwrap(), names);
+        assert_eq!(data.columns().texts().unwrap(), names);
         let labels = data.labels().unwrap();
         assert_eq!([labels.name(0), labels.name(1)], ["b", "a"]);
     }
@@ -168,7 +169,7 @@ fn pandas_index_is_left_out_unless_it_is_asked_for() {
     let column: ArrayRef = Arc::new(Int64Array::from(vec![4, 5]));
     for file in both(&batch(vec![("x", column.clone()), (INDEX, column)])) {
         let source = open(&file, &ReadOptions::default()).unwrap();
-        assert_eq!(source.train.columns().unwrap(), ["x"]);
+        assert_eq!(source.train.columns().texts().unwrap(), ["x"]);
         assert!(source.notes[0].contains("pandas' index"), "{:?}", source.notes);
         let asked = open(&file, &columns(&["x", INDEX], None)).unwrap();
         assert_eq!((asked.train.width(), asked.notes.len()), (2, 0));
@@ -177,7 +178,9 @@ fn pandas_index_is_left_out_unless_it_is_asked_for() {
 
 #[test]
 fn a_model_finds_its_columns_by_name() {
-    let expected = Expected { columns: Some(strings(&["acid", "half"])), ..Expected::default() };
+    let columns = Columns::alike(2, ColumnKind::Number);
+    let columns = columns.with_names(strings(&["acid", "half"])).unwrap();
+    let expected = Expected { columns: Some(columns), ..Expected::default() };
     let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
     for file in both(&table()) {
         let data = open(&file, &options).unwrap().train;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::records::Record;
+use crate::data::Name;
 use crate::data::input::Input;
 use crate::data::reader::{Expected, ReadOptions};
 use crate::error::{Error, Result};
@@ -57,6 +58,11 @@ impl<'a> Heads<'a> {
     /// The name of column `j` (from 0), if columns have names.
     pub(super) fn name(&self, j: usize) -> Option<&str> {
         self.named.then(|| std::str::from_utf8(self.first.cell(j)).unwrap_or_default())
+    }
+
+    /// What column `j` (from 0) is called by the dataset.
+    pub(super) fn column_name(&self, j: usize) -> Name {
+        self.name(j).map_or(Name::Number(j + 1), |name| Name::Text(name.to_owned()))
     }
 
     /// Column `j` (from 0) for a message, where columns are counted from 1.
@@ -162,12 +168,12 @@ impl<'a> Heads<'a> {
     }
 
     /// The columns of these names, in this order.
-    fn of_model(&self, names: &[String]) -> Result<Vec<usize>> {
+    fn of_model(&self, names: &[&str]) -> Result<Vec<usize>> {
         let (mut columns, mut missing) = (Vec::new(), Vec::new());
-        for name in names {
+        for &name in names {
             match self.by_name(name)? {
                 Some(j) => columns.push(j),
-                None => missing.push(name.as_str()),
+                None => missing.push(name),
             }
         }
         self.nothing_missing(&missing, "the model needs the missing ones").map(|()| columns)
@@ -260,10 +266,10 @@ pub(super) fn choose(
     let all_but = || heads.all_but(&[label, models_label, index]);
     let columns = match (&options.columns, model) {
         (Some(names), _) => heads.find_all(names, "name some of them with --columns")?,
-        (None, Some(Expected { columns: Some(names), .. })) if heads.named => {
-            heads.of_model(names)?
-        }
-        (None, Some(model)) => numbers_of(model, heads).map_or_else(all_but, Ok)?,
+        (None, Some(model)) => match model.texts().filter(|_| heads.named) {
+            Some(names) => heads.of_model(&names)?,
+            None => numbers_of(model, heads).map_or_else(all_but, Ok)?,
+        },
         (None, None) => all_but()?,
     };
     let error = |message: String| Err(heads.input.error(message));
@@ -288,7 +294,7 @@ pub(super) fn choose(
 /// The columns that a model learned of a table without names, if this has none either and they are all
 /// there.
 fn numbers_of(model: &Expected, heads: &Heads) -> Option<Vec<usize>> {
-    let numbers = model.table.as_ref()?.columns.as_ref().filter(|_| !heads.named)?;
+    let numbers = model.numbers().filter(|_| !heads.named)?;
     numbers.iter().map(|number| heads.by_number(&number.to_string())).collect()
 }
 

@@ -14,7 +14,7 @@
 use super::columns::shown;
 use super::numbers::{Form, is_missing, is_numeric, is_whole};
 use super::records::Record;
-use super::survey::{Column, Survey, counts};
+use super::survey::{Cells, Survey, counts};
 use crate::data::reader::ReadOptions;
 
 /// Columns that a count must go over to be no coincidence.
@@ -35,7 +35,7 @@ pub(super) fn decide(
     let model = options.expected.as_ref();
     match options.header {
         Some(said) => return (said, None),
-        None if model.is_some_and(|model| model.columns.is_some()) => return (true, None),
+        None if model.is_some_and(|model| model.texts().is_some()) => return (true, None),
         None => {}
     }
     let cells = first.cells().map(|cell| std::str::from_utf8(cell).unwrap_or("\u{fffd}"));
@@ -44,7 +44,7 @@ pub(super) fn decide(
         return (true, None);
     }
     // A model whose columns have no names was not shown a line of them.
-    let nameless = model.and_then(|model| model.table.as_ref()).is_some_and(|table| !table.header);
+    let nameless = model.is_some_and(|model| model.numbers().is_some());
     if nameless || survey.rows == 0 {
         return (false, None);
     }
@@ -76,14 +76,15 @@ pub(super) fn decide(
 /// numbers or not, and tell nothing.
 fn has_names(cells: &[&str], survey: &Survey, options: &ReadOptions) -> bool {
     let label = options.label.as_deref().and_then(|label| label.parse::<usize>().ok());
-    let words =
-        |column: &Column| [Form::Truth, Form::Answer].into_iter().find(|w| column.forms.has(*w));
-    let is_name = |cell: &str, column: &Column| {
+    let words = |column: &Cells| {
+        Form::ALL.into_iter().find(|form| form.is_words() && column.forms.has(*form))
+    };
+    let is_name = |cell: &str, column: &Cells| {
         let is_value = column.any && words(column).is_some_and(|w| w.value(cell).is_some());
         !is_numeric(cell) && !is_missing(cell) && !is_value
     };
     let columns = || cells.iter().zip(&survey.columns).zip(1..);
-    let above = |((cell, column), j): ((&&str, &Column), usize)| {
+    let above = |((cell, column), j): ((&&str, &Cells), usize)| {
         label != Some(j) && column.any && is_name(cell, column)
     };
     let no_number = !cells.iter().any(|cell| is_numeric(cell));
@@ -91,14 +92,14 @@ fn has_names(cells: &[&str], survey: &Survey, options: &ReadOptions) -> bool {
 }
 
 /// Whether these whole numbers, all different, are in each column unlike the numbers below.
-fn is_unlike(names: &[&str], columns: &[Column], rows: usize) -> bool {
+fn is_unlike(names: &[&str], columns: &[Cells], rows: usize) -> bool {
     let mut sorted = names.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     let differ = sorted.len() == names.len() && names.iter().all(|name| is_whole(name));
     // One number alone is a name only where it is the one that pandas gives.
     let enough = names.len() > 1 || names == ["0"];
-    let unlike = |(name, column): (&&str, &Column)| {
+    let unlike = |(name, column): (&&str, &Cells)| {
         if !column.any {
             return true; // text
         }

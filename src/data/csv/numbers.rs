@@ -13,36 +13,61 @@ pub(super) enum Form {
     Truth,
     /// `yes`, `No`
     Answer,
+    /// `WAHR`, `falsch`, as German spreadsheets write
+    GermanTruth,
+    /// `ja`, `Nein`
+    GermanAnswer,
 }
 
 impl Form {
     /// Every form. Where several fit a whole column, the first is meant.
-    pub(super) const ALL: [Form; 5] =
-        [Form::Plain, Form::Comma, Form::Thousands, Form::Truth, Form::Answer];
+    pub(super) const ALL: [Form; 7] = [
+        Form::Plain,
+        Form::Comma,
+        Form::Thousands,
+        Form::Truth,
+        Form::Answer,
+        Form::GermanTruth,
+        Form::GermanAnswer,
+    ];
+
+    /// The words for 1 and 0, where words are what is written.
+    fn words(self) -> Option<[&'static str; 2]> {
+        match self {
+            Form::Plain | Form::Comma | Form::Thousands => None,
+            Form::Truth => Some(["true", "false"]),
+            Form::Answer => Some(["yes", "no"]),
+            Form::GermanTruth => Some(["wahr", "falsch"]),
+            Form::GermanAnswer => Some(["ja", "nein"]),
+        }
+    }
+
+    /// Whether it is written in words.
+    pub(super) fn is_words(self) -> bool {
+        self.words().is_some()
+    }
 
     /// The finite value of a cell in this form.
     pub(super) fn value(self, cell: &str) -> Option<f64> {
-        let number = match self {
-            Form::Plain => cell.parse().ok(),
-            Form::Comma => grouped(cell, '.', ','),
-            Form::Thousands => grouped(cell, ',', '.'),
-            Form::Truth => word(cell, "true", "false"),
-            Form::Answer => word(cell, "yes", "no"),
+        let number = match (self, self.words()) {
+            (_, Some([one, zero])) => word(cell, one, zero),
+            (Form::Comma, _) => grouped(cell, '.', ','),
+            (Form::Thousands, _) => grouped(cell, ',', '.'),
+            _ => cell.parse().ok(),
         };
         number.filter(|number| number.is_finite())
     }
 
     /// What a user should know of a column that is read so.
-    pub(super) fn note(self) -> Option<&'static str> {
-        match self {
-            Form::Plain => None,
-            Form::Comma => Some("commas are read as decimal commas (`1,5` is 1.5)"),
-            Form::Thousands => {
-                Some("commas are read as separators of thousands (`1,234.5` is 1234.5)")
+    pub(super) fn note(self) -> Option<String> {
+        let note = match self {
+            Form::Comma => "commas are read as decimal commas (`1,5` is 1.5)",
+            Form::Thousands => "commas are read as separators of thousands (`1,234.5` is 1234.5)",
+            _ => {
+                return self.words().map(|[one, zero]| format!("{one} is read as 1, {zero} as 0"));
             }
-            Form::Truth => Some("true is read as 1, false as 0"),
-            Form::Answer => Some("yes is read as 1, no as 0"),
-        }
+        };
+        Some(note.to_owned())
     }
 }
 
@@ -52,7 +77,7 @@ pub(super) struct Forms(u8);
 
 impl Forms {
     /// All of them.
-    pub(super) const ALL: Forms = Forms(0b1_1111);
+    pub(super) const ALL: Forms = Forms(0b111_1111);
 
     /// None of them.
     pub(super) const NONE: Forms = Forms(0);
@@ -154,8 +179,8 @@ mod tests {
 
     #[test]
     fn a_number_has_its_value_in_every_form_that_fits() {
-        use Form::{Answer, Comma, Plain, Thousands, Truth};
-        let table: [(&str, &[(Form, f64)]); 16] = [
+        use Form::*;
+        let table: [(&str, &[(Form, f64)]); 18] = [
             ("12", &[(Plain, 12.0), (Comma, 12.0), (Thousands, 12.0)]),
             ("-3e2", &[(Plain, -300.0), (Comma, -300.0), (Thousands, -300.0)]),
             ("1.5", &[(Plain, 1.5), (Thousands, 1.5)]),
@@ -168,6 +193,8 @@ mod tests {
             ("1,23,456", &[]),
             ("TRUE", &[(Truth, 1.0)]),
             ("no", &[(Answer, 0.0)]),
+            ("WAHR", &[(GermanTruth, 1.0)]),
+            ("nein", &[(GermanAnswer, 0.0)]),
             ("inf", &[]),
             ("1e999", &[]),
             ("", &[]),

@@ -4,9 +4,9 @@
 use super::numbers::{Form, Forms, is_doubtful, is_missing, is_whole};
 use super::records::Record;
 
-/// What is known of a column.
+/// What is known of the cells of a column.
 #[derive(Clone)]
-pub(super) struct Column {
+pub(super) struct Cells {
     /// The forms that fit all cells up to the first in trouble.
     pub(super) forms: Forms,
     /// Whether any cell was a number or a word for one.
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 
 /// All columns, and what rows have in common.
 pub(super) struct Survey {
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<Cells>,
     /// How many rows were looked at.
     pub(super) rows: usize,
     /// The line of the first row, while every row has had a line of its own after that.
@@ -65,7 +65,7 @@ pub(super) struct Survey {
 impl Survey {
     /// Nothing yet, of a table with this first record, which is not looked at itself.
     pub(super) fn new(first: &Record) -> Self {
-        let column = Column {
+        let column = Cells {
             forms: Forms::ALL,
             any: false,
             whole: false,
@@ -136,7 +136,7 @@ impl Survey {
     }
 }
 
-impl Column {
+impl Cells {
     fn look(&mut self, cell: &[u8], line: u64) {
         // What stands above is to blame, not what follows it.
         if self.trouble.as_ref().is_some_and(|trouble| trouble.line < line) {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use super::super::input::testing::{assert_refused, input};
 use super::super::reader::Expected;
 use super::super::testing::all;
+use super::super::{ColumnKind, Columns, Name};
 use super::*;
 
 fn parsed(text: &str, options: &ReadOptions) -> Result<Source> {
@@ -40,10 +41,15 @@ fn header(header: bool) -> ReadOptions {
     ReadOptions { header: Some(header), ..ReadOptions::default() }
 }
 
+/// Columns of these names.
+fn named<N: Into<Name> + Clone>(names: &[N]) -> Columns {
+    Columns::alike(names.len(), ColumnKind::Number).with_names(names.to_vec()).unwrap()
+}
+
 /// The options for data of a model with these columns.
 fn expected(columns: Option<&[&str]>, label: Option<&str>) -> ReadOptions {
     let expected = Expected {
-        columns: columns.map(strings),
+        columns: columns.map(|names| named(&strings(names))),
         label: label.map(str::to_owned),
         ..Expected::default()
     };
@@ -64,7 +70,7 @@ fn delimiters_quotes_and_line_ends_are_read_alike() {
         "\"x\",\"y\"\n\"1\",2.5\n\"-3e2\",\" +.5 \"\n",
     ] {
         let data = table(text);
-        assert_eq!(data.columns().unwrap(), ["x", "y"], "{text:?}");
+        assert_eq!(data.columns().texts().unwrap(), ["x", "y"], "{text:?}");
         assert_eq!(all::<f64>(&data), [1.0, 2.5, -300.0, 0.5], "{text:?}");
         assert!(data.image().is_none() && data.labels().is_none());
     }
@@ -73,9 +79,12 @@ fn delimiters_quotes_and_line_ends_are_read_alike() {
 #[test]
 fn the_delimiter_is_looked_for_outside_quotes() {
     let data = table("\"a,b\";\"c\"\"\t,\";d\n1;2;3\n");
-    assert_eq!(data.columns().unwrap(), ["a,b", "c\"\t,", "d"]);
-    assert_eq!(table("\"two\nlines\",b\n1,2\n").columns().unwrap(), ["two\nlines", "b"]);
-    assert_eq!(table("5\" disk,7\" disk\n1,2\n").columns().unwrap(), ["5\" disk", "7\" disk"]);
+    assert_eq!(data.columns().texts().unwrap(), ["a,b", "c\"\t,", "d"]);
+    assert_eq!(table("\"two\nlines\",b\n1,2\n").columns().texts().unwrap(), ["two\nlines", "b"]);
+    assert_eq!(
+        table("5\" disk,7\" disk\n1,2\n").columns().texts().unwrap(),
+        ["5\" disk", "7\" disk"]
+    );
 }
 
 #[test]
@@ -88,7 +97,7 @@ fn doubles_are_the_nearest() {
 fn a_header_is_found_out_or_said() {
     let found = |text: &str, options: &ReadOptions| {
         let data = parsed(text, options).unwrap().train;
-        data.columns().map(<[String]>::to_vec)
+        data.columns().texts().map(|names| strings(&names))
     };
     let none = ReadOptions::default();
     assert_eq!(found("a,b\n1,2\n", &none), Some(strings(&["a", "b"])));
@@ -112,19 +121,16 @@ fn a_header_is_found_out_or_said() {
 fn columns_are_chosen_in_order() {
     let text = "a,b,c\n1,2,x\n3,4,y\n";
     let data = parsed(text, &columns(&["b", "a"])).unwrap().train;
-    assert_eq!(data.columns().unwrap(), ["b", "a"]);
+    assert_eq!(data.columns().texts().unwrap(), ["b", "a"]);
     assert_eq!(all::<f64>(&data), [2.0, 1.0, 4.0, 3.0]);
     let data = parsed("1,2,3\n4,5,6\n", &columns(&["3", " 1"])).unwrap().train;
     assert_eq!(all::<f64>(&data), [3.0, 1.0, 6.0, 4.0]);
     let model = expected(Some(&["b"]), None);
     let data = parsed(text, &model).unwrap().train;
-    assert_eq!(
-        (data.columns().unwrap(), all::<f64>(&data)),
-        (&strings(&["b"])[..], vec![2.0, 4.0])
-    );
+    assert_eq!((data.columns().texts().unwrap(), all::<f64>(&data)), (vec!["b"], vec![2.0, 4.0]));
     // What the user says goes before what the model expects.
     let both = ReadOptions { columns: Some(strings(&["a"])), ..model.clone() };
-    assert_eq!(parsed(text, &both).unwrap().train.columns().unwrap(), ["a"]);
+    assert_eq!(parsed(text, &both).unwrap().train.columns().texts().unwrap(), ["a"]);
     // Without names there is nothing to look for.
     let nameless = ReadOptions { header: Some(false), ..model };
     assert_eq!(parsed("1,2\n3,4\n", &nameless).unwrap().train.width(), 2);
@@ -176,7 +182,7 @@ fn names_that_occur_twice_matter_where_they_are_used() {
 fn labels_are_text_and_no_values() {
     let text = "x,class,y\n1,b,2\n3, a ,4\n5,,6\n7,\"b\",8\n";
     let data = parsed(text, &label("class")).unwrap().train;
-    assert_eq!(data.columns().unwrap(), ["x", "y"]);
+    assert_eq!(data.columns().texts().unwrap(), ["x", "y"]);
     assert_eq!(all::<f64>(&data), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     let labels = data.labels().unwrap();
     assert_eq!(labels.names(), ["", "a", "b"]);
@@ -196,10 +202,7 @@ fn a_models_labels_may_be_absent_and_are_never_values() {
     // Another column with labels does not make values of the model's.
     let other = ReadOptions { label: Some("k".to_owned()), ..expected(None, Some("class")) };
     let data = parsed("y,class,k\n1,a,b\n", &other).unwrap().train;
-    assert_eq!(
-        (data.columns().unwrap(), data.labels().unwrap().name(0)),
-        (&strings(&["y"])[..], "b")
-    );
+    assert_eq!((data.columns().texts().unwrap(), data.labels().unwrap().name(0)), (vec!["y"], "b"));
     let nameless = parsed("1,2\n3,4\n", &expected(None, Some("2"))).unwrap();
     assert_eq!(all::<f64>(&nameless.train), [1.0, 3.0]);
 }

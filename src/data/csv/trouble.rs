@@ -2,7 +2,7 @@
 
 use super::columns::{Heads, NOT_UTF8, shown};
 use super::numbers::{Form, is_numeric};
-use super::survey::{Column, Kind, Survey, Trouble};
+use super::survey::{Cells, Kind, Survey, Trouble};
 use crate::error::{Error, Result};
 
 /// The form of each of these columns.
@@ -32,7 +32,7 @@ pub(super) fn forms(
     // One column can tell what commas mean in the others.
     let any = |form| all.clone().any(|(_, column)| column.forms.are(&[form]));
     let (comma, thousands) = (any(Form::Comma), any(Form::Thousands));
-    let form = |(j, column): (usize, &Column)| {
+    let form = |(j, column): (usize, &Cells)| {
         let either = column.forms.are(&[Form::Comma, Form::Thousands]);
         let points = column.forms.has(Form::Plain) && column.doubtful == Some(true);
         match (comma, thousands) {

@@ -102,7 +102,8 @@ fn another_array_may_be_the_labels() {
     let archive = npz(&files(), true);
     let source = open(&archive, Some("X"), &label("y.npy")).unwrap();
     assert_eq!(labels(&source), ["10", "-1", "10"]);
-    assert_eq!(source.train.labels().unwrap().names(), ["-1", "10"]);
+    let found = source.train.labels().unwrap();
+    assert_eq!((found.names(), found.column()), (&["-1", "10"].map(str::to_owned)[..], Some("y")));
     // Bytes are numbers here, whatever they would stand for as values.
     assert_eq!(labels(&open(&archive, Some("X"), &label("u")).unwrap()), ["0", "1", "1"]);
     for (name, expected) in [
@@ -124,6 +125,25 @@ fn another_array_may_be_the_labels() {
 }
 
 #[test]
+fn labels_that_lie_beside_the_rows_are_pointed_out() {
+    let note = "`X` is read; `y` has a number for each of its rows: --label y makes it their label";
+    let notes = |files: &[(&str, Vec<u8>)], options: &ReadOptions| {
+        open(&npz(files, true), Some("X"), options).unwrap().notes
+    };
+    assert_eq!(notes(&files(), &ReadOptions::default()), [note]);
+    assert_eq!(notes(&files(), &label("y")), [""; 0]);
+    let model = ReadOptions { expected: Some(Expected::default()), ..ReadOptions::default() };
+    assert_eq!(notes(&files(), &model), [""; 0]);
+    // Two numbers are not the labels of three rows; of the arrays, the one with rows is proposed.
+    let mut others = vec![("w.npy", npy("|u1", "(2,)", &[0, 1])), files().swap_remove(0)];
+    assert_eq!(notes(&others, &ReadOptions::default()), [""; 0]);
+    let none = ReadOptions::default();
+    assert_refused(open(&npz(&others, false), None, &none), "as in --data test:X");
+    others.push(files().swap_remove(1));
+    assert_refused(open(&npz(&others, false), None, &none), "--data test:X, and with --label y");
+}
+
+#[test]
 fn bytes_are_settled_as_everywhere() {
     let bytes = npz(&[("bits", npy("|u1", "(2, 1)", &[0, 1]))].map(|(_, b)| ("bits.npy", b)), true);
     let source = Source::from_bytes("x.npz", bytes, &ReadOptions::default()).unwrap();
@@ -136,7 +156,7 @@ fn what_cannot_be_read_is_refused() {
     let none = ReadOptions::default();
     let archive = npz(&files(), false);
     assert_refused(open(&archive, None, &none), "several arrays (X [3 × 2], y [3], u [3 × 1]");
-    assert_refused(open(&archive, None, &none), "--data test:X, and maybe one with the labels");
+    assert_refused(open(&archive, None, &none), "--data test:X, and with --label y as its labels");
     assert_refused(open(&archive, Some("Z"), &none), "there is no array `Z`: there are X");
     assert_refused(open(&archive, Some("words"), &none), "the dtype is '<U1'");
     assert_refused(open(&npz(&files()[..1], true), None, &label("X")), "leave --label out");

@@ -28,11 +28,11 @@ impl Part {
         let mut refused = Vec::new();
         // Neighbours are often the same, in images above all.
         let mut good = None;
-        let columns = domains(p, self.data.width());
+        let domains = domains(p, self.data.width());
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
-                let seen = self.scaler().map_or(value, |s| s.apply(column, value));
-                let domain = columns[column];
+                let seen = self.columns[column].apply(value);
+                let domain = domains[column];
                 if good == Some((domain, seen)) {
                     continue;
                 }

@@ -115,7 +115,8 @@ fn standardised_training_rows_have_mean_0_and_spread_1() {
         assert!(mean.abs() < 1e-9 && (variance - 1.0).abs() < 1e-9, "{j}: {mean} {variance}");
     }
     assert!(part.moments().unwrap().mean.iter().all(|m| m.abs() < 1e-9));
-    assert_eq!(parts.test.unwrap().scaler(), parts.train.scaler());
+    assert_eq!(parts.test.unwrap().columns(), parts.train.columns());
+    assert!(parts.train.columns().have_units() && !parts.train.data().columns().have_units());
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn rows_that_a_model_cannot_have_are_found_and_left_out() {
     let whys = part.screen(&*p("normal")).unwrap();
     assert!(whys[0].why.to_string().starts_with("row 2, column 2 (`b`): the value 1e30 is"));
     // What a column's unit makes small is no trouble.
-    part.set_scaler(Scaler::new(vec![0.0; 2], vec![1.0, 1e30]).unwrap()).unwrap();
+    part.set_units(&Unit::all(&[0.0; 2], &[1.0, 1e30]).unwrap()).unwrap();
     assert_eq!(rows(&part, "normal"), [0usize; 0]);
     for binarize in [Binarize::Threshold, Binarize::Static] {
         assert!(Part::whole(data(), binarize).is_err());

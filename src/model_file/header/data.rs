@@ -1,6 +1,6 @@
 //! What a model file says of the data that the model was trained on.
 
-use crate::data::{Bytes, TableLayout};
+use crate::data::{Bytes, Dataset};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct DataHeader {
     pub bytes: String,
 }
 
-/// As [`TableLayout`].
+/// As [`crate::data::TableLayout`]; with whether the first line held names, and if not the columns' numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -43,10 +43,12 @@ pub struct TableHeader {
     pub columns: Option<Vec<usize>>,
 }
 
-impl From<&TableLayout> for TableHeader {
-    fn from(t: &TableLayout) -> Self {
-        let comment = t.comment.map(char::from);
-        TableHeader { header: t.header, comment, columns: t.columns.clone() }
+impl TableHeader {
+    /// How these data were read, if they were a table in text.
+    pub(super) fn of(data: &Dataset) -> Option<Self> {
+        let comment = data.table()?.comment.map(char::from);
+        let columns = data.columns().numbers();
+        Some(TableHeader { header: columns.is_none(), comment, columns })
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a file itself tells: delimiter, comments, names, row numbers, and how values are written.
 
 use super::*;
-use crate::data::TableLayout;
 
 /// The values of a table that is read, and the notes.
 #[track_caller]
@@ -14,7 +13,7 @@ fn values(text: &str, options: &ReadOptions) -> (Vec<f64>, Vec<String>) {
 #[track_caller]
 fn names(text: &str) -> (Option<Vec<String>>, Vec<String>) {
     let source = parsed(text, &ReadOptions::default()).unwrap();
-    (source.train.columns().map(<[String]>::to_vec), source.notes)
+    (source.train.columns().texts().map(|names| strings(&names)), source.notes)
 }
 
 fn drop(names: &[&str]) -> ReadOptions {
@@ -93,7 +92,12 @@ fn names_that_are_numbers_are_told_from_rows() {
     );
     assert_eq!(names(&rows("0", 6, |i| format!("{i}.5"))).0, Some(strings(&["0"])));
     assert!(
-        parsed("0,1,2\n1.5,2.5,x\n3.5,1.5,y\n", &label("2")).unwrap().train.columns().is_some()
+        parsed("0,1,2\n1.5,2.5,x\n3.5,1.5,y\n", &label("2"))
+            .unwrap()
+            .train
+            .columns()
+            .texts()
+            .is_some()
     );
 }
 
@@ -115,8 +119,7 @@ fn rows_of_numbers_are_not_taken_for_names() {
     let (found, notes) = names("0,1\n1,0\n1,1\n0,0\n");
     assert!(found.is_none() && notes[0].contains("--header yes reads it as names"), "{notes:?}");
     // A model without names has seen no line of them.
-    let layout = TableLayout { header: false, ..TableLayout::default() };
-    let model = Expected { table: Some(layout), ..Expected::default() };
+    let model = Expected { columns: Some(named(&[1, 2, 3])), ..Expected::default() };
     let model = ReadOptions { expected: Some(model), ..ReadOptions::default() };
     assert_eq!(parsed("0,1,2\n5.5,6.5,7.5\n", &model).unwrap().train.rows(), 2);
     assert_eq!(parsed("a,b,c\n5.5,6.5,7.5\n", &model).unwrap().train.rows(), 1);
@@ -182,9 +185,8 @@ fn columns_are_named_numbered_or_ranged() {
 #[test]
 fn a_model_finds_the_columns_that_it_learned() {
     let nameless = |numbers: &[usize], comment| {
-        let table =
-            TableLayout { columns: Some(numbers.to_vec()), comment, ..TableLayout::default() };
-        let model = Expected { table: Some(table), ..Expected::default() };
+        let (columns, table) = (Some(named(numbers)), Some(TableLayout { comment }));
+        let model = Expected { columns, table, ..Expected::default() };
         ReadOptions { expected: Some(model), ..ReadOptions::default() }
     };
     let text = "1,2,3\n4,5,7\n";
@@ -192,10 +194,10 @@ fn a_model_finds_the_columns_that_it_learned() {
     assert_eq!(values(text, &nameless(&[0, 5], None)).0.len(), 6); // they are not there: all
     assert_eq!(parsed("#,1\n", &nameless(&[2], None)).unwrap().train.rows(), 1);
     let data = parsed("x,k\n1,a\n", &label("2")).unwrap().train;
-    let layout = data.table().unwrap();
-    assert_eq!((layout.header, layout.label.as_deref()), (true, Some("k")));
+    let label = data.labels().unwrap().column();
+    assert_eq!((data.columns().texts(), label), (Some(vec!["x"]), Some("k")));
     let data = parsed("1,2,3\n4,5,7\n", &columns(&["3", "1"])).unwrap().train;
-    assert_eq!(data.table().unwrap().columns, Some(vec![3, 1]));
+    assert_eq!(data.columns().numbers(), Some(vec![3, 1]));
 }
 
 #[test]
@@ -229,6 +231,11 @@ fn words_are_one_and_zero_where_a_column_has_no_others() {
     assert_eq!(found, [1.0, 2.0, 0.0, 4.0]);
     assert_eq!(notes, ["column `a`: true is read as 1, false as 0"]);
     assert_eq!(values("true,no\nfalse,Yes\n", &none).0, [1.0, 0.0, 0.0, 1.0]);
+    let (found, notes) = values("a;b\nWAHR;nein\nFalsch;Ja\n", &none);
+    assert_eq!(found, [1.0, 0.0, 0.0, 1.0]);
+    let german = ["`a`: wahr is read as 1, falsch as 0", "`b`: ja is read as 1, nein as 0"];
+    assert_eq!(notes, german.map(|note| format!("column {note}")));
+    refused("a,b\nwahr,2\ntrue,4\n", &none, "line 3, column 1 (`a`): `true` is not written like");
     refused("a,b\nTrue,2\n1,4\n", &none, "line 3, column 1 (`a`): `1` is not written like the");
     refused("a,b\nyes,2\nmaybe,4\n", &none, "line 3, column 1 (`a`): `maybe` is not a number");
     refused("a,b\nyes,2\ntrue,4\n", &none, "line 3, column 1 (`a`): `true` is not written like");
