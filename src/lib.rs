@@ -79,6 +79,7 @@ pub mod real;
 pub mod rng;
 #[cfg(feature = "model-file")]
 pub mod session;
+pub mod settings;
 pub mod simd;
 #[cfg(feature = "model-file")]
 mod tensor_file;

@@ -87,7 +87,7 @@ enum Command {
 /// The command line, with what the library alone knows in its help.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|c| match c.get_name() {
-        "train" => c.after_help(train::after_help()),
+        "train" => defaults::described(c).after_help(train::after_help()),
         // A flag may follow the same setting of a --config file, and then wins.
         _ => c.args_override_self(true).allow_negative_numbers(true),
     })

@@ -7,13 +7,13 @@
 use crate::data::{Binarize, Bytes, Expected, ImageShape, Roles, Scaler, Source, TableLayout};
 use crate::error::{Error, Result};
 use crate::family::Spec;
-use crate::nn::{Activation, Init};
-use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::nn::Activation;
 use crate::rng::{Address, Purpose};
+use crate::settings::files::{Spelling, entries, take};
 use crate::train::{TrainConfig, WeightsKind};
 use crate::vae::{LevelConfig, VaeConfig};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 mod data;
 
@@ -89,30 +89,37 @@ impl From<&Scaler> for ScalerHeader {
     }
 }
 
-/// As [`TrainConfig`], with the data and the roles of its rows.
+/// How a model was trained, and on what. In the file the settings stand beside `data`, each under its own
+/// key (see [`crate::settings`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct TrainingHeader {
-    pub objective: String,
-    pub samples: usize,
-    pub beta: f64,
-    pub warmup: f64,
-    pub batch_size: usize,
-    pub epochs: u32,
-    pub learning_rate: f64,
-    pub schedule: String,
-    pub clip: Option<f64>,
-    pub adam_beta1: f64,
-    pub adam_beta2: f64,
-    pub adam_epsilon: f64,
-    pub weight_decay: f64,
-    pub average: Option<f64>,
-    pub init: String,
-    pub start_at_mean: bool,
-    pub seed: u64,
-    pub patience: Option<u32>,
+    /// The settings.
+    #[serde(flatten, serialize_with = "write_settings")]
+    pub config: TrainConfig,
+    /// The data and the roles of its rows.
     pub data: DataHeader,
+}
+
+fn write_settings<S: Serializer>(
+    c: &TrainConfig,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    entries(c, Spelling::Model).serialize(serializer)
+}
+
+impl TryFrom<Map<String, Value>> for TrainingHeader {
+    type Error = String;
+
+    fn try_from(mut map: Map<String, Value>) -> std::result::Result<Self, String> {
+        let config = take(&mut map, Spelling::Model)?;
+        let data = map.remove("data").ok_or("missing field `data`")?;
+        let data = serde_json::from_value(data).map_err(|e| e.to_string())?;
+        match map.keys().next() {
+            Some(stranger) => Err(format!("unknown field `{stranger}`")),
+            None => Ok(TrainingHeader { config, data }),
+        }
+    }
 }
 
 /// As [`WeightsKind`].
@@ -218,7 +225,7 @@ impl Header {
 
     /// Where the noise of evaluations lives: at the seed of the training.
     pub fn noise(&self) -> Address {
-        Address::new(self.training.as_ref().map_or(0, |t| t.seed), Purpose::Test)
+        Address::new(self.training.as_ref().map_or(0, |t| t.config.seed), Purpose::Test)
     }
 
     /// The image shape of a row.
@@ -288,24 +295,7 @@ impl TrainingHeader {
         embedded: Option<String>,
     ) -> Self {
         TrainingHeader {
-            objective: c.objective.to_string(),
-            samples: c.samples,
-            beta: c.warmup.beta,
-            warmup: c.warmup.epochs,
-            batch_size: c.batch_size,
-            epochs: c.epochs,
-            learning_rate: c.learning_rate,
-            schedule: c.schedule.spec().to_string(),
-            clip: c.clip,
-            adam_beta1: c.adam.beta1,
-            adam_beta2: c.adam.beta2,
-            adam_epsilon: c.adam.epsilon,
-            weight_decay: c.adam.weight_decay,
-            average: c.average,
-            init: c.init.name().to_owned(),
-            start_at_mean: c.start_at_mean,
-            seed: c.seed,
-            patience: c.patience,
+            config: c.clone(),
             data: DataHeader {
                 embedded,
                 rows: source.rows(),
@@ -324,10 +314,10 @@ impl TrainingHeader {
     /// Checks everything that opening a model promises.
     ///
     /// # Errors
-    /// As [`Self::config`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
+    /// As [`TrainConfig::check`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
     /// embedded and is not.
     pub(super) fn check(&self) -> Result<()> {
-        self.config()?;
+        self.config.check()?;
         self.roles()?.check()?;
         self.data.bytes()?;
         match &self.data.embedded {
@@ -336,36 +326,6 @@ impl TrainingHeader {
             }
             _ => Ok(()),
         }
-    }
-
-    /// How it was trained.
-    ///
-    /// # Errors
-    /// If a name is unknown or a number out of range.
-    pub fn config(&self) -> Result<TrainConfig> {
-        let config = TrainConfig {
-            objective: self.objective.parse()?,
-            samples: self.samples,
-            warmup: Warmup { beta: self.beta, epochs: self.warmup },
-            batch_size: self.batch_size,
-            epochs: self.epochs,
-            learning_rate: self.learning_rate,
-            schedule: Schedule::from_spec(&self.schedule.parse()?)?,
-            clip: self.clip,
-            adam: AdamConfig {
-                beta1: self.adam_beta1,
-                beta2: self.adam_beta2,
-                epsilon: self.adam_epsilon,
-                weight_decay: self.weight_decay,
-            },
-            average: self.average,
-            init: self.init.parse::<Init>()?,
-            start_at_mean: self.start_at_mean,
-            seed: self.seed,
-            patience: self.patience,
-        };
-        config.check()?;
-        Ok(config)
     }
 
     /// The roles of the rows.
@@ -380,7 +340,7 @@ impl TrainingHeader {
             test: d.test,
             limit: d.limit,
             binarize,
-            seed: self.seed,
+            seed: self.config.seed,
         })
     }
 }

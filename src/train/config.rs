@@ -1,102 +1,137 @@
-//! How a model is trained.
+//! How a model is trained: the list of settings.
 
-use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::Init;
 use crate::optim::{AdamConfig, Schedule, Warmup};
+use crate::settings::heading::{MODEL, OBJECTIVE, OPTIMISATION};
+use crate::settings::{ABOVE_ZERO, ANY, AT_LEAST_ONE, Range, settings, text_value};
 
-/// Everything that decides how a model is trained, besides the model and the data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainConfig {
-    /// What is maximised.
-    pub objective: Spec,
-    /// Importance samples K of each row.
-    pub samples: usize,
-    /// The course of β.
-    pub warmup: Warmup,
-    /// Rows of a batch; the last one of an epoch may be shorter.
-    pub batch_size: usize,
-    /// Epochs in all.
-    pub epochs: u32,
-    /// The learning rate before its schedule.
-    pub learning_rate: f64,
-    /// The learning rate's course.
-    pub schedule: Schedule,
-    /// The largest global norm of a gradient; longer ones are scaled down to it.
-    pub clip: Option<f64>,
-    /// Adam's constants.
-    pub adam: AdamConfig,
-    /// Decay of the moving average of the weights; the average is then what is judged and kept.
-    pub average: Option<f64>,
-    /// How weights start.
-    pub init: Init,
-    /// Whether the likelihood starts at the data's mean (and spread), where it knows how.
-    pub start_at_mean: bool,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Epochs without a better validation loss after which training ends.
-    pub patience: Option<u32>,
-}
+settings! {
+    /// Everything that decides how a model is trained, besides the model and the data.
+    pub struct TrainConfig {
+        /// What is maximised: an objective of the list below.
+        objective: Spec {
+            flag: "objective" "SPEC", OBJECTIVE,
+            file: "objective",
+            default: Spec::new("elbo"),
+            range: ANY,
+            takes: ["iwae", "elbo:free-bits=0.3"], refuses: ["", "elbo:a"],
+        }
 
-impl Default for TrainConfig {
-    fn default() -> Self {
-        TrainConfig {
-            objective: Spec::new("elbo"),
-            samples: 1,
-            warmup: Warmup { beta: 1.0, epochs: 0.0 },
-            batch_size: 128,
-            epochs: 10,
-            learning_rate: 1e-3,
-            schedule: Schedule::Constant,
-            clip: None,
-            adam: AdamConfig::default(),
-            average: None,
-            init: Init::Uniform,
-            start_at_mean: true,
-            seed: 0,
-            patience: None,
+        /// Importance samples of each row.
+        samples: usize {
+            flag: "samples" "K", OBJECTIVE,
+            file: "samples",
+            default: 1,
+            range: AT_LEAST_ONE,
+            takes: ["1", "50"], refuses: ["0", "-1", "1.5"],
+        }
+
+        /// The course of β.
+        warmup: Warmup { .. }
+
+        /// Rows of a batch.
+        ///
+        /// The last one of an epoch may be shorter.
+        batch_size: usize {
+            flag: "batch-size" "ROWS", OPTIMISATION,
+            file: "batch_size",
+            default: 128,
+            range: AT_LEAST_ONE,
+            takes: ["1", "1000000"], refuses: ["0", "-1", "many"],
+        }
+
+        /// Passes over the training rows.
+        epochs: u32 {
+            flag: "epochs" "N", OPTIMISATION,
+            file: "epochs",
+            default: 20,
+            range: AT_LEAST_ONE,
+            takes: ["1", "4294967295"], refuses: ["0", "-1", "4294967296"],
+        }
+
+        /// Learning rate.
+        learning_rate: f64 {
+            flag: "lr" "RATE", OPTIMISATION,
+            file: "learning_rate",
+            default: 1e-3,
+            range: ABOVE_ZERO,
+            takes: ["1e-9", "2"], refuses: ["0", "-1", "nan", "inf", "fast"],
+        }
+
+        /// Its course: constant, cosine or step:every=EPOCHS,factor=F.
+        schedule: Schedule {
+            flag: "schedule" "SPEC", OPTIMISATION,
+            file: "schedule",
+            default: Schedule::Constant,
+            range: ANY,
+            takes: ["cosine", "step:every=3,factor=0.5"], refuses: ["linear", "step:every=0"],
+        }
+
+        /// Scale gradients down to this global norm.
+        ///
+        /// Shorter ones are left as they are.
+        clip: Option<f64> {
+            flag: "clip" "NORM", OPTIMISATION,
+            file: "clip",
+            default: None,
+            range: ABOVE_ZERO,
+            takes: ["0.5"], refuses: ["0", "-1", "inf"],
+        }
+
+        /// Adam's constants.
+        adam: AdamConfig { .. }
+
+        /// Keep a moving average of the weights with this decay (0.999, say) instead of the last ones.
+        ///
+        /// The average is then what is judged, too.
+        average: Option<f64> {
+            flag: "average" "DECAY", OPTIMISATION,
+            file: "average",
+            default: None,
+            range: Range { words: "a decay between 0 and 1", holds: |d| d > 0.0 && d < 1.0 },
+            takes: ["0.999"], refuses: ["0", "1"],
+        }
+
+        /// Starting weights: uniform (PyTorch's), glorot or he.
+        init: Init {
+            flag: "init" "NAME", MODEL,
+            file: "init",
+            default: Init::Uniform,
+            range: ANY,
+            takes: ["glorot", "he"], refuses: ["xavier"],
+        }
+
+        /// Start the output's bias at random instead of at the data's mean.
+        ///
+        /// True (the flag not given) starts the likelihood at the data's mean (and spread), where it knows
+        /// how.
+        start_at_mean: bool {
+            flag: "random-bias" "", MODEL,
+            file: "start_at_mean",
+            default: true,
+            range: ANY,
+            takes: ["false"], refuses: ["maybe"],
+        }
+
+        /// Stop after so many epochs without a better validation loss (needs --validation).
+        patience: Option<u32> {
+            flag: "patience" "EPOCHS", OPTIMISATION,
+            file: "patience",
+            default: None,
+            range: AT_LEAST_ONE,
+            takes: ["1"], refuses: ["0", "-1"],
+        }
+
+        /// Seed of everything random.
+        seed: u64 {
+            flag: "seed" "N", OPTIMISATION,
+            file: "seed",
+            default: 0,
+            range: ANY,
+            takes: ["7", "18446744073709551615"], refuses: ["-1"],
         }
     }
 }
 
-impl TrainConfig {
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// Names the setting that is out of range, and what it accepts.
-    pub fn check(&self) -> Result<()> {
-        let at_least_one = |name: &str, n: usize| match n {
-            0 => Err(Error::setting(name, "must be at least 1")),
-            _ => Ok(()),
-        };
-        at_least_one("samples", self.samples)?;
-        at_least_one("batch-size", self.batch_size)?;
-        at_least_one("epochs", self.epochs as usize)?;
-        let positive = |name: &str, v: f64| match v > 0.0 && v.is_finite() {
-            true => Ok(()),
-            false => Err(Error::setting(name, format!("{v} is not a number above 0"))),
-        };
-        let not_negative = |name: &str, v: f64| match v >= 0.0 && v.is_finite() {
-            true => Ok(()),
-            false => Err(Error::setting(name, format!("{v} is not a number of at least 0"))),
-        };
-        positive("lr", self.learning_rate)?;
-        not_negative("beta", self.warmup.beta)?;
-        not_negative("warmup", self.warmup.epochs)?;
-        if let Some(norm) = self.clip {
-            positive("clip", norm)?;
-        }
-        if let Some(decay) = self.average
-            && !(decay > 0.0 && decay < 1.0)
-        {
-            return Err(Error::setting(
-                "average",
-                format!("a decay of {decay} is not between 0 and 1"),
-            ));
-        }
-        if self.patience == Some(0) {
-            return Err(Error::setting("patience", "must be at least 1 epoch"));
-        }
-        self.adam.check()
-    }
-}
+text_value!(Init, |init| init.name().to_owned());
