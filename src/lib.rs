@@ -33,6 +33,7 @@
 //! | how log p(x) is estimated | [`evaluate`] |
 //! | how a program uses a model | [`session`](../elbo/session/index.html), [`model_file`](../elbo/model_file/index.html) |
 //! | the loop around the step | [`train`], [`optim`], [`data`] |
+//! | every setting, its default and its range | [`train::TrainConfig`], [`settings`] |
 //! | what everything stands on | [`params`], [`gemm`], [`rng`], [`math`], [`parallel`], [`simd`] |
 //!
 //! # Notation

@@ -20,7 +20,7 @@
 //!
 //! A file that does not know a setting was written before there was one: it means the default.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::family::Spec;
 use std::fmt;
 
@@ -67,9 +67,10 @@ impl Setting {
         };
         match (self.range.holds)(number) {
             true => Ok(()),
-            false => {
-                Err(Error::setting(self.name, format!("{number} is not {}", self.range.words)))
-            }
+            false => Err(Error::setting(
+                self.name,
+                format!("{} is not {}", shown(number), self.range.words),
+            )),
         }
     }
 }

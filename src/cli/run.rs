@@ -134,7 +134,7 @@ const FREE_BITS: &str = "free-bits";
 ///
 /// # Errors
 /// If it is not the one that has them, or they are given there already.
-pub(crate) fn with_free_bits(objective: Spec, nats: f64) -> Result<Spec> {
+fn with_free_bits(objective: Spec, nats: f64) -> Result<Spec> {
     match objective.name() {
         _ if nats == 0.0 => Ok(objective),
         "elbo" if objective == Spec::new("elbo") => Ok(objective.with(FREE_BITS, nats)),
@@ -154,6 +154,20 @@ impl Run {
         }
         // Both halves came from a `Run`, so the whole is one.
         Run::try_from(merged).expect("keys and types are those of a run")
+    }
+
+    /// With what `--free-bits` says, if it was given. It goes before an objective that a file states, but not
+    /// before one beside it on the command line.
+    ///
+    /// # Errors
+    /// If the objective has none, or states them too.
+    pub(crate) fn with_free_bits(mut self, nats: Option<f64>, flags: &Chosen) -> Result<Run> {
+        if let Some(nats) = nats {
+            let (elbo, objective) = (Spec::new("elbo"), self.train.objective);
+            let instead = !flags.has("objective") && objective.name() == elbo.name();
+            self.train.objective = with_free_bits(if instead { elbo } else { objective }, nats)?;
+        }
+        Ok(self)
     }
 
     /// These settings, with those of a `config.toml` in their place; and which these are.
@@ -414,3 +428,6 @@ pub(crate) fn finite(text: &str) -> std::result::Result<f64, String> {
         _ => Err("not a finite number".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,12 @@ use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
-use crate::run::{Run, finite, with_free_bits};
+use crate::run::{Run, finite};
 use crate::terminal::{self, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
-use elbo::family::{Member, Spec};
+use elbo::family::Member;
 use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, write_whole};
 use elbo::train::checkpoint::{self, Checkpoint};
 use elbo::train::{
@@ -319,17 +319,7 @@ fn settings(
     resumed: Option<&Checkpoint>,
 ) -> Result<(Run, Option<Chosen>)> {
     let flags = Chosen::of(matches);
-    let over = |base: &Run| -> Result<Run> {
-        let mut run = args.run.over(base, &flags);
-        if let Some(nats) = args.free_bits {
-            // This goes before what a file says, but not before what stands beside it.
-            let elbo = Spec::new("elbo");
-            let instead = !flags.has("objective") && run.train.objective.name() == elbo.name();
-            let objective = if instead { elbo } else { run.train.objective };
-            run.train.objective = with_free_bits(objective, nats)?;
-        }
-        Ok(run)
-    };
+    let over = |base: &Run| args.run.over(base, &flags).with_free_bits(args.free_bits, &flags);
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
         let run = over(&stored.run)?;

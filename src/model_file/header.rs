@@ -397,4 +397,32 @@ mod tests {
             .unwrap();
         assert!(odd.training.unwrap().check().is_err());
     }
+    /// As models of before hold it, to the byte.
+    #[test]
+    fn a_training_of_before_is_read_and_written_as_it_was() {
+        let training = concat!(
+            r#"{"adam_beta1":0.9,"adam_beta2":0.999,"adam_epsilon":1e-8,"average":0.9,"batch_size":32,"#,
+            r#""beta":1.0,"clip":5.0,"data":{"binarize":"none","bytes":"levels","embedded":"digits","#,
+            r#""fingerprint":"1547f54fa5fd54bf","label":null,"limit":null,"rows":50,"table":null,"#,
+            r#""test":0.0,"validation":0.2},"epochs":4,"init":"he","learning_rate":0.01,"#,
+            r#""objective":"elbo:free-bits=0.1","patience":null,"samples":2,"#,
+            r#""schedule":"step:every=3,factor=0.5","seed":18446744073709551615,"#,
+            r#""start_at_mean":false,"warmup":0.5,"weight_decay":0.0}"#
+        );
+        let read = |text: &str| serde_json::from_str::<TrainingHeader>(text);
+        let header = read(training).unwrap();
+        assert_eq!(sorted(serde_json::to_value(&header).unwrap()).to_string(), training);
+        let TrainingHeader { config, .. } = header;
+        assert_eq!((config.learning_rate, config.adam.beta2), (0.01, 0.999));
+        assert_eq!((config.clip, config.patience), (Some(5.0), None));
+        assert_eq!((config.seed, config.start_at_mean), (u64::MAX, false));
+        assert_eq!(config.objective, Spec::new("elbo").with("free-bits", 0.1));
+
+        let wrong =
+            |from: &str, to: &str| read(&training.replace(from, to)).unwrap_err().to_string();
+        assert_eq!(wrong(r#""epochs":4"#, r#""epochs":-4"#), "epochs: invalid type: expected u32");
+        assert_eq!(wrong(r#""epochs":4"#, r#""epoch":4"#), "unknown field `epoch`");
+        assert_eq!(wrong(r#""init":"he""#, r#""init":null"#), "init: invalid type: expected text");
+        assert!(wrong(r#""data""#, r#""dates""#).contains("missing field `data`"));
+    }
 }

@@ -37,9 +37,16 @@ pub fn read<C: Settings>(matches: &ArgMatches) -> clap::error::Result<C> {
         }
         _ => matches.get_one::<Plain>(setting.name).map(|plain| Some(plain.clone())),
     });
-    outcome
-        .map(|()| config)
-        .map_err(|error| Error::raw(ErrorKind::ValueValidation, format!("--{error}\n")))
+    outcome.map(|()| config).map_err(|error| {
+        // A spec's own setting (`step:every`) is no flag.
+        let settings = C::default().list();
+        let is_flag = |name: &str| settings.iter().any(|(setting, _)| setting.name == name);
+        let dashes = match &error {
+            crate::Error::Setting { name, .. } if is_flag(name) => "--",
+            _ => "",
+        };
+        Error::raw(ErrorKind::ValueValidation, format!("{dashes}{error}\n"))
+    })
 }
 
 /// Makes a struct of settings a part of a command line that is derived.

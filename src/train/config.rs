@@ -135,3 +135,107 @@ settings! {
 }
 
 text_value!(Init, |init| init.name().to_owned());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Result};
+    use crate::settings::{Setting, Settings};
+
+    fn settings() -> Vec<&'static Setting> {
+        TrainConfig::default().list().into_iter().map(|(setting, _)| setting).collect()
+    }
+
+    /// The defaults, but for one setting.
+    fn with(name: &str, text: &str) -> Result<TrainConfig> {
+        let mut config = TrainConfig::default();
+        let mut unreadable = None;
+        config.set_each(&mut |setting, value| {
+            let read = (setting.name == name).then(|| (value.reader())(text))?;
+            read.map(Some).map_err(|message| unreadable = Some(message)).ok()
+        })?;
+        match unreadable {
+            Some(message) => Err(Error::setting(name, message)),
+            None => config.check().map(|()| config),
+        }
+    }
+
+    /// What every setting takes: the configuration with it, its name and its text.
+    #[cfg(any(feature = "cli", feature = "model-file"))]
+    fn taken() -> Vec<(TrainConfig, &'static Setting, &'static str)> {
+        let each = settings().into_iter().flat_map(|s| s.takes.iter().map(move |text| (s, *text)));
+        each.map(|(s, text)| (with(s.name, text).expect(s.name), s, text)).collect()
+    }
+
+    #[test]
+    fn every_setting_takes_and_refuses_what_its_block_says() {
+        TrainConfig::default().check().unwrap();
+        for setting in settings() {
+            let name = setting.name;
+            assert!(!setting.takes.is_empty() && !setting.refuses.is_empty(), "{name}: no tests");
+            for text in setting.takes {
+                let config = with(name, text).unwrap_or_else(|e| panic!("{name} {text}: {e}"));
+                let changed = config.list().into_iter().zip(TrainConfig::default().list());
+                let changed = changed.filter(|((_, new), (_, old))| new != old);
+                assert!(changed.map(|((s, _), _)| s.name).all(|s| s == name), "{name} {text}");
+            }
+            for text in setting.refuses {
+                assert!(with(name, text).is_err(), "{name} takes {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_settings_share_a_name_or_a_key() {
+        for part in [|s: &Setting| s.name, |s: &Setting| s.file] {
+            let mut names: Vec<_> = settings().into_iter().map(part).collect();
+            names.sort_unstable();
+            assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn flags_say_the_same() {
+        use clap::{Args, FromArgMatches};
+        let command = || TrainConfig::augment_args(clap::Command::new("train"));
+        let of = |flag: String| {
+            let matches = command().try_get_matches_from(["train".to_owned(), flag]).ok()?;
+            TrainConfig::from_arg_matches(&matches).ok()
+        };
+        for (config, Setting { name, value, .. }, text) in taken() {
+            let flag = match value.is_empty() {
+                true => format!("--{name}"),
+                false => format!("--{name}={text}"),
+            };
+            assert_eq!(of(flag), Some(config), "--{name} {text}");
+        }
+        let none = command().get_matches_from(["train"]);
+        assert_eq!(TrainConfig::from_arg_matches(&none).unwrap(), TrainConfig::default());
+        for Setting { name, refuses, .. } in settings() {
+            for text in *refuses {
+                let config = of(format!("--{name}={text}"));
+                assert!(config.is_none_or(|c| c.check().is_err()), "--{name} {text}");
+            }
+        }
+    }
+
+    #[cfg(feature = "model-file")]
+    #[test]
+    fn files_hold_every_setting() {
+        use crate::settings::files::{Spelling, entries, take};
+        for spelling in [Spelling::Model, Spelling::Flags] {
+            for (config, setting, text) in taken() {
+                let json = serde_json::to_string(&entries(&config, spelling)).unwrap();
+                let mut map = serde_json::from_str(&json).unwrap();
+                assert_eq!(take(&mut map, spelling), Ok(config), "{} {text}", setting.name);
+                assert!(map.is_empty(), "{map:?}");
+            }
+            // What a file of before does not know has its default.
+            assert_eq!(take(&mut serde_json::Map::new(), spelling), Ok(TrainConfig::default()));
+        }
+        let mut odd = serde_json::from_str(r#"{"clip": "much"}"#).unwrap();
+        let message = take::<TrainConfig>(&mut odd, Spelling::Model).unwrap_err();
+        assert_eq!(message, "clip: invalid type: expected f64");
+    }
+}
