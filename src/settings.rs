@@ -169,10 +169,11 @@ macro_rules! whole {
                     Some(Plain::Whole(n)) => $N::try_from(n).ok(),
                     _ => None,
                 };
-                match value {
-                    Some(n) => Ok(*self = n),
-                    None => wrong(concat!("invalid type: expected ", stringify!($N))),
-                }
+                let Some(n) = value else {
+                    return wrong(concat!("invalid type: expected ", stringify!($N)));
+                };
+                *self = n;
+                Ok(())
             }
 
             fn reader(&self) -> Reader {
@@ -216,10 +217,11 @@ impl Value for bool {
     }
 
     fn set(&mut self, plain: Option<Plain>) -> Result<()> {
-        match plain {
-            Some(Plain::Switch(on)) => Ok(*self = on),
-            _ => wrong("invalid type: expected true or false"),
-        }
+        let Some(Plain::Switch(on)) = plain else {
+            return wrong("invalid type: expected true or false");
+        };
+        *self = on;
+        Ok(())
     }
 
     fn reader(&self) -> Reader {
@@ -276,6 +278,9 @@ text_value!(Spec, Spec::to_string);
 /// What is done with each setting.
 pub type Each<'a> = dyn FnMut(&'static Setting, &mut dyn Value) + 'a;
 
+/// What a setting is to be, if it is to be changed.
+pub type NewValue<'a> = dyn FnMut(&'static Setting, &dyn Value) -> Option<Option<Plain>> + 'a;
+
 /// A struct of settings: made by `settings!`.
 pub trait Settings: Clone + Default {
     /// Calls `each` with every setting and its value, in order.
@@ -292,10 +297,7 @@ pub trait Settings: Clone + Default {
     ///
     /// # Errors
     /// As [`Value::set`], with the setting's name.
-    fn set_each(
-        &mut self,
-        value: &mut dyn FnMut(&'static Setting, &dyn Value) -> Option<Option<Plain>>,
-    ) -> Result<()> {
+    fn set_each(&mut self, value: &mut NewValue<'_>) -> Result<()> {
         let mut outcome = Ok(());
         self.each(&mut |setting, place| {
             if let (Ok(()), Some(plain)) = (&outcome, value(setting, place)) {
