@@ -13,10 +13,19 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// A setting is unknown, out of range, or does not fit another one.
     Setting {
-        /// The setting's name as the user writes it (`--latent`, `normal:variance`).
+        /// The setting's name (`lr`, `normal:variance`).
         name: String,
         /// What is wrong and what is accepted.
         message: String,
+    },
+    /// A setting that is of no use without another one.
+    Needs {
+        /// The setting's name.
+        name: &'static str,
+        /// The name of the one that must be given too.
+        other: &'static str,
+        /// Why.
+        message: &'static str,
     },
     /// A value that the likelihood cannot have, or that is not finite.
     Value {
@@ -128,6 +137,7 @@ impl fmt::Display for Error {
         let mut f = OneLine(f);
         match self {
             Error::Setting { name, message } => write!(f, "{name}: {message}"),
+            Error::Needs { name, other, message } => write!(f, "{name}: {message}; give {other}"),
             Error::Value { row, column, name, line, value, message } => {
                 let line = line.map_or(String::new(), |line| format!(" in line {line}"));
                 let name = name.as_ref().map_or(String::new(), |n| format!(" (`{n}`)"));
@@ -156,7 +166,7 @@ impl fmt::Display for Error {
 }
 
 /// A number for a message: hundreds of digits tell less than an exponent.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     if value.is_finite() && value != 0.0 && !(1e-5..1e16).contains(&value.abs()) {
         return format!("{value:e}");
     }

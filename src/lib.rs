@@ -34,6 +34,7 @@
 //! | how log p(x) is estimated | [`evaluate`] |
 //! | how a program uses a model | [`session`](../elbo/session/index.html), [`model_file`](../elbo/model_file/index.html) |
 //! | the loop around the step | [`train`], [`optim`], [`data`] |
+//! | every setting, its default and its range | [`train::TrainConfig`], [`settings`] |
 //! | what everything stands on | [`params`], [`gemm`], [`rng`], [`math`], [`parallel`], [`simd`] |
 //!
 //! # Notation
@@ -83,6 +84,7 @@ pub mod rng;
 mod rows;
 #[cfg(feature = "model-file")]
 pub mod session;
+pub mod settings;
 pub mod simd;
 #[cfg(feature = "model-file")]
 mod tensor_file;

@@ -116,7 +116,7 @@ impl<T: Real> Model<T> {
         if len != wanted {
             return Err(format!("its weights are {len} values, its header asks for {wanted}"));
         }
-        let decay = header.training.as_ref().and_then(|training| training.average);
+        let decay = header.training.as_ref().and_then(|training| training.config.average);
         let (params, kind) = checkpoint.weights(decay)?;
         header.weights = Some(kind.into());
         Ok(Model { vae: Arc::new(vae), params, header })

@@ -58,6 +58,15 @@ fn the_page_shows_the_files_as_they_are() {
     }
 }
 
+/// The setting that the page shows is one that stands in the list.
+#[test]
+fn the_page_shows_a_setting_as_it_stands() {
+    let (_, rest) = PAGE.split_once("\n```rs\n").expect("the page shows a setting");
+    let (block, _) = rest.split_once("\n```\n").expect("a block ends");
+    let block: String = block.lines().map(|line| format!("        {line}\n")).collect();
+    assert!(include_str!("train/config.rs").contains(&block), "no such setting:\n{block}");
+}
+
 /// The page's commands are those of `.ci/run`, but for those in its loops.
 #[test]
 fn the_page_names_the_commands_of_the_ci() {

@@ -19,21 +19,36 @@
 //! reconstructed, and looks like any other. Its standardised columns are within reach of one such layer.
 
 use crate::chosen::Chosen;
-use crate::run::Run;
+use crate::run::{Run, Task};
+use clap::Command;
 use elbo::data::{Bytes, Dataset};
 use elbo::error::Result;
+use elbo::train::TrainConfig;
 
-/// The settings that are chosen by the data.
-const KEYS: [&str; 8] = [
-    "likelihood",
-    "hidden",
-    "latent",
-    "activation",
-    "batch-size",
-    "epochs",
-    "validation",
-    "patience",
+/// The settings that are chosen by the data, and what else than their default they may be then.
+const FITTED: [(&str, &str); 8] = [
+    ("likelihood", "of a table bounded-normal, of colour pictures normal:variance=learned"),
+    ("hidden", "of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128"),
+    ("latent", "of a table half its columns, at most 10, of colour pictures 32"),
+    ("activation", "of a table tanh, of colour pictures silu"),
+    ("batch-size", "of a table or colour pictures 32 to 256 by their number"),
+    ("epochs", "of a table or colour pictures 20 to 1000 by their number"),
+    ("validation", "of a table or colour pictures 0.1 from 50 rows on"),
+    ("patience", "of a table or colour pictures 10 to 50, unless --epochs is given"),
 ];
+
+/// `elbo train` with these words in its help.
+pub(crate) fn described(train: Command) -> Command {
+    FITTED.iter().fold(train, |command, (name, fitted)| {
+        command.mut_arg(name, |arg| {
+            let default = arg.get_default_values().first();
+            let default = default.map_or("never".into(), |default| default.to_string_lossy());
+            let what = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = format!("{what} [default: {default}; {fitted}]");
+            arg.help(help).hide_default_value(true)
+        })
+    })
+}
 
 /// Arrays as wide as this, of values in [0, 1] and without names, are pictures laid flat.
 const FLAT_PICTURE: usize = 64;
@@ -96,9 +111,9 @@ impl Sizes {
 /// # Errors
 /// If the data lie in a file that cannot be read any more.
 pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Option<String>> {
-    let binarized = chosen.has("binarize") && run.binarize != "none";
+    let binarized = chosen.has("binarize") && run.task.binarize != "none";
     let kind = if binarized { Kind::Grey } else { Kind::of(data)? };
-    let (rows, columns) = (data.rows().min(run.limit.unwrap_or(usize::MAX)), data.width());
+    let (rows, columns) = (data.rows().min(run.task.limit.unwrap_or(usize::MAX)), data.width());
     let sizes = Sizes::of(rows);
     let (what, likelihood, hidden, latent, activation) = match kind {
         Kind::Grey => return Ok(None),
@@ -118,24 +133,30 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
         }
     };
     let fitted = Run {
-        likelihood: likelihood.to_owned(),
-        hidden: hidden.to_owned(),
-        latent: latent.to_string(),
-        activation: activation.to_owned(),
-        batch_size: sizes.batch,
-        epochs: sizes.epochs,
-        validation: sizes.validation,
-        patience: sizes.patience,
-        ..run.clone()
+        task: Task {
+            likelihood: likelihood.to_owned(),
+            hidden: hidden.to_owned(),
+            latent: latent.to_string(),
+            activation: activation.to_owned(),
+            validation: sizes.validation,
+            ..run.task.clone()
+        },
+        train: TrainConfig {
+            batch_size: sizes.batch,
+            epochs: sizes.epochs,
+            patience: sizes.patience,
+            ..run.train.clone()
+        },
     };
     let mut fitted = run.over(&fitted, chosen);
     // Without validation rows there is nothing to wait for, and whoever says how many epochs means them.
-    if !chosen.has("patience") && (fitted.validation == 0.0 || chosen.has("epochs")) {
-        fitted.patience = None;
+    if !chosen.has("patience") && (fitted.task.validation == 0.0 || chosen.has("epochs")) {
+        fitted.train.patience = None;
     }
     *run = fitted;
-    let settings: Vec<_> = KEYS
+    let settings: Vec<_> = FITTED
         .iter()
+        .map(|(key, _)| *key)
         .filter(|key| !chosen.has(key))
         .filter_map(|key| run.value(key).map(|value| format!("--{key} {value}")))
         .collect();

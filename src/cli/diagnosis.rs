@@ -137,11 +137,12 @@ pub(crate) fn remedies(run: &Run, step: u64, units: bool) -> String {
     }];
     // Nothing has moved before the first step.
     if step > 1 {
-        if run.clip.is_none() {
+        if run.train.clip.is_none() {
             remedies.push("clip the gradient (--clip 10)".to_owned());
         }
-        remedies.push(format!("lower the learning rate (--lr, now {})", run.lr));
-        let decay = run.lr * run.weight_decay;
+        let lr = run.train.learning_rate;
+        remedies.push(format!("lower the learning rate (--lr, now {lr})"));
+        let decay = lr * run.train.adam.weight_decay;
         if decay >= 1.0 {
             let what = "a step takes the weights to the other side of 0";
             remedies.push(format!("lower --weight-decay (times --lr it is {decay}: {what})"));

@@ -149,8 +149,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         ("  KL", format!("{:.4}", elbo.kl)),
     ];
     if let (Some(loss), Some(training)) = (trained_on, &model.header.training) {
-        let draws = counted(training.samples, "draw");
-        lines.push(("−bound trained on", format!("{loss:.4} ({}, {draws})", training.objective)));
+        let draws = counted(training.config.samples, "draw");
+        lines.push((
+            "−bound trained on",
+            format!("{loss:.4} ({}, {draws})", training.config.objective),
+        ));
     }
     if let (Some(estimate), Some(samples)) = (&estimate, args.samples) {
         lines.extend(report(estimate, samples, &proposal));
@@ -221,8 +224,8 @@ fn remedy(doubt: &Doubt, proposal: &Proposal) -> String {
 
 /// The bound that the model was trained on, as its training logged it.
 fn bound(model: &Model<f32>, part: &Part, t: &TrainingHeader, noise: Address) -> Result<f64> {
-    let objective = objective::build::<f32>(&t.objective.parse()?)?.held_out();
-    let mut evaluator = Evaluator::new(&model.vae, t.samples)?;
+    let objective = objective::build::<f32>(&t.config.objective)?.held_out();
+    let mut evaluator = Evaluator::new(&model.vae, t.config.samples)?;
     Ok(evaluator.score(&model.vae, &model.params, part, &*objective, noise)?.loss)
 }
 

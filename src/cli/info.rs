@@ -65,12 +65,17 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
             None => format!("{of} rows"),
         };
         rows.push(("trained on", format!("{data}, {used}, binarize {}", t.data.binarize)));
-        rows.push(("objective", format!("{}, {} samples, β {}", t.objective, t.samples, t.beta)));
+        let c = &t.config;
+        let (objective, beta) = (&c.objective, c.warmup.beta);
+        rows.push(("objective", format!("{objective}, {} samples, β {beta}", c.samples)));
         rows.push((
             "optimisation",
             format!(
                 "Adam, lr {}, {}, batches of {}, seed {}",
-                t.learning_rate, t.schedule, t.batch_size, t.seed
+                c.learning_rate,
+                c.schedule.spec(),
+                c.batch_size,
+                c.seed
             ),
         ));
     }

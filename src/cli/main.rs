@@ -87,7 +87,7 @@ enum Command {
 /// The command line, with what the library alone knows in its help.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|c| match c.get_name() {
-        "train" => c.after_help(train::after_help()),
+        "train" => defaults::described(c).after_help(train::after_help()),
         // A flag may follow the same setting of a --config file, and then wins.
         _ => c.args_override_self(true).allow_negative_numbers(true),
     })
@@ -122,7 +122,13 @@ fn main() -> ExitCode {
 
 /// The library calls a setting `lr`; on this command line it is the flag `--lr`.
 fn named_as_flag(error: Error, matches: &clap::ArgMatches) -> Error {
-    let Error::Setting { name, message } = error else { return error };
+    let (name, message) = match error {
+        Error::Setting { name, message } => (name, message),
+        Error::Needs { name, other, message } => {
+            (name.to_owned(), format!("{message}; add --{other}"))
+        }
+        other => return other,
+    };
     let command = Cli::command();
     let chosen = matches.subcommand_name().and_then(|c| command.find_subcommand(c));
     let mut args = chosen.into_iter().chain([&command]).flat_map(clap::Command::get_arguments);

@@ -58,7 +58,7 @@ fn name_of(data: &str) -> String {
 
 /// The data of the runs in a folder.
 fn owner(folder: &Folder) -> Option<String> {
-    Run::of(&folder.finished("config.toml")).map(|run| run.data)
+    Run::of(&folder.finished("config.toml")).map(|run| run.task.data)
 }
 
 /// Whether two names of data mean the same source. Embedded data are one source, of whatever settings.

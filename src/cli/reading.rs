@@ -138,13 +138,13 @@ impl DataArgs {
     fn remembered(&self, path: &Path) -> Option<Run> {
         let file = |data: &str| Path::new(data).file_name().map(ToOwned::to_owned);
         let named = self.data.as_deref();
-        settings_of(path).filter(|run| named.is_none_or(|data| file(data) == file(&run.data)))
+        settings_of(path).filter(|run| named.is_none_or(|data| file(data) == file(&run.task.data)))
     }
 
     /// The data to open: what the user named, else the run's, else what is embedded.
     fn named(&self, run: Option<&Run>, model: &Model<f32>) -> Result<String> {
         let embedded = model.header.training.as_ref().and_then(|t| t.data.embedded.clone());
-        let remembered = run.map(|run| run.data.clone());
+        let remembered = run.map(|run| run.task.data.clone());
         match self.data.clone().or(remembered).or(embedded) {
             Some(name) if name == "-" && self.data.is_none() => {
                 let message = "the model was trained on standard input; name the data";
@@ -169,7 +169,7 @@ impl DataArgs {
             resize,
             expected: None,
         };
-        Ok(said.or(run.map(Run::options).transpose()?.unwrap_or_default()))
+        Ok(said.or(run.map(|run| run.task.options()).transpose()?.unwrap_or_default()))
     }
 
     fn choose(

@@ -6,10 +6,10 @@ use elbo::data::{Binarize, Dataset, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
 use elbo::nn::network;
-use elbo::optim::{AdamConfig, Schedule, Warmup};
+use elbo::settings::files::{Spelling, entries, take};
 use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, VaeConfig};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,8 +17,20 @@ use std::path::Path;
 /// Everything that decides what a run computes. The names are those of the flags and of the keys in
 /// `config.toml`.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "Map<String, Value>")]
 pub(crate) struct Run {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) task: Task,
+    #[command(flatten)]
+    #[serde(flatten, serialize_with = "write_settings")]
+    pub(crate) train: TrainConfig,
+}
+
+/// What is learned, and with what model. (How it is trained is the library's list of settings.)
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Task {
     /// `digits` (embedded), a file or a folder in one of the formats listed below, or `-` for standard input
     #[arg(long, short, value_name = "NAME|PATH", default_value = "digits", help_heading = "Data")]
     pub(crate) data: String,
@@ -54,8 +66,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "WHETHER", default_value = "auto", help_heading = "Data")]
     #[serde(default = "no")] // what runs did whose checkpoints do not know of it
     pub(crate) standardize: String,
-    /// Set aside this share of the training rows to choose the best weights by [default: 0; of a table or colour pictures 0.1 from 50 rows on]
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, hide_default_value = true, value_parser = finite, help_heading = "Data")]
+    /// Set aside this share of the training rows to choose the best weights by
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = finite, help_heading = "Data")]
     pub(crate) validation: f64,
     /// Set aside this share of the rows as a test part, if the data has none of its own
     #[arg(long, value_name = "FRACTION", default_value_t = 0.1, value_parser = finite, help_heading = "Data")]
@@ -68,45 +80,21 @@ pub(crate) struct Run {
     #[arg(long, value_name = "HOW", default_value = "none", help_heading = "Data")]
     pub(crate) binarize: String,
 
-    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/` [default: 400,200; of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128]
-    #[arg(
-        long,
-        value_name = "WIDTHS",
-        default_value = "400,200",
-        hide_default_value = true,
-        help_heading = "Model"
-    )]
+    /// Widths of the encoder's hidden layers (the decoder mirrors them); levels apart by `/`
+    #[arg(long, value_name = "WIDTHS", default_value = "400,200", help_heading = "Model")]
     pub(crate) hidden: String,
     /// The encoder's layers, in place of --hidden: `dense=400 dropout=0.2 dense=200`, of the list below; levels apart by `/`
     #[arg(long, value_name = "LAYERS", conflicts_with = "hidden", help_heading = "Model")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<String>,
-    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`) [default: 20; of a table half its columns, at most 10, of colour pictures 32]
-    #[arg(
-        long,
-        value_name = "WIDTH",
-        default_value = "20",
-        hide_default_value = true,
-        help_heading = "Model"
-    )]
+    /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
+    #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]
     pub(crate) latent: String,
-    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu [default: relu; of a table tanh, of colour pictures silu]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "relu",
-        hide_default_value = true,
-        help_heading = "Model"
-    )]
+    /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu
+    #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
     pub(crate) activation: String,
-    /// p(x|z): a distribution of the list below, `name` or `name:key=value` [default: bernoulli; of a table bounded-normal, of colour pictures normal:variance=learned]
-    #[arg(
-        long,
-        value_name = "SPEC",
-        default_value = "bernoulli",
-        hide_default_value = true,
-        help_heading = "Model"
-    )]
+    /// p(x|z): a distribution of the list below, `name` or `name:key=value`
+    #[arg(long, value_name = "SPEC", default_value = "bernoulli", help_heading = "Model")]
     pub(crate) likelihood: String,
     /// p(z_l|z_{l+1}) between levels: a distribution
     #[arg(long, value_name = "SPEC", default_value = "normal", help_heading = "Model")]
@@ -117,83 +105,47 @@ pub(crate) struct Run {
     /// p(z): a prior of the list below
     #[arg(long, value_name = "SPEC", default_value = "standard-normal", help_heading = "Model")]
     pub(crate) prior: String,
-    /// Starting weights: uniform (PyTorch's), glorot or he
-    #[arg(long, value_name = "NAME", default_value = "uniform", help_heading = "Model")]
-    pub(crate) init: String,
-    /// Start the output's bias at random instead of at the data's mean
-    #[arg(long, help_heading = "Model")]
-    #[serde(default)]
-    pub(crate) random_bias: bool,
+}
 
-    /// What is maximised: an objective of the list below
-    #[arg(long, value_name = "SPEC", default_value = "elbo", help_heading = "Objective")]
-    pub(crate) objective: String,
-    /// Importance samples of each row
-    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Objective")]
-    pub(crate) samples: usize,
-    /// Weight of the KL
-    #[arg(long, value_name = "B", default_value_t = 1.0, value_parser = finite, help_heading = "Objective")]
-    pub(crate) beta: f64,
-    /// Raise β from 0 over the first EPOCHS
-    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, value_parser = finite, help_heading = "Objective")]
-    pub(crate) warmup: f64,
-    /// Let every latent spend so many nats for free
-    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = finite, help_heading = "Objective")]
-    pub(crate) free_bits: f64,
+fn write_settings<S: Serializer>(c: &TrainConfig, to: S) -> std::result::Result<S::Ok, S::Error> {
+    entries(c, Spelling::Flags).serialize(to)
+}
 
-    /// Rows of a batch [default: 128; of a table or colour pictures 32 to 256 by their number]
-    #[arg(
-        long,
-        value_name = "ROWS",
-        default_value_t = 128,
-        hide_default_value = true,
-        help_heading = "Optimisation"
-    )]
-    pub(crate) batch_size: usize,
-    /// Passes over the training rows [default: 20; of a table or colour pictures 20 to 1000 by their number]
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 20,
-        hide_default_value = true,
-        help_heading = "Optimisation"
-    )]
-    pub(crate) epochs: u32,
-    /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = finite, help_heading = "Optimisation")]
-    pub(crate) lr: f64,
-    /// Its course: constant, cosine or step:every=EPOCHS,factor=F
-    #[arg(long, value_name = "SPEC", default_value = "constant", help_heading = "Optimisation")]
-    pub(crate) schedule: String,
-    /// Scale gradients down to this global norm
-    #[arg(long, value_name = "NORM", value_parser = finite, help_heading = "Optimisation")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) clip: Option<f64>,
-    /// Adam's decay of the first moment
-    #[arg(long, value_name = "B1", default_value_t = 0.9, value_parser = finite, help_heading = "Optimisation")]
-    pub(crate) adam_beta1: f64,
-    /// Adam's decay of the second moment
-    #[arg(long, value_name = "B2", default_value_t = 0.999, value_parser = finite, help_heading = "Optimisation")]
-    pub(crate) adam_beta2: f64,
-    /// Adam's ε
-    #[arg(long, value_name = "EPS", default_value_t = 1e-8, value_parser = finite, help_heading = "Optimisation")]
-    pub(crate) adam_epsilon: f64,
-    /// Decoupled weight decay
-    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = finite, help_heading = "Optimisation")]
-    pub(crate) weight_decay: f64,
-    /// Keep a moving average of the weights with this decay (0.999, say) instead of the last ones
-    #[arg(long, value_name = "DECAY", value_parser = finite, help_heading = "Optimisation")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) average: Option<f64>,
-    /// Stop after so many epochs without a better validation loss (needs --validation) [default: never; of a table or colour pictures 10 to 50, unless --epochs is given]
-    #[arg(long, value_name = "EPOCHS", help_heading = "Optimisation")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) patience: Option<u32>,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Optimisation")]
-    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    // what TOML can hold
-    pub(crate) seed: u64,
+impl TryFrom<Map<String, Value>> for Run {
+    type Error = String;
+
+    fn try_from(mut map: Map<String, Value>) -> std::result::Result<Run, String> {
+        let mut train: TrainConfig = take(&mut map, Spelling::Flags)?;
+        if let Some(nats) = map.remove(FREE_BITS) {
+            let nats = nats.as_f64().ok_or("free-bits: invalid type: expected f64")?;
+            train.objective = with_free_bits(train.objective, nats).map_err(|e| e.to_string())?;
+        }
+        let task = serde_json::from_value(Value::Object(map)).map_err(|e| unlisted(&e))?;
+        Ok(Run { task, train })
+    }
+}
+
+/// What serde says is wrong, without its list of known fields, which holds a part of them only.
+fn unlisted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(", expected one of").next().unwrap_or(&text).to_owned()
+}
+
+/// Another spelling of `elbo:free-bits=NATS`, in commands and in files that runs of before left. It is
+/// read, never written.
+const FREE_BITS: &str = "free-bits";
+
+/// The objective with so many free bits, in the one place where they are kept.
+///
+/// # Errors
+/// If it is not the one that has them, or they are given there already.
+fn with_free_bits(objective: Spec, nats: f64) -> Result<Spec> {
+    match objective.name() {
+        _ if nats == 0.0 => Ok(objective),
+        "elbo" if objective == Spec::new("elbo") => Ok(objective.with(FREE_BITS, nats)),
+        "elbo" => Err(Error::setting(FREE_BITS, "is given twice, here and in --objective")),
+        _ => Err(Error::setting(FREE_BITS, "only the objective elbo has free bits")),
+    }
 }
 
 impl Run {
@@ -206,7 +158,21 @@ impl Run {
             }
         }
         // Both halves came from a `Run`, so the whole is one.
-        serde_json::from_value(Value::Object(merged)).expect("keys and types are those of a run")
+        Run::try_from(merged).expect("keys and types are those of a run")
+    }
+
+    /// With what `--free-bits` says, if it was given. It goes before an objective that a file states, but not
+    /// before one beside it on the command line.
+    ///
+    /// # Errors
+    /// If the objective has none, or states them too.
+    pub(crate) fn with_free_bits(mut self, nats: Option<f64>, flags: &Chosen) -> Result<Run> {
+        if let Some(nats) = nats {
+            let (elbo, objective) = (Spec::new("elbo"), self.train.objective);
+            let instead = !flags.has("objective") && objective.name() == elbo.name();
+            self.train.objective = with_free_bits(if instead { elbo } else { objective }, nats)?;
+        }
+        Ok(self)
     }
 
     /// These settings, with those of a `config.toml` in their place; and which these are.
@@ -230,18 +196,18 @@ impl Run {
             let read = |value: &Value| {
                 let mut one = self.to_map();
                 one.insert(key.clone(), value.clone());
-                serde_json::from_value::<Run>(Value::Object(one))
+                Run::try_from(one)
             };
             if let Err(e) = read(&value) {
                 // Columns may be called by number.
                 value = in_text(value);
+                let e = e.strip_prefix(&format!("{key}: ")).unwrap_or(&e);
                 read(&value).map_err(|_| format!("`{key}`: {e}"))?;
             }
             chosen.add(key.clone());
             merged.insert(key, value);
         }
-        let run = serde_json::from_value(Value::Object(merged)).map_err(|e| e.to_string())?;
-        Ok((run, chosen))
+        Ok((Run::try_from(merged)?, chosen))
     }
 
     /// The settings that a run's `config.toml` holds, if there is one and this program wrote it.
@@ -285,6 +251,33 @@ impl Run {
         format!("# The settings of this run; each key is a flag of `elbo train`.\n{body}")
     }
 
+    /// Checks how it is trained.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.train.check()?;
+        elbo::objective::build::<f32>(&self.train.objective)?;
+        // `config.toml` must hold it.
+        let (seed, most) = (self.train.seed, i64::MAX as u64);
+        if seed > most {
+            return Err(Error::setting("seed", format!("{seed} is not in 0..={most}")));
+        }
+        Ok(())
+    }
+
+    /// The roles of the rows.
+    ///
+    /// # Errors
+    /// If the binarisation is unknown.
+    pub(crate) fn roles(&self) -> Result<Roles> {
+        let Task { validation, test, limit, ref binarize, .. } = self.task;
+        let binarize = binarize.parse::<Binarize>()?;
+        Ok(Roles { validation, test, limit, binarize, seed: self.train.seed })
+    }
+}
+
+impl Task {
     /// The model for rows of `width` values.
     ///
     /// # Errors
@@ -338,62 +331,6 @@ impl Run {
         Ok(levels.map(|(layers, latent)| LevelConfig { layers, latent }).collect())
     }
 
-    /// How it is trained.
-    ///
-    /// # Errors
-    /// Names the flag that is wrong.
-    pub(crate) fn config(&self) -> Result<TrainConfig> {
-        let mut objective: Spec = self.objective.parse()?;
-        if self.free_bits != 0.0 {
-            if objective != Spec::new("elbo") && objective.name() == "elbo" {
-                return Err(Error::setting("free-bits", "is given twice, here and in --objective"));
-            }
-            if objective.name() != "elbo" {
-                return Err(Error::setting("free-bits", "only the objective elbo has free bits"));
-            }
-            objective = Spec::new("elbo").with("free-bits", self.free_bits);
-        }
-        let config = TrainConfig {
-            objective,
-            samples: self.samples,
-            warmup: Warmup { beta: self.beta, epochs: self.warmup },
-            batch_size: self.batch_size,
-            epochs: self.epochs,
-            learning_rate: self.lr,
-            schedule: Schedule::from_spec(&self.schedule.parse()?)?,
-            clip: self.clip,
-            adam: AdamConfig {
-                beta1: self.adam_beta1,
-                beta2: self.adam_beta2,
-                epsilon: self.adam_epsilon,
-                weight_decay: self.weight_decay,
-            },
-            average: self.average,
-            init: self.init.parse()?,
-            start_at_mean: !self.random_bias,
-            seed: self.seed,
-            patience: self.patience,
-        };
-        config.check()?;
-        elbo::objective::build::<f32>(&config.objective)?;
-        Ok(config)
-    }
-
-    /// The roles of the rows.
-    ///
-    /// # Errors
-    /// If the binarisation is unknown.
-    pub(crate) fn roles(&self) -> Result<Roles> {
-        let binarize = self.binarize.parse::<Binarize>()?;
-        Ok(Roles {
-            validation: self.validation,
-            test: self.test,
-            limit: self.limit,
-            binarize,
-            seed: self.seed,
-        })
-    }
-
     /// The name of embedded data, which a model file may hold (a path it may not).
     pub(crate) fn embedded(&self) -> Option<String> {
         Source::is_embedded(&self.data).then(|| self.data.clone())
@@ -422,7 +359,7 @@ impl Run {
     /// If the likelihood or the binarisation is unknown.
     pub(crate) fn has_units(&self, likelihood: &Spec) -> Result<bool> {
         let p = elbo::distribution::build::<f32>(likelihood)?;
-        Ok(p.facts(0).location_scale && self.roles()?.binarize == Binarize::None)
+        Ok(p.facts(0).location_scale && self.binarize.parse::<Binarize>()? == Binarize::None)
     }
 
     /// Whether the columns of `data` are to be standardised for this likelihood.
@@ -495,9 +432,12 @@ pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
 
 /// A number for a flag. NaN and infinity are refused here: no setting takes them, and neither JSON nor
 /// a later comparison would.
-fn finite(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn finite(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(v) if v.is_finite() => Ok(v),
         _ => Err("not a finite number".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

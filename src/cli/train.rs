@@ -14,7 +14,7 @@ use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
-use crate::run::Run;
+use crate::run::{Run, finite};
 use crate::terminal::{self, counted, thousands, two_columns};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
@@ -52,6 +52,9 @@ pub(crate) struct TrainArgs {
     force: bool,
     #[command(flatten)]
     run: Run,
+    /// Let every latent spend so many nats for free: short for --objective elbo:free-bits=NATS [default: 0]
+    #[arg(long, value_name = "NATS", value_parser = finite, help_heading = "Objective")]
+    free_bits: Option<f64>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -126,7 +129,7 @@ pub(crate) fn train(
         workplace: &job.workplace,
         state: &job.state,
         stop_after: args.stop_after.unwrap_or(u32::MAX),
-        progress: Training::new(common, job.run.epochs, per_epoch, job.trainer.steps()),
+        progress: Training::new(common, job.run.train.epochs, per_epoch, job.trainer.steps()),
         epochs: std::mem::take(&mut job.epochs),
         saved: Saved {
             epoch: job.trainer.progress().epoch,
@@ -143,7 +146,7 @@ pub(crate) fn train(
     job.epochs = watcher.epochs;
     let concluded = ending.and_then(|ending| match ending {
         Ending::Stopped if INTERRUPTED.load(Ordering::Relaxed) => interrupted(&job, common),
-        Ending::Stopped if job.trainer.progress().epoch < job.run.epochs => {
+        Ending::Stopped if job.trainer.progress().epoch < job.run.train.epochs => {
             stopped(&mut job, common)
         }
         Ending::OutOfPatience => {
@@ -168,42 +171,42 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         folder.settle()?;
         Ok((folder, lock))
     };
-    let claimed = args.resume.then(|| claim(&args.run.data)).transpose()?;
+    let claimed = args.resume.then(|| claim(&args.run.task.data)).transpose()?;
     let resumed = claimed.as_ref().map(|(folder, _)| open_checkpoint(folder)).transpose()?;
     let (mut run, chosen) = settings(args, common.config.as_deref(), matches, resumed.as_ref())?;
     if args.stop_after == Some(0) {
         return Err(Error::setting("--stop-after", "must be at least 1 epoch"));
     }
-    let (folder, lock) = claimed.map_or_else(|| claim(&run.data), Ok)?;
+    let (folder, lock) = claimed.map_or_else(|| claim(&run.task.data), Ok)?;
     let may_start = || match resumed.is_some() || args.force {
         true => Ok(()),
         false => refuse_to_replace(&folder),
     };
     may_start()?;
     // Wrong settings are told before the data is read.
-    run.config()?;
+    run.check()?;
     run.roles()?;
-    run.model(1)?;
-    let mut options = run.options()?;
+    run.task.model(1)?;
+    let mut options = run.task.options()?;
     options.expected = resumed.as_ref().map(bytes_of).transpose()?;
-    let source = Source::open_with(&run.data, &options)?;
+    let source = Source::open_with(&run.task.data, &options)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
     let fitted = match chosen {
         Some(chosen) => defaults::fit(&mut run, &chosen, &source.train)?,
         None => None,
     };
-    let (config, roles) = (run.config()?, run.roles()?);
-    let model = run.model(source.train.width())?;
-    let standardizes = run.standardizes(&source.train, &model.likelihood)?;
+    let (config, roles) = (run.train.clone(), run.roles()?);
+    let model = run.task.model(source.train.width())?;
+    let standardizes = run.task.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.
     let kept = Roles { test: if source.test.is_some() { 0.0 } else { roles.test }, ..roles };
-    let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.data))?;
+    let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.task.data))?;
     if standardizes {
-        parts.standardize().map_err(|e| in_data(e, &run.data))?;
+        parts.standardize().map_err(|e| in_data(e, &run.task.data))?;
     }
     let header = describe(&run, &model, &config, &kept, &parts.train);
     let mut trainer =
-        Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.data))?;
+        Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.task.data))?;
     columns::warn(&trainer.parts().train, &trainer.vae().config().likelihood, common)?;
     common.remark(fitted.as_deref());
     if let Some(checkpoint) = &resumed {
@@ -214,7 +217,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         common.remark(Some(&format!("the loss is a cross-entropy, not a likelihood: {reason}")));
     }
     if args.out.is_none() {
-        common.remark(why_numbered(&run.data, &folder).as_deref());
+        common.remark(why_numbered(&run.task.data, &folder).as_deref());
     }
 
     std::fs::create_dir_all(&folder.0).map_err(|e| Error::io(&folder.0, e))?;
@@ -230,7 +233,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         folder.clear()?;
     }
     // What the run's files say of the data is true wherever they are read.
-    let run = Run { data: located(&run.data), ..run };
+    run.task.data = located(&run.task.data);
     let state = Description { run: &run, header: &header }.to_json();
     let (latest, workplace) = (folder.latest(), folder.workplace());
     std::fs::create_dir_all(&workplace.0).map_err(|e| Error::io(&workplace.0, e))?;
@@ -257,7 +260,7 @@ fn describe(
     part: &Part,
 ) -> Header {
     let data = part.data();
-    let training = TrainingHeader::new(config, roles, data, run.embedded());
+    let training = TrainingHeader::new(config, roles, data, run.task.embedded());
     let header = Header::new(model, data.image()).with_columns(part.columns());
     Header { training: Some(training), ..header }
 }
@@ -295,7 +298,7 @@ fn say_how_to_go_on(job: &Job, common: &Common) {
 /// After a loss that is not finite: say what may help, of what this run does not do already.
 fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
     let units = !job.trainer.parts().train.columns().have_units()
-        && job.run.has_units(&job.trainer.vae().config().likelihood)?;
+        && job.run.task.has_units(&job.trainer.vae().config().likelihood)?;
     terminal::error(format!("{error}: {}", remedies(&job.run, step, units)));
     // A newer run that has done nothing is not in the way of the finished one.
     let saved = Checkpoint::open(&job.workplace.checkpoint()).and_then(|c| c.progress());
@@ -315,28 +318,29 @@ fn settings(
     resumed: Option<&Checkpoint>,
 ) -> Result<(Run, Option<Chosen>)> {
     let flags = Chosen::of(matches);
+    let over = |base: &Run| args.run.over(base, &flags).with_free_bits(args.free_bits, &flags);
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
-        let run = args.run.over(&stored.run, &flags);
+        let run = over(&stored.run)?;
         let changed: Vec<_> =
             run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
-        let extends = changed == ["--epochs"] && run.epochs >= stored.run.epochs;
+        let extends = changed == ["--epochs"] && run.train.epochs >= stored.run.train.epochs;
         if !changed.is_empty() && !extends {
             let message =
                 "a resumed run keeps its settings; only --epochs may be raised (and --data moved)";
             return Err(Error::setting(changed.join(", "), message));
         }
-        if extends && run.config()?.schedule.needs_horizon() {
+        if extends && run.train.schedule.needs_horizon() {
             let message = "this schedule depends on the number of epochs; plan with --epochs and --stop-after";
             return Err(Error::setting("--epochs", message));
         }
         return Ok((run, None));
     }
-    let Some(path) = config else { return Ok((args.run.clone(), Some(flags))) };
+    let Some(path) = config else { return Ok((over(&args.run)?, Some(flags))) };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     // What the file leaves open stays at its default: the flags' own values fill the gaps.
     let (base, keys) = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
-    Ok((args.run.over(&base, &flags), Some(flags.and(keys))))
+    Ok((over(&base)?, Some(flags.and(keys))))
 }
 
 fn announce(common: &Common, job: &Job) {
@@ -446,7 +450,7 @@ fn finish(job: &mut Job, common: &Common) -> Result<ExitCode> {
         write_reconstructions(&folder.file(RECONSTRUCTIONS), &model, part, count.min(40))?;
     }
     let waited = trainer.progress().waited;
-    let in_vain = job.run.patience.is_some_and(|patience| waited >= patience);
+    let in_vain = job.run.train.patience.is_some_and(|patience| waited >= patience);
     let epochs = if in_vain { &[][..] } else { &job.epochs };
     let diagnosis = Diagnosis::of(&model.vae, &model.params, trainer.parts(), epochs)?;
     diagnosis.remarks().iter().for_each(|remark| common.remark(Some(remark)));

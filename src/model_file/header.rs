@@ -11,13 +11,12 @@ use crate::data::{
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, network};
-use crate::optim::{AdamConfig, Schedule, Warmup};
-use crate::params::Init;
 use crate::rng::{Address, Purpose};
+use crate::settings::files::{Spelling, entries, take};
 use crate::train::{TrainConfig, WeightsKind};
 use crate::vae::{LevelConfig, VaeConfig};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 mod data;
 
@@ -32,6 +31,9 @@ pub use data::{DataHeader, TableHeader};
 /// | 2 | `columns` and `scaler`, and `label` among the data |
 /// | 3 | `bytes` among the data |
 /// | 4 | a level's `layers` in place of `hidden`, the widths of plain dense ones |
+///
+/// A new setting of the training is no new version: a file without it means the default, and a program that
+/// does not know it refuses the file by the key's name.
 pub const FORMAT: u32 = 4;
 
 /// Everything but the weights.
@@ -122,30 +124,37 @@ impl From<Vec<Unit>> for ScalerHeader {
     }
 }
 
-/// As [`TrainConfig`], with the data and the roles of its rows.
+/// How a model was trained, and on what. In the file the settings stand beside `data`, each under its own
+/// key (see [`crate::settings`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct TrainingHeader {
-    pub objective: String,
-    pub samples: usize,
-    pub beta: f64,
-    pub warmup: f64,
-    pub batch_size: usize,
-    pub epochs: u32,
-    pub learning_rate: f64,
-    pub schedule: String,
-    pub clip: Option<f64>,
-    pub adam_beta1: f64,
-    pub adam_beta2: f64,
-    pub adam_epsilon: f64,
-    pub weight_decay: f64,
-    pub average: Option<f64>,
-    pub init: String,
-    pub start_at_mean: bool,
-    pub seed: u64,
-    pub patience: Option<u32>,
+    /// The settings.
+    #[serde(flatten, serialize_with = "write_settings")]
+    pub config: TrainConfig,
+    /// The data and the roles of its rows.
     pub data: DataHeader,
+}
+
+fn write_settings<S: Serializer>(
+    c: &TrainConfig,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    entries(c, Spelling::Model).serialize(serializer)
+}
+
+impl TryFrom<Map<String, Value>> for TrainingHeader {
+    type Error = String;
+
+    fn try_from(mut map: Map<String, Value>) -> std::result::Result<Self, String> {
+        let config = take(&mut map, Spelling::Model)?;
+        let data = map.remove("data").ok_or("missing field `data`")?;
+        let data = serde_json::from_value(data).map_err(|e| e.to_string())?;
+        match map.keys().next() {
+            Some(stranger) => Err(format!("unknown field `{stranger}`")),
+            None => Ok(TrainingHeader { config, data }),
+        }
+    }
 }
 
 /// As [`WeightsKind`].
@@ -269,7 +278,7 @@ impl Header {
 
     /// Where the noise of evaluations lives: at the seed of the training.
     pub fn noise(&self) -> Address {
-        Address::new(self.training.as_ref().map_or(0, |t| t.seed), Purpose::Test)
+        Address::new(self.training.as_ref().map_or(0, |t| t.config.seed), Purpose::Test)
     }
 
     /// The image shape of a row.
@@ -344,24 +353,7 @@ impl TrainingHeader {
         embedded: Option<String>,
     ) -> Self {
         TrainingHeader {
-            objective: c.objective.to_string(),
-            samples: c.samples,
-            beta: c.warmup.beta,
-            warmup: c.warmup.epochs,
-            batch_size: c.batch_size,
-            epochs: c.epochs,
-            learning_rate: c.learning_rate,
-            schedule: c.schedule.spec().to_string(),
-            clip: c.clip,
-            adam_beta1: c.adam.beta1,
-            adam_beta2: c.adam.beta2,
-            adam_epsilon: c.adam.epsilon,
-            weight_decay: c.adam.weight_decay,
-            average: c.average,
-            init: c.init.name().to_owned(),
-            start_at_mean: c.start_at_mean,
-            seed: c.seed,
-            patience: c.patience,
+            config: c.clone(),
             data: DataHeader {
                 embedded,
                 rows: source.rows(),
@@ -380,10 +372,10 @@ impl TrainingHeader {
     /// Checks everything that opening a model promises.
     ///
     /// # Errors
-    /// As [`Self::config`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
+    /// As [`TrainConfig::check`], [`Self::roles`] and [`DataHeader::bytes`], and if the data calls itself
     /// embedded and is not.
     pub(super) fn check(&self) -> Result<()> {
-        self.config()?;
+        self.config.check()?;
         self.roles()?.check()?;
         self.data.bytes()?;
         match &self.data.embedded {
@@ -392,36 +384,6 @@ impl TrainingHeader {
             }
             _ => Ok(()),
         }
-    }
-
-    /// How it was trained.
-    ///
-    /// # Errors
-    /// If a name is unknown or a number out of range.
-    pub fn config(&self) -> Result<TrainConfig> {
-        let config = TrainConfig {
-            objective: self.objective.parse()?,
-            samples: self.samples,
-            warmup: Warmup { beta: self.beta, epochs: self.warmup },
-            batch_size: self.batch_size,
-            epochs: self.epochs,
-            learning_rate: self.learning_rate,
-            schedule: Schedule::from_spec(&self.schedule.parse()?)?,
-            clip: self.clip,
-            adam: AdamConfig {
-                beta1: self.adam_beta1,
-                beta2: self.adam_beta2,
-                epsilon: self.adam_epsilon,
-                weight_decay: self.weight_decay,
-            },
-            average: self.average,
-            init: self.init.parse::<Init>()?,
-            start_at_mean: self.start_at_mean,
-            seed: self.seed,
-            patience: self.patience,
-        };
-        config.check()?;
-        Ok(config)
     }
 
     /// The roles of the rows.
@@ -436,7 +398,7 @@ impl TrainingHeader {
             test: d.test,
             limit: d.limit,
             binarize,
-            seed: self.seed,
+            seed: self.config.seed,
         })
     }
 }
@@ -517,5 +479,37 @@ mod tests {
         let odd = Header::from_json(&json.replace(r#""bytes":"levels""#, r#""bytes":"nibbles""#))
             .unwrap();
         assert!(odd.training.unwrap().check().is_err());
+    }
+    /// As models of before hold it, to the byte.
+    #[test]
+    fn a_training_of_before_is_read_and_written_as_it_was() {
+        let training = concat!(
+            r#"{"adam_beta1":0.9,"adam_beta2":0.999,"adam_epsilon":1e-8,"average":0.9,"batch_size":32,"#,
+            r#""beta":1.0,"clip":5.0,"data":{"binarize":"none","bytes":"levels","embedded":"digits","#,
+            r#""fingerprint":"1547f54fa5fd54bf","label":null,"limit":null,"rows":50,"table":null,"#,
+            r#""test":0.0,"validation":0.2},"epochs":4,"init":"he","learning_rate":0.01,"#,
+            r#""objective":"elbo:free-bits=0.1","patience":null,"samples":2,"#,
+            r#""schedule":"step:every=3,factor=0.5","seed":18446744073709551615,"#,
+            r#""start_at_mean":false,"warmup":0.5,"weight_decay":0.0}"#
+        );
+        let read = |text: &str| serde_json::from_str::<TrainingHeader>(text);
+        let header = read(training).unwrap();
+        // A setting that is new since then has a key more.
+        let mut written = serde_json::to_value(&header).unwrap();
+        let known: Map<String, Value> = serde_json::from_str(training).unwrap();
+        written.as_object_mut().unwrap().retain(|key, _| known.contains_key(key));
+        assert_eq!(sorted(written).to_string(), training);
+        let TrainingHeader { config, .. } = header;
+        assert_eq!((config.learning_rate, config.adam.beta2), (0.01, 0.999));
+        assert_eq!((config.clip, config.patience), (Some(5.0), None));
+        assert_eq!((config.seed, config.start_at_mean), (u64::MAX, false));
+        assert_eq!(config.objective, Spec::new("elbo").with("free-bits", 0.1));
+
+        let wrong =
+            |from: &str, to: &str| read(&training.replace(from, to)).unwrap_err().to_string();
+        assert_eq!(wrong(r#""epochs":4"#, r#""epochs":-4"#), "epochs: invalid type: expected u32");
+        assert_eq!(wrong(r#""epochs":4"#, r#""epoch":4"#), "unknown field `epoch`");
+        assert_eq!(wrong(r#""init":"he""#, r#""init":null"#), "init: invalid type: expected text");
+        assert!(wrong(r#""data""#, r#""dates""#).contains("missing field `data`"));
     }
 }

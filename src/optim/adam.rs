@@ -15,59 +15,65 @@
 
 use super::average::Average;
 use crate::aligned::Aligned;
-use crate::error::{Error, Result};
 use crate::parallel::{self, RowsMut};
 use crate::real::Real;
+use crate::settings::heading::OPTIMISATION;
+use crate::settings::{NOT_NEGATIVE, Range, settings};
 use crate::simd;
 
-/// Adam's constants.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamConfig {
-    /// Decay of the first moment, in [0, 1).
-    pub beta1: f64,
-    /// Decay of the second moment, in [0, 1).
-    pub beta2: f64,
-    /// Added to the root of the second moment; a normal number of single precision.
-    pub epsilon: f64,
-    /// Decoupled weight decay λ per unit of learning rate; 0 for none.
-    pub weight_decay: f64,
-}
+settings! {
+    #[derive(Copy)]
+    /// Adam's constants.
+    pub struct AdamConfig {
+        /// Adam's decay of the first moment.
+        beta1: f64 {
+            flag: "adam-beta1" "B1", OPTIMISATION,
+            file: "adam_beta1",
+            default: 0.9,
+            range: DECAY,
+            takes: ["0", "0.5"], refuses: ["1", "-0.1"],
+        }
 
-impl Default for AdamConfig {
-    fn default() -> Self {
-        AdamConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+        /// Adam's decay of the second moment.
+        beta2: f64 {
+            flag: "adam-beta2" "B2", OPTIMISATION,
+            file: "adam_beta2",
+            default: 0.999,
+            range: DECAY,
+            takes: ["0", "0.5"], refuses: ["1", "nan"],
+        }
+
+        /// Adam's ε.
+        ///
+        /// It is added to the root of the second moment.
+        epsilon: f64 {
+            flag: "adam-epsilon" "EPS", OPTIMISATION,
+            file: "adam_epsilon",
+            default: 1e-8,
+            range: NORMAL,
+            takes: ["1.2e-38", "1"], refuses: ["0", "1e-40", "1e39"],
+        }
+
+        /// Decoupled weight decay.
+        ///
+        /// λ per unit of learning rate; 0 for none.
+        weight_decay: f64 {
+            flag: "weight-decay" "RATE", OPTIMISATION,
+            file: "weight_decay",
+            default: 0.0,
+            range: NOT_NEGATIVE,
+            takes: ["0", "0.01"], refuses: ["-1", "inf"],
+        }
     }
 }
 
-impl AdamConfig {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// Names the constant that is out of range.
-    pub fn check(&self) -> Result<()> {
-        for (name, beta) in [("adam-beta1", self.beta1), ("adam-beta2", self.beta2)] {
-            if !(0.0..1.0).contains(&beta) {
-                return Err(Error::setting(name, format!("{beta} is not in [0, 1)")));
-            }
-        }
-        // In single precision a smaller one is 0 beside a root that is 0, and 0/0 is no step.
-        let (least, most) = (f32::MIN_POSITIVE, f32::MAX);
-        if !(f64::from(least)..=f64::from(most)).contains(&self.epsilon) {
-            let message = format!(
-                "{:e} is not between {least:e} and {most:e}, the normal numbers of single precision",
-                self.epsilon
-            );
-            return Err(Error::setting("adam-epsilon", message));
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return Err(Error::setting(
-                "weight-decay",
-                format!("{} is not at least 0", self.weight_decay),
-            ));
-        }
-        Ok(())
-    }
-}
+const DECAY: Range = Range { words: "in [0, 1)", holds: |x| (0.0..1.0).contains(&x) };
+
+/// In single precision a smaller one is 0 beside a root that is 0, and 0/0 is no step.
+const NORMAL: Range = Range {
+    words: "between 1.1754944e-38 and 3.4028235e38, the normal numbers of single precision",
+    holds: |x| (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x),
+};
 
 /// Adam's state: two moments for every parameter, and the number of steps taken.
 #[derive(Clone, Debug)]

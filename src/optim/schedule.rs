@@ -12,6 +12,8 @@
 
 use crate::error::{Error, Result};
 use crate::family::Spec;
+use crate::settings::heading::OBJECTIVE;
+use crate::settings::{NOT_NEGATIVE, settings, text_value};
 
 /// The learning rate's course.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,13 +98,38 @@ impl Schedule {
     }
 }
 
-/// The course of β: from 0 to its full value over the first epochs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Warmup {
-    /// The full value.
-    pub beta: f64,
-    /// Epochs until it is reached; 0 for at once.
-    pub epochs: f64,
+impl std::str::FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Schedule::from_spec(&text.parse()?)
+    }
+}
+
+text_value!(Schedule, |schedule| schedule.spec().to_string());
+
+settings! {
+    #[derive(Copy)]
+    /// The course of β: from 0 to its full value over the first epochs.
+    pub struct Warmup {
+        /// Weight of the KL.
+        beta: f64 {
+            flag: "beta" "B", OBJECTIVE,
+            file: "beta",
+            default: 1.0,
+            range: NOT_NEGATIVE,
+            takes: ["0", "4"], refuses: ["-1", "nan"],
+        }
+
+        /// Raise β from 0 over the first EPOCHS.
+        epochs: f64 {
+            flag: "warmup" "EPOCHS", OBJECTIVE,
+            file: "warmup",
+            default: 0.0,
+            range: NOT_NEGATIVE,
+            takes: ["0", "2.5"], refuses: ["-1", "inf"],
+        }
+    }
 }
 
 impl Warmup {

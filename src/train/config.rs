@@ -1,102 +1,241 @@
-//! How a model is trained.
+//! How a model is trained: the list of settings.
 
-use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::optim::{AdamConfig, Schedule, Warmup};
 use crate::params::Init;
+use crate::settings::heading::{MODEL, OBJECTIVE, OPTIMISATION};
+use crate::settings::{ABOVE_ZERO, ANY, AT_LEAST_ONE, Range, settings, text_value};
 
-/// Everything that decides how a model is trained, besides the model and the data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainConfig {
-    /// What is maximised.
-    pub objective: Spec,
-    /// Importance samples K of each row.
-    pub samples: usize,
-    /// The course of β.
-    pub warmup: Warmup,
-    /// Rows of a batch; the last one of an epoch may be shorter.
-    pub batch_size: usize,
-    /// Epochs in all.
-    pub epochs: u32,
-    /// The learning rate before its schedule.
-    pub learning_rate: f64,
-    /// The learning rate's course.
-    pub schedule: Schedule,
-    /// The largest global norm of a gradient; longer ones are scaled down to it.
-    pub clip: Option<f64>,
-    /// Adam's constants.
-    pub adam: AdamConfig,
-    /// Decay of the moving average of the weights; the average is then what is judged and kept.
-    pub average: Option<f64>,
-    /// How weights start.
-    pub init: Init,
-    /// Whether the likelihood starts at the data's mean (and spread), where it knows how.
-    pub start_at_mean: bool,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Epochs without a better validation loss after which training ends.
-    pub patience: Option<u32>,
-}
+settings! {
+    /// Everything that decides how a model is trained, besides the model and the data.
+    pub struct TrainConfig {
+        /// What is maximised: an objective of the list below.
+        objective: Spec {
+            flag: "objective" "SPEC", OBJECTIVE,
+            file: "objective",
+            default: Spec::new("elbo"),
+            range: ANY,
+            takes: ["iwae", "elbo:free-bits=0.3"], refuses: ["", "elbo:a"],
+        }
 
-impl Default for TrainConfig {
-    fn default() -> Self {
-        TrainConfig {
-            objective: Spec::new("elbo"),
-            samples: 1,
-            warmup: Warmup { beta: 1.0, epochs: 0.0 },
-            batch_size: 128,
-            epochs: 10,
-            learning_rate: 1e-3,
-            schedule: Schedule::Constant,
-            clip: None,
-            adam: AdamConfig::default(),
-            average: None,
-            init: Init::Uniform,
-            start_at_mean: true,
-            seed: 0,
-            patience: None,
+        /// Importance samples of each row.
+        samples: usize {
+            flag: "samples" "K", OBJECTIVE,
+            file: "samples",
+            default: 1,
+            range: AT_LEAST_ONE,
+            takes: ["1", "50"], refuses: ["0", "-1", "1.5"],
+        }
+
+        /// The course of β.
+        warmup: Warmup { .. }
+
+        /// Rows of a batch.
+        ///
+        /// The last one of an epoch may be shorter.
+        batch_size: usize {
+            flag: "batch-size" "ROWS", OPTIMISATION,
+            file: "batch_size",
+            default: 128,
+            range: AT_LEAST_ONE,
+            takes: ["1", "1000000"], refuses: ["0", "-1", "many"],
+        }
+
+        /// Passes over the training rows.
+        epochs: u32 {
+            flag: "epochs" "N", OPTIMISATION,
+            file: "epochs",
+            default: 20,
+            range: AT_LEAST_ONE,
+            takes: ["1", "4294967295"], refuses: ["0", "-1", "4294967296"],
+        }
+
+        /// Learning rate.
+        learning_rate: f64 {
+            flag: "lr" "RATE", OPTIMISATION,
+            file: "learning_rate",
+            default: 1e-3,
+            range: ABOVE_ZERO,
+            takes: ["1e-9", "2"], refuses: ["0", "-1", "nan", "inf", "fast"],
+        }
+
+        /// Its course: constant, cosine or step:every=EPOCHS,factor=F.
+        schedule: Schedule {
+            flag: "schedule" "SPEC", OPTIMISATION,
+            file: "schedule",
+            default: Schedule::Constant,
+            range: ANY,
+            takes: ["cosine", "step:every=3,factor=0.5"], refuses: ["linear", "step:every=0"],
+        }
+
+        /// Scale gradients down to this global norm.
+        ///
+        /// Shorter ones are left as they are.
+        clip: Option<f64> {
+            flag: "clip" "NORM", OPTIMISATION,
+            file: "clip",
+            default: None,
+            range: ABOVE_ZERO,
+            takes: ["0.5"], refuses: ["0", "-1", "inf"],
+        }
+
+        /// Adam's constants.
+        adam: AdamConfig { .. }
+
+        /// Keep a moving average of the weights with this decay (0.999, say) instead of the last ones.
+        ///
+        /// The average is then what is judged, too.
+        average: Option<f64> {
+            flag: "average" "DECAY", OPTIMISATION,
+            file: "average",
+            default: None,
+            range: Range { words: "a decay between 0 and 1", holds: |d| d > 0.0 && d < 1.0 },
+            takes: ["0.999"], refuses: ["0", "1"],
+        }
+
+        /// Starting weights: uniform (PyTorch's), glorot or he.
+        init: Init {
+            flag: "init" "NAME", MODEL,
+            file: "init",
+            default: Init::Uniform,
+            range: ANY,
+            takes: ["glorot", "he"], refuses: ["xavier"],
+        }
+
+        /// Start the output's bias at random instead of at the data's mean.
+        ///
+        /// True (the flag not given) starts the likelihood at the data's mean (and spread), where it knows
+        /// how.
+        start_at_mean: bool {
+            flag: "random-bias" "", MODEL,
+            file: "start_at_mean",
+            default: true,
+            range: ANY,
+            takes: ["false"], refuses: ["maybe"],
+        }
+
+        /// Stop after so many epochs without a better validation loss (needs --validation).
+        patience: Option<u32> {
+            flag: "patience" "EPOCHS", OPTIMISATION,
+            file: "patience",
+            default: None,
+            range: AT_LEAST_ONE,
+            takes: ["1"], refuses: ["0", "-1"],
+        }
+
+        /// Seed of everything random.
+        seed: u64 {
+            flag: "seed" "N", OPTIMISATION,
+            file: "seed",
+            default: 0,
+            range: ANY,
+            takes: ["7", "18446744073709551615"], refuses: ["-1"],
         }
     }
 }
 
-impl TrainConfig {
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// Names the setting that is out of range, and what it accepts.
-    pub fn check(&self) -> Result<()> {
-        let at_least_one = |name: &str, n: usize| match n {
-            0 => Err(Error::setting(name, "must be at least 1")),
-            _ => Ok(()),
-        };
-        at_least_one("samples", self.samples)?;
-        at_least_one("batch-size", self.batch_size)?;
-        at_least_one("epochs", self.epochs as usize)?;
-        let positive = |name: &str, v: f64| match v > 0.0 && v.is_finite() {
-            true => Ok(()),
-            false => Err(Error::setting(name, format!("{v} is not a number above 0"))),
-        };
-        let not_negative = |name: &str, v: f64| match v >= 0.0 && v.is_finite() {
-            true => Ok(()),
-            false => Err(Error::setting(name, format!("{v} is not a number of at least 0"))),
-        };
-        positive("lr", self.learning_rate)?;
-        not_negative("beta", self.warmup.beta)?;
-        not_negative("warmup", self.warmup.epochs)?;
-        if let Some(norm) = self.clip {
-            positive("clip", norm)?;
+text_value!(Init, |init| init.name().to_owned());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Result};
+    use crate::settings::{Setting, Settings};
+
+    fn settings() -> Vec<&'static Setting> {
+        TrainConfig::default().list().into_iter().map(|(setting, _)| setting).collect()
+    }
+
+    /// The defaults, but for one setting.
+    fn with(name: &str, text: &str) -> Result<TrainConfig> {
+        let mut config = TrainConfig::default();
+        let mut unreadable = None;
+        config.set_each(&mut |setting, value| {
+            let read = (setting.name == name).then(|| (value.reader())(text))?;
+            read.map(Some).map_err(|message| unreadable = Some(message)).ok()
+        })?;
+        match unreadable {
+            Some(message) => Err(Error::setting(name, message)),
+            None => config.check().map(|()| config),
         }
-        if let Some(decay) = self.average
-            && !(decay > 0.0 && decay < 1.0)
-        {
-            return Err(Error::setting(
-                "average",
-                format!("a decay of {decay} is not between 0 and 1"),
-            ));
+    }
+
+    /// What every setting takes: the configuration with it, its name and its text.
+    #[cfg(any(feature = "cli", feature = "model-file"))]
+    fn taken() -> Vec<(TrainConfig, &'static Setting, &'static str)> {
+        let each = settings().into_iter().flat_map(|s| s.takes.iter().map(move |text| (s, *text)));
+        each.map(|(s, text)| (with(s.name, text).expect(s.name), s, text)).collect()
+    }
+
+    #[test]
+    fn every_setting_takes_and_refuses_what_its_block_says() {
+        TrainConfig::default().check().unwrap();
+        for setting in settings() {
+            let name = setting.name;
+            assert!(!setting.takes.is_empty() && !setting.refuses.is_empty(), "{name}: no tests");
+            for text in setting.takes {
+                let config = with(name, text).unwrap_or_else(|e| panic!("{name} {text}: {e}"));
+                let changed = config.list().into_iter().zip(TrainConfig::default().list());
+                let changed = changed.filter(|((_, new), (_, old))| new != old);
+                assert!(changed.map(|((s, _), _)| s.name).all(|s| s == name), "{name} {text}");
+            }
+            for text in setting.refuses {
+                assert!(with(name, text).is_err(), "{name} takes {text}");
+            }
         }
-        if self.patience == Some(0) {
-            return Err(Error::setting("patience", "must be at least 1 epoch"));
+    }
+
+    #[test]
+    fn no_two_settings_share_a_name_or_a_key() {
+        for part in [|s: &Setting| s.name, |s: &Setting| s.file] {
+            let mut names: Vec<_> = settings().into_iter().map(part).collect();
+            names.sort_unstable();
+            assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
         }
-        self.adam.check()
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn flags_say_the_same() {
+        use clap::{Args, FromArgMatches};
+        let command = || TrainConfig::augment_args(clap::Command::new("train"));
+        let of = |flag: String| {
+            let matches = command().try_get_matches_from(["train".to_owned(), flag]).ok()?;
+            TrainConfig::from_arg_matches(&matches).ok()
+        };
+        for (config, Setting { name, value, .. }, text) in taken() {
+            let flag = match value.is_empty() {
+                true => format!("--{name}"),
+                false => format!("--{name}={text}"),
+            };
+            assert_eq!(of(flag), Some(config), "--{name} {text}");
+        }
+        let none = command().get_matches_from(["train"]);
+        assert_eq!(TrainConfig::from_arg_matches(&none).unwrap(), TrainConfig::default());
+        for Setting { name, refuses, .. } in settings() {
+            for text in *refuses {
+                let config = of(format!("--{name}={text}"));
+                assert!(config.is_none_or(|c| c.check().is_err()), "--{name} {text}");
+            }
+        }
+    }
+
+    #[cfg(feature = "model-file")]
+    #[test]
+    fn files_hold_every_setting() {
+        use crate::settings::files::{Spelling, entries, take};
+        for spelling in [Spelling::Model, Spelling::Flags] {
+            for (config, setting, text) in taken() {
+                let json = serde_json::to_string(&entries(&config, spelling)).unwrap();
+                let mut map = serde_json::from_str(&json).unwrap();
+                assert_eq!(take(&mut map, spelling), Ok(config), "{} {text}", setting.name);
+                assert!(map.is_empty(), "{map:?}");
+            }
+            // What a file of before does not know has its default.
+            assert_eq!(take(&mut serde_json::Map::new(), spelling), Ok(TrainConfig::default()));
+        }
+        let mut odd = serde_json::from_str(r#"{"clip": "much"}"#).unwrap();
+        let message = take::<TrainConfig>(&mut odd, Spelling::Model).unwrap_err();
+        assert_eq!(message, "clip: invalid type: expected f64");
     }
 }

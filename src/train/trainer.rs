@@ -122,10 +122,8 @@ impl<T: Real> Trainer<T> {
             }
         }
         if config.patience.is_some() && parts.validation.is_none() {
-            return Err(Error::setting(
-                "patience",
-                "early stopping needs validation rows; add --validation 0.1",
-            ));
+            let message = "early stopping needs validation rows";
+            return Err(Error::Needs { name: "patience", other: "validation", message });
         }
         // Weights, gradient, Adam's two moments.
         let count = vae.layout().len().saturating_mul(4);

@@ -145,3 +145,23 @@ fn config_toml_starts_the_same_run_again() {
     lab.run("train --config table.toml");
     assert!(lab.exists("runs/table/model.safetensors"));
 }
+
+/// `--free-bits` is another spelling of the objective's own setting, and leaves no trace.
+#[test]
+fn free_bits_have_one_place() {
+    let lab = Lab::new();
+    lab.run(&format!("train {PLAIN} --epochs 1 --free-bits 0.1 --out short"));
+    lab.run(&format!("train {PLAIN} --epochs 1 --objective elbo:free-bits=0.1 --out long"));
+    lab.assert_same_run("short", "long");
+    lab.run("train --resume --free-bits 0.1 --epochs 2 --out short");
+    assert_eq!(lab.epochs("short"), 2);
+    // Over a file it counts as any flag does.
+    let objective = |flags: &str| {
+        lab.run(&format!("train --config long/config.toml {flags} --force --out other"));
+        let config = lab.text("other/config.toml");
+        config.lines().find(|line| line.starts_with("objective")).map(str::to_owned)
+    };
+    assert_eq!(objective("").as_deref(), Some("objective = \"elbo:free-bits=0.1\""));
+    assert_eq!(objective("--free-bits 0.5").as_deref(), Some("objective = \"elbo:free-bits=0.5\""));
+    assert_eq!(objective("--free-bits 0").as_deref(), Some("objective = \"elbo\""));
+}
