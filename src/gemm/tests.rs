@@ -1,6 +1,7 @@
 //! Products against their definition, to the last bit where it is known.
 
 use super::*;
+use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use ndarray::Array2;
 
