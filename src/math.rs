@@ -7,7 +7,7 @@
 //! | [`log_sum_exp`] | m + ln Σ exp(xᵢ − m), m = max xᵢ of *that* row | a maximum shared by rows underflows the others |
 //!
 //! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions
-//! therefore depends on the length alone: the same bits at every SIMD level and thread count.
+//! therefore depends on the length alone: the same bits with every instruction set and any number of threads.
 
 use crate::real::Real;
 use crate::simd;

@@ -29,8 +29,8 @@ use ndarray::{ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
 use std::cell::RefCell;
 
-/// Terms that are summed before they are added to c. The same as in `matrixmultiply`, which the
-/// portable level uses: so all levels give the same bits.
+/// Terms that are summed before they are added to c. The same as in `matrixmultiply`, which is used where
+/// there is no kernel: so all instruction sets give the same bits.
 pub(super) const TERMS: usize = 256;
 
 /// Rows of c that a packed panel of b serves at most.
@@ -49,7 +49,7 @@ thread_local! {
 /// `c ← start + a·b` on this thread; `c: [m, n]` in rows, `a: [m, k]`, `b: [k, n]`.
 ///
 /// # Panics
-/// If there is no kernel at this level, or an operand is smaller than that.
+/// If there is no kernel for the processor, or an operand is smaller than that.
 pub(super) fn product(
     mut c: ArrayViewMut2<f32>,
     a: Operand<'_, f32>,

@@ -28,7 +28,7 @@ const SQUARES: usize = 3;
 /// `c ← start + a·b` for a single row; `a: [k]`, `c: [n]`.
 ///
 /// # Panics
-/// If there is no kernel at this level, or b is smaller than that.
+/// If there is no kernel for the processor, or b is smaller than that.
 pub(super) fn product(c: &mut [f32], a: &[f32], b: Operand<'_, f32>, start: Accum<'_, f32>) {
     simd::run(Product { c, a, b, start });
 }
