@@ -205,9 +205,9 @@ impl Scalar for f32 {
             plain(c, &a.view(m, k), &b.view(k, n), start);
         } else if m == 1 && a.in_rows() {
             let c = c.into_slice().expect("the output is in rows");
-            row::product(c, &a.data[..k], b, start);
+            row::gemv(c, &a.data[..k], b, start);
         } else {
-            kernel::product(c, a, b, k, start);
+            kernel::gemm(c, a, b, k, start);
         }
     }
 }
