@@ -87,12 +87,7 @@ pub(crate) fn with_every_isa<T: Real>(
     for isa in simd::available() {
         for ((name, a), (_, b)) in portable.iter().zip(run(isa)) {
             let same = a.iter().zip(&b).all(|(a, b)| a.to_f64().to_bits() == b.to_f64().to_bits());
-            assert!(
-                same,
-                "{} {name}: {isa:?} gives other bits, in {}",
-                operation.name(),
-                T::NAME
-            );
+            assert!(same, "{} {name}: {isa:?} gives other bits, in {}", operation.name(), T::NAME);
         }
     }
     simd::force(None);
