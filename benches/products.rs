@@ -29,7 +29,7 @@ const LAYERS: [[usize; 3]; 8] = [
 fn products(c: &mut Criterion) {
     common::threads::from_environment();
     if std::env::var_os("ELBO_PORTABLE").is_some() {
-        elbo::simd::force(Some(elbo::simd::Level::Portable));
+        elbo::simd::force(Some(elbo::simd::Isa::Portable));
     }
     for [n, inputs, outputs] in LAYERS {
         layer(c, &format!("[{n}, {inputs}] to {outputs}"), fill(n, inputs), outputs);

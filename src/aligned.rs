@@ -4,7 +4,7 @@
 //! buffers sixteen bytes behind the start of a line: every second vector of AVX2 then does, and
 //! every one of AVX-512.
 
-use crate::real::Real;
+use ndarray::LinalgScalar;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a line of the cache, and of the longest vector.
@@ -17,7 +17,7 @@ pub(crate) struct Aligned<T> {
     first: usize,
 }
 
-impl<T: Real> Aligned<T> {
+impl<T: LinalgScalar> Aligned<T> {
     /// So many zeros.
     pub(crate) fn zeros(length: usize) -> Self {
         let mut values = vec![T::zero(); length + LINE / size_of::<T>()];
@@ -61,10 +61,11 @@ impl<T> DerefMut for Aligned<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Debug;
 
     #[test]
     fn buffers_start_with_a_line() {
-        fn check<T: Real>() {
+        fn check<T: LinalgScalar + PartialEq + Debug>() {
             for length in [0, 16, 1000, 100_000] {
                 let mut a = Aligned::<T>::zeros(length);
                 assert_eq!(a.len(), length);

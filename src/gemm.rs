@@ -1,8 +1,8 @@
 //! Matrix products, on as many threads as there are.
 //!
 //! In single precision the arithmetic is that of `gemm/kernel.rs` where the processor has AVX2, AVX-512 or
-//! NEON, otherwise `matrixmultiply`'s; both sum in the same order, so that all levels give the same
-//! bits. A product is split over parts of its *output*, so that every element is summed over k by
+//! NEON, otherwise `matrixmultiply`'s; both sum in the same order, so that all processors with fused
+//! multiply–adds give the same bits. A product is split over parts of its *output*, so that every element is summed over k by
 //! one thread in one order. α is always 1 and β is 0 or 1: with these, an element comes out with the
 //! same bits whatever part it falls into (another α would be applied with or without a fused
 //! multiply–add depending on the part). So a row of a product depends on that row of a and on b, and not
@@ -19,11 +19,10 @@ mod row;
 mod sparse;
 
 use crate::parallel;
-use crate::real::Real;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use crate::simd;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, ShapeBuilder};
 
 /// What a product's output starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ const NARROW: usize = 64;
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn matmul<T: Real>(
+pub fn matmul<T: Scalar>(
     c: &mut ArrayViewMut2<T>,
     a: &ArrayView2<T>,
     b: &ArrayView2<T>,
@@ -90,7 +89,7 @@ enum Pieces {
     Columns,
 }
 
-impl<'a, T: Real> Operand<'a, T> {
+impl<'a, T: Scalar> Operand<'a, T> {
     fn of(a: ArrayView2<'a, T>) -> Option<Self> {
         let (m, n) = a.dim();
         if let Some(data) = a.to_slice() {
@@ -132,7 +131,7 @@ impl<'a, T: Real> Operand<'a, T> {
 
 /// Splits the output between threads. By rows, each needs all of b; by columns, all of a: what has to be
 /// copied for the kernel should not be copied twice.
-fn split<T: Real>(
+fn split<T: Scalar>(
     mut c: ArrayViewMut2<T>,
     a: Operand<'_, T>,
     b: Operand<'_, T>,
@@ -149,7 +148,7 @@ fn split<T: Real>(
     let narrow = if m <= NARROW / 2 && !b.in_rows() { NARROW / 2 } else { NARROW };
     let by_columns = n >= narrow * parts && (a.in_rows() || n > m) || m < 2;
     if by_columns {
-        // Between two vectors, of whatever level.
+        // Between two vectors, of whatever length.
         let mid = (n * left / parts).next_multiple_of(16).min(n - 1);
         let (c0, c1) = c.split_at(Axis(1), mid);
         let (start0, start1) = match start {
@@ -170,8 +169,51 @@ fn split<T: Real>(
     }
 }
 
+/// What matrices are made of. [`matmul`] is written once; what the precisions do differently is here.
+pub trait Scalar: LinalgScalar + PartialEq + Send + Sync {
+    /// `c ← start + a·b` on this thread; `a: [m, k]`, `b: [k, n]`, `c: [m, n]`.
+    #[doc(hidden)]
+    fn product(
+        c: ArrayViewMut2<Self>,
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        k: usize,
+        start: Accum<'_, Self>,
+    ) {
+        let (m, n) = c.dim();
+        plain(c, &a.view(m, k), &b.view(k, n), start);
+    }
+}
+
+impl Scalar for f64 {}
+
+#[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+impl Scalar for f32 {}
+
+/// With the kernel, where the processor has vectors for it and the output is in rows.
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+impl Scalar for f32 {
+    fn product(
+        c: ArrayViewMut2<f32>,
+        a: Operand<'_, f32>,
+        b: Operand<'_, f32>,
+        k: usize,
+        start: Accum<'_, f32>,
+    ) {
+        let (m, n) = c.dim();
+        if !simd::has_vectors() || c.strides()[1] != 1 {
+            plain(c, &a.view(m, k), &b.view(k, n), start);
+        } else if m == 1 && a.in_rows() {
+            let c = c.into_slice().expect("the output is in rows");
+            row::gemv(c, &a.data[..k], b, start);
+        } else {
+            kernel::gemm(c, a, b, k, start);
+        }
+    }
+}
+
 /// [`matmul`] on this thread with `matrixmultiply`, which takes any strides.
-fn plain<T: Real>(
+fn plain<T: Scalar>(
     mut c: ArrayViewMut2<T>,
     a: &ArrayView2<T>,
     b: &ArrayView2<T>,
@@ -182,37 +224,6 @@ fn plain<T: Real>(
         c.assign(&ArrayView1::from(row));
     }
     general_mat_mul(T::one(), a, b, beta, &mut c);
-}
-
-/// [`plain`], for any precision.
-pub(crate) fn product<T: Real>(
-    c: ArrayViewMut2<T>,
-    a: Operand<'_, T>,
-    b: Operand<'_, T>,
-    k: usize,
-    start: Accum<'_, T>,
-) {
-    let (m, n) = c.dim();
-    plain(c, &a.view(m, k), &b.view(k, n), start);
-}
-
-/// The same in single precision, with the kernel where there is one and the output is in rows.
-pub(crate) fn product_f32(
-    c: ArrayViewMut2<f32>,
-    a: Operand<'_, f32>,
-    b: Operand<'_, f32>,
-    k: usize,
-    start: Accum<'_, f32>,
-) {
-    #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    if simd::has_vectors() && c.strides()[1] == 1 {
-        if c.nrows() == 1 && a.in_rows() {
-            let c = c.into_slice().expect("the output is in rows");
-            return row::product(c, &a.data[..k], b, start);
-        }
-        return kernel::product(c, a, b, k, start);
-    }
-    product(c, a, b, k, start);
 }
 
 #[cfg(test)]

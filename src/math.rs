@@ -7,10 +7,11 @@
 //! | [`log_sum_exp`] | m + ln Σ exp(xᵢ − m), m = max xᵢ of *that* row | a maximum shared by rows underflows the others |
 //!
 //! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions
-//! therefore depends on the length alone: the same bits at every SIMD level and thread count.
+//! therefore depends on the length alone: the same bits with every instruction set and any number of threads.
 
 use crate::real::Real;
 use crate::simd;
+use std::ops::Range;
 
 /// Partial sums kept side by side: one AVX-512 register of `f32`.
 const LANES: usize = 16;
@@ -32,58 +33,103 @@ pub fn map_sum<T: Real, S: Real, const I: usize, const O: usize>(
 ) -> S {
     simd::dispatch(
         #[inline(always)]
-        || map_sum_here(outputs, inputs, f),
+        || {
+            let mut blocks = Blocks::new(outputs, inputs);
+            let mut sums = [[S::zero(); LANES]];
+            blocks.fold(
+                0..blocks.count(),
+                &mut sums,
+                #[inline(always)]
+                |a, [sum]| {
+                    let (out, term) = f(a);
+                    (out, [sum + term])
+                },
+            );
+            let [mut sums] = sums;
+            blocks.add_rest(&mut sums, f);
+            fold(sums)
+        },
     )
 }
 
-/// [`map_sum`], for the instruction set of whoever calls it.
-#[inline(always)]
-fn map_sum_here<T: Real, S: Real, const I: usize, const O: usize>(
-    outputs: [&mut [T]; O],
-    inputs: [&[T]; I],
-    f: impl Fn([T; I]) -> ([T; O], S),
-) -> S {
-    let n = inputs[0].len();
-    let inputs = inputs.map(
-        #[inline(always)]
-        |a| a[..n].as_chunks::<LANES>(),
-    );
-    let outputs = outputs.map(
-        #[inline(always)]
-        |a| a[..n].as_chunks_mut::<LANES>(),
-    );
-    let mut lanes = [S::zero(); LANES];
-    for block in 0..n / LANES {
-        let a: [[T; LANES]; I] = std::array::from_fn(
+/// Rows of equal length in blocks of [`LANES`], and what is behind the last whole one.
+struct Blocks<'a, T, const I: usize, const O: usize> {
+    outputs: [(&'a mut [[T; LANES]], &'a mut [T]); O],
+    inputs: [(&'a [[T; LANES]], &'a [T]); I],
+}
+
+impl<'a, T: Real, const I: usize, const O: usize> Blocks<'a, T, I, O> {
+    #[inline(always)]
+    fn new(outputs: [&'a mut [T]; O], inputs: [&'a [T]; I]) -> Self {
+        let n = inputs[0].len();
+        let outputs = outputs.map(
             #[inline(always)]
-            |k| inputs[k].0[block],
+            |a| a[..n].as_chunks_mut(),
         );
-        let mut b = [[T::zero(); LANES]; O];
-        for l in 0..LANES {
+        let inputs = inputs.map(
+            #[inline(always)]
+            |a| a[..n].as_chunks(),
+        );
+        Blocks { outputs, inputs }
+    }
+
+    /// How many are whole.
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.inputs[0].0.len()
+    }
+
+    /// Maps whole blocks; `f` gets and gives what stands in its element's lane of the sums as well.
+    #[inline(always)]
+    fn fold<S: Real, const N: usize>(
+        &mut self,
+        blocks: Range<usize>,
+        sums: &mut [[S; LANES]; N],
+        f: impl Fn([T; I], [S; N]) -> ([T; O], [S; N]),
+    ) {
+        for block in blocks {
+            let a: [[T; LANES]; I] = std::array::from_fn(
+                #[inline(always)]
+                |k| self.inputs[k].0[block],
+            );
+            let mut b = [[T::zero(); LANES]; O];
+            for l in 0..LANES {
+                let element = std::array::from_fn(
+                    #[inline(always)]
+                    |k| a[k][l],
+                );
+                let lane = std::array::from_fn(
+                    #[inline(always)]
+                    |k| sums[k][l],
+                );
+                let (out, lane) = f(element, lane);
+                for k in 0..O {
+                    b[k][l] = out[k];
+                }
+                for k in 0..N {
+                    sums[k][l] = lane[k];
+                }
+            }
+            for k in 0..O {
+                self.outputs[k].0[block] = b[k];
+            }
+        }
+    }
+
+    /// Maps what is behind them, and adds its terms to the first lanes.
+    #[inline(always)]
+    fn add_rest<S: Real>(&mut self, sums: &mut [S; LANES], f: impl Fn([T; I]) -> ([T; O], S)) {
+        for (l, sum) in sums.iter_mut().enumerate().take(self.inputs[0].1.len()) {
             let (out, term) = f(std::array::from_fn(
                 #[inline(always)]
-                |k| a[k][l],
+                |k| self.inputs[k].1[l],
             ));
             for k in 0..O {
-                b[k][l] = out[k];
+                self.outputs[k].1[l] = out[k];
             }
-            lanes[l] += term;
-        }
-        for k in 0..O {
-            outputs[k].0[block] = b[k];
+            *sum += term;
         }
     }
-    for (l, lane) in lanes.iter_mut().enumerate().take(n % LANES) {
-        let (out, term) = f(std::array::from_fn(
-            #[inline(always)]
-            |k| inputs[k].1[l],
-        ));
-        for k in 0..O {
-            outputs[k].1[l] = out[k];
-        }
-        *lane += term;
-    }
-    fold(lanes)
 }
 
 /// The lanes' sum, in a fixed tree.
@@ -134,76 +180,41 @@ pub fn map_sum_ln_1p<T: Real, const I: usize, const O: usize>(
 ) -> T {
     simd::dispatch(
         #[inline(always)]
-        || map_sum_ln_1p_here(outputs, inputs, f),
-    )
-}
-
-/// [`map_sum_ln_1p`], for the instruction set of whoever calls it.
-#[inline(always)]
-fn map_sum_ln_1p_here<T: Real, const I: usize, const O: usize>(
-    outputs: [&mut [T]; O],
-    inputs: [&[T]; I],
-    f: impl Fn([T; I]) -> ([T; O], T, T),
-) -> T {
-    let n = inputs[0].len();
-    let inputs = inputs.map(
-        #[inline(always)]
-        |a| a[..n].as_chunks::<LANES>(),
-    );
-    let outputs = outputs.map(
-        #[inline(always)]
-        |a| a[..n].as_chunks_mut::<LANES>(),
-    );
-    let (mut lanes, mut lost, mut product) =
-        ([T::zero(); LANES], [T::zero(); LANES], [T::one(); LANES]);
-    let mut logarithms = T::zero();
-    let blocks = n / LANES;
-    let mut first = 0;
-    while first < blocks {
-        let last = blocks.min(first + FACTORS);
-        for block in first..last {
-            let a: [[T; LANES]; I] = std::array::from_fn(
-                #[inline(always)]
-                |k| inputs[k].0[block],
-            );
-            let mut b = [[T::zero(); LANES]; O];
-            for l in 0..LANES {
-                let (out, term, u) = f(std::array::from_fn(
+        || {
+            let mut blocks = Blocks::new(outputs, inputs);
+            let (zeros, ones) = ([T::zero(); LANES], [T::one(); LANES]);
+            let (mut sums, mut logarithms) = ([zeros, zeros, ones], T::zero());
+            for first in (0..blocks.count()).step_by(FACTORS) {
+                blocks.fold(
+                    first..blocks.count().min(first + FACTORS),
+                    &mut sums,
                     #[inline(always)]
-                    |k| a[k][l],
-                ));
-                for k in 0..O {
-                    b[k][l] = out[k];
-                }
-                let c = T::one() + u;
-                lanes[l] += term;
-                lost[l] += u - (c - T::one());
-                product[l] *= c;
+                    |a, [sum, lost, product]| {
+                        let (out, term, u) = f(a);
+                        let c = T::one() + u;
+                        (out, [sum + term, lost + (u - (c - T::one())), product * c])
+                    },
+                );
+                let product = fold_by(
+                    sums[2],
+                    #[inline(always)]
+                    |a, b| a * b,
+                );
+                logarithms += product.ln();
+                sums[2] = ones;
             }
-            for k in 0..O {
-                outputs[k].0[block] = b[k];
-            }
-        }
-        logarithms += fold_by(
-            product,
-            #[inline(always)]
-            |a, b| a * b,
-        )
-        .ln();
-        product = [T::one(); LANES];
-        first = last;
-    }
-    for (l, lane) in lanes.iter_mut().enumerate().take(n % LANES) {
-        let (out, term, u) = f(std::array::from_fn(
-            #[inline(always)]
-            |k| inputs[k].1[l],
-        ));
-        for k in 0..O {
-            outputs[k].1[l] = out[k];
-        }
-        *lane += term + u.ln_1p_unit();
-    }
-    fold(lanes) + (fold(lost) + logarithms)
+            let [mut sums, lost, _] = sums;
+            blocks.add_rest(
+                &mut sums,
+                #[inline(always)]
+                |a| {
+                    let (out, term, u) = f(a);
+                    (out, term + u.ln_1p_unit())
+                },
+            );
+            fold(sums) + (fold(lost) + logarithms)
+        },
+    )
 }
 
 /// σ(x) = 1 / (1 + e⁻ˣ)

@@ -5,7 +5,6 @@
 //!
 //! Without the feature `parallel` everything here runs where it is called.
 
-use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 #[cfg(feature = "parallel")]
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,7 +136,7 @@ pub struct Rows<'a, T> {
     repeat: usize,
 }
 
-impl<'a, T: Real> Rows<'a, T> {
+impl<'a, T> Rows<'a, T> {
     /// Views `a` as the rows of an output of `rows` rows.
     ///
     /// # Panics
@@ -162,7 +161,7 @@ pub struct RowsMut<'a, T> {
     width: usize,
 }
 
-impl<'a, T: Real> RowsMut<'a, T> {
+impl<'a, T> RowsMut<'a, T> {
     /// Views `data` as rows of `width` elements.
     pub fn new(data: &'a mut [T], width: usize) -> Self {
         RowsMut { data, width }
@@ -194,7 +193,7 @@ impl<'a, T: Real> RowsMut<'a, T> {
     }
 }
 
-impl<T: Real> Split for RowsMut<'_, T> {
+impl<T: Send> Split for RowsMut<'_, T> {
     fn split_at(self, row: usize) -> (Self, Self) {
         let (a, b) = self.data.split_at_mut(row * self.width);
         (RowsMut { data: a, width: self.width }, RowsMut { data: b, width: self.width })

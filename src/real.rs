@@ -1,12 +1,11 @@
 //! The numbers a model computes with: `f32` for speed, `f64` for proofs.
 //!
-//! This is the only file that knows of concrete numeric types. Everything else is written once,
-//! for any [`Real`].
+//! Everything else is written once, for any [`Real`]; only the products below it ([`crate::gemm`]) know of
+//! concrete numeric types too.
 
 mod single;
 
-use crate::gemm::{self, Accum, Operand};
-use ndarray::ArrayViewMut2;
+use crate::gemm::Scalar;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{AddAssign, DivAssign, MulAssign, Neg, SubAssign};
@@ -17,7 +16,7 @@ use std::ops::{AddAssign, DivAssign, MulAssign, Neg, SubAssign};
 /// they are branch-free polynomials that the compiler turns into SIMD code (`real/single.rs` states
 /// their accuracy); for `f64` they are the standard library's and libm's.
 pub trait Real:
-    ndarray::LinalgScalar
+    Scalar
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
@@ -28,8 +27,6 @@ pub trait Real:
     + Default
     + Debug
     + Display
-    + Send
-    + Sync
 {
     /// The type's name in model files, `"F32"` or `"F64"`.
     const NAME: &'static str;
@@ -66,17 +63,6 @@ pub trait Real:
     fn is_finite(self) -> bool;
     /// Not a number.
     fn is_nan(self) -> bool;
-    /// `c ← start + a·b` on this thread ([`crate::gemm::matmul`]).
-    #[doc(hidden)]
-    fn product(
-        c: ArrayViewMut2<Self>,
-        a: Operand<'_, Self>,
-        b: Operand<'_, Self>,
-        k: usize,
-        start: Accum<'_, Self>,
-    ) {
-        gemm::product(c, a, b, k, start);
-    }
     /// Appends the number's bytes, the lowest first.
     fn write_le(self, out: &mut Vec<u8>);
     /// The number with these bytes, the lowest first.
@@ -137,15 +123,6 @@ macro_rules! shared_methods {
 impl Real for f32 {
     const NAME: &'static str = "F32";
     shared_methods!(f32);
-    fn product(
-        c: ArrayViewMut2<Self>,
-        a: Operand<'_, Self>,
-        b: Operand<'_, Self>,
-        k: usize,
-        start: Accum<'_, Self>,
-    ) {
-        gemm::product_f32(c, a, b, k, start);
-    }
     #[inline(always)]
     fn exp(self) -> Self {
         single::exp(self)

@@ -6,7 +6,7 @@
 //! the count is exact, and in one test, because the count is the whole process's.
 
 use elbo::data::{Binarize, Parts, Roles, Source};
-use elbo::simd::{self, Level};
+use elbo::simd::{self, Isa};
 use elbo::train::{TrainConfig, Trainer};
 use elbo::vae::{LevelConfig, VaeConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -56,8 +56,8 @@ fn allocations_of_a_step(levels: &[(&[usize], usize)], config: TrainConfig) -> u
 fn allocations_are_counted_and_known() {
     #[cfg(feature = "parallel")]
     elbo::parallel::set_threads(1).unwrap();
-    // The best level, and the portable one.
-    for forced in [None, Some(Level::Portable)] {
+    // The best instruction set, and the portable one.
+    for forced in [None, Some(Isa::Portable)] {
         simd::force(forced);
         a_steady_step_allocates_nothing_or_the_packing_buffers_of_its_products();
     }
@@ -69,7 +69,7 @@ fn allocations_are_counted_and_known() {
 /// Whether products are the crate's own, which pack into buffers that are there; `matrixmultiply`
 /// allocates one for each.
 fn has_kernel() -> bool {
-    cfg!(feature = "simd") && (cfg!(target_arch = "aarch64") || simd::level() != Level::Portable)
+    cfg!(feature = "simd") && (cfg!(target_arch = "aarch64") || simd::isa() != Isa::Portable)
 }
 
 fn a_steady_step_allocates_nothing_or_the_packing_buffers_of_its_products() {

@@ -1,23 +1,23 @@
 //! What a row comes out as follows from that row: not from how many others are beside it, nor from its
-//! place among them. To the last bit, in both precisions and at every SIMD level.
+//! place among them. To the last bit, in both precisions and with every instruction set.
 //!
-//! One test, because the level is the whole process's.
+//! One test, because the instruction set is the whole process's.
 
 use elbo::gemm::{Accum, matmul};
 use elbo::nn::Activation;
 use elbo::params::Init;
 use elbo::real::Real;
 use elbo::rng::{Address, Purpose};
-use elbo::simd::{self, Level};
+use elbo::simd::{self, Isa};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_any_batch() {
-    for level in [Level::Portable, Level::V3, Level::V4] {
-        simd::force(Some(level));
-        if simd::level() != level {
-            println!("skipped: this machine has not {level:?}");
+    for isa in [Isa::Portable, Isa::V3, Isa::V4] {
+        simd::force(Some(isa));
+        if simd::isa() != isa {
+            println!("skipped: this machine has not {isa:?}");
             continue;
         }
         products::<f32>();

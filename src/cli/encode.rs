@@ -46,7 +46,8 @@ pub(crate) fn encode(args: &EncodeArgs, common: &Common) -> Result<ExitCode> {
     let model = open_model(&args.model, common)?;
     if args.std && !model.vae.has_posterior_std() {
         let posterior = &model.header.model.posterior;
-        let message = format!("the spread of the posterior `{posterior}` is not known in closed form");
+        let message =
+            format!("the spread of the posterior `{posterior}` is not known in closed form");
         return Err(Error::setting("--std", message));
     }
     let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;

@@ -3,7 +3,6 @@
 
 mod check;
 mod chosen;
-mod columns;
 mod config;
 mod defaults;
 mod diagnosis;
@@ -19,6 +18,7 @@ mod opening;
 mod output;
 mod progress;
 mod reading;
+mod remarks;
 mod run;
 mod screening;
 mod shell;

@@ -2,7 +2,6 @@
 
 use crate::Common;
 use crate::chosen::Chosen;
-use crate::columns;
 use crate::defaults;
 use crate::diagnosis::{Diagnosis, remedies};
 use crate::folder::{
@@ -14,6 +13,7 @@ use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
+use crate::remarks;
 use crate::run::{Run, finite};
 use crate::terminal::{self, counted, thousands, two_columns};
 use clap::Args;
@@ -207,7 +207,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     let header = describe(&run, &model, &config, &kept, &parts.train);
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.task.data))?;
-    columns::warn(&trainer.parts().train, &trainer.vae().config().likelihood, common)?;
+    remarks::on_columns(&trainer.parts().train, &trainer.vae().config().likelihood, common)?;
     common.remark(fitted.as_deref());
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;

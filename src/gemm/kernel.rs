@@ -29,8 +29,8 @@ use ndarray::{ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
 use std::cell::RefCell;
 
-/// Terms that are summed before they are added to c. The same as in `matrixmultiply`, which the
-/// portable level uses: so all levels give the same bits.
+/// Terms that are summed before they are added to c. The same as in `matrixmultiply`, which is used where
+/// there is no kernel: so all instruction sets give the same bits.
 pub(super) const TERMS: usize = 256;
 
 /// Rows of c that a packed panel of b serves at most.
@@ -49,8 +49,8 @@ thread_local! {
 /// `c ← start + a·b` on this thread; `c: [m, n]` in rows, `a: [m, k]`, `b: [k, n]`.
 ///
 /// # Panics
-/// If there is no kernel at this level, or an operand is smaller than that.
-pub(super) fn product(
+/// If there is no kernel for the processor, or an operand is smaller than that.
+pub(super) fn gemm(
     mut c: ArrayViewMut2<f32>,
     a: Operand<'_, f32>,
     b: Operand<'_, f32>,
@@ -58,7 +58,7 @@ pub(super) fn product(
     start: Accum<'_, f32>,
 ) {
     BUFFERS.with_borrow_mut(|buffers| {
-        if sparse::product(&mut c, a, b, k, start, buffers) {
+        if sparse::spmm(&mut c, a, b, k, start, buffers) {
             return;
         }
         let block = if a.in_rows() { ROWS } else { PACKED_ROWS };
@@ -67,10 +67,10 @@ pub(super) fn product(
             // The slices of the rows, on the stack; few rows should not pay for many.
             if m <= FEW_ROWS {
                 let rows = &mut row_slices::<FEW_ROWS>(&mut c)[..m];
-                simd::run(Product { rows, a, b, k, start, buffers });
+                simd::run(Gemm { rows, a, b, k, start, buffers });
             } else {
                 let rows = &mut row_slices::<ROWS>(&mut c)[..m];
-                simd::run(Product { rows, a, b, k, start, buffers });
+                simd::run(Gemm { rows, a, b, k, start, buffers });
             }
         }
     });
@@ -92,7 +92,7 @@ pub(super) fn outlined<S: Simd, Op: WithSimd>(simd: S, op: Op) -> Op::Output {
 }
 
 /// A product for some rows of c.
-struct Product<'p, 'c, 'a> {
+struct Gemm<'p, 'c, 'a> {
     rows: &'p mut [&'c mut [f32]],
     a: Operand<'a, f32>,
     b: Operand<'a, f32>,
@@ -101,37 +101,37 @@ struct Product<'p, 'c, 'a> {
     buffers: &'p mut Buffers,
 }
 
-impl WithSimd for Product<'_, '_, '_> {
+impl WithSimd for Gemm<'_, '_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Constants, so that only one branch is compiled.
         if S::REGISTER_COUNT >= 32 {
-            self.blocks::<S, 8, 7, 3>(simd);
+            self.in_tiles::<S, 8, 7, 3>(simd);
         } else {
-            self.blocks::<S, 6, 5, 2>(simd);
+            self.in_tiles::<S, 6, 5, 2>(simd);
         }
     }
 }
 
-impl Product<'_, '_, '_> {
+impl Gemm<'_, '_, '_> {
     /// In tiles of R rows (Q where that divides them better) and at most V vectors.
     #[inline(always)]
-    fn blocks<S: Simd, const R: usize, const Q: usize, const V: usize>(self, simd: S) {
-        let Product { rows, a, b, k, start, buffers } = self;
+    fn in_tiles<S: Simd, const R: usize, const Q: usize, const V: usize>(self, simd: S) {
+        let Gemm { rows, a, b, k, start, buffers } = self;
         let (m, n) = (rows.len(), rows.first().map_or(0, |row| row.len()));
         let vectors = n.div_ceil(S::F32_LANES);
         let panels = vectors.div_ceil(V);
         for first in (0..k).step_by(TERMS) {
             let terms = TERMS.min(k - first);
             let start = if first == 0 { start } else { Accum::Add };
-            let (left, right) = (a.from(0, first), b.from(first, 0));
-            let left = if left.in_rows() {
-                Left { data: left.data, stride: left.stride, tiles: 0 }
+            let (block, right) = (a.from(0, first), b.from(first, 0));
+            let block = if block.in_rows() {
+                Block { data: block.data, stride: block.stride, tiles: 0 }
             } else {
-                let data = pack_left::<S, R>(simd, &mut buffers.left, left, m, terms);
-                Left { data, stride: 0, tiles: R }
+                let data = pack_left::<S, R>(simd, &mut buffers.left, block, m, terms);
+                Block { data, stride: 0, tiles: R }
             };
             // Panels as equal as can be: one of a single vector would run at half the speed.
             for panel in 0..panels {
@@ -139,17 +139,18 @@ impl Product<'_, '_, '_> {
                 let (column, count) = (from * S::F32_LANES, to - from);
                 let (width, whole) = (n - column, count * S::F32_LANES);
                 let panel = Panel { b: right.from(0, column), terms, width: width.min(whole) };
-                let right = if right.in_rows() && m <= FEW_ROWS && width >= whole {
-                    Right { data: panel.b.data, stride: panel.b.stride, packed: false }
+                let width = panel.width;
+                let panel = if right.in_rows() && m <= FEW_ROWS && width >= whole {
+                    Vectors { data: panel.b.data, stride: panel.b.stride, packed: false }
                 } else {
                     let data = pack_right(simd, &mut buffers.right, panel, whole);
-                    Right { data, stride: whole, packed: true }
+                    Vectors { data, stride: whole, packed: true }
                 };
-                let part = Part { left, right, terms, column, width: panel.width, start };
+                let gebp = Gebp { block, panel, terms, column, width, start };
                 match count {
-                    1 => part.tiles::<S, R, Q, 1>(simd, rows),
-                    2 => part.tiles::<S, R, Q, 2>(simd, rows),
-                    _ if V == 3 => part.tiles::<S, R, Q, 3>(simd, rows),
+                    1 => gebp.run::<S, R, Q, 1>(simd, rows),
+                    2 => gebp.run::<S, R, Q, 2>(simd, rows),
+                    _ if V == 3 => gebp.run::<S, R, Q, 3>(simd, rows),
                     _ => unreachable!("a panel has at most V vectors"),
                 }
             }
@@ -157,9 +158,9 @@ impl Product<'_, '_, '_> {
     }
 }
 
-/// The part of a that a tile reads.
+/// A block of a, as tiles read it.
 #[derive(Clone, Copy)]
-struct Left<'a> {
+struct Block<'a> {
     data: &'a [f32],
     /// Distance between rows, if they lie in one piece each.
     stride: usize,
@@ -167,20 +168,20 @@ struct Left<'a> {
     tiles: usize,
 }
 
-/// The part of b that a tile reads: whole vectors.
+/// A panel of b, as tiles read it: whole vectors.
 #[derive(Clone, Copy)]
-struct Right<'a> {
+struct Vectors<'a> {
     data: &'a [f32],
     /// Distance between rows.
     stride: usize,
     packed: bool,
 }
 
-/// A panel of columns of c, and what its tiles need.
+/// A block of a times a panel of b, the GEBP of Goto & van de Geijn.
 #[derive(Clone, Copy)]
-struct Part<'a> {
-    left: Left<'a>,
-    right: Right<'a>,
+struct Gebp<'a> {
+    block: Block<'a>,
+    panel: Vectors<'a>,
     terms: usize,
     /// The first column of c, and how many.
     column: usize,
@@ -188,11 +189,11 @@ struct Part<'a> {
     start: Accum<'a, f32>,
 }
 
-impl Part<'_> {
-    /// All tiles of the panel. Rows that are not a multiple of R are better in some tiles of Q = R − 1
-    /// than in a low one at the end, which has too few sums to hide the latency of an addition.
+impl<'a> Gebp<'a> {
+    /// All its tiles. Rows that are not a multiple of R are better in some tiles of Q = R − 1 than in a
+    /// low one at the end, which has too few sums to hide the latency of an addition.
     #[inline(always)]
-    fn tiles<S: Simd, const R: usize, const Q: usize, const N: usize>(
+    fn run<S: Simd, const R: usize, const Q: usize, const N: usize>(
         self,
         simd: S,
         rows: &mut [&mut [f32]],
@@ -200,9 +201,9 @@ impl Part<'_> {
         let high = rows.len().div_ceil(R);
         let missing = high * R - rows.len();
         let high =
-            if self.left.tiles == 0 && missing <= high { high - missing } else { rows.len() / R };
+            if self.block.tiles == 0 && missing <= high { high - missing } else { rows.len() / R };
         let mut row = self.strip::<S, R, R, N>(simd, rows, 0, high);
-        if self.left.tiles == 0 {
+        if self.block.tiles == 0 {
             let count = (rows.len() - row) / Q;
             row = self.strip::<S, R, Q, N>(simd, rows, row, count);
         }
@@ -225,166 +226,47 @@ impl Part<'_> {
     ) -> usize {
         let end = row + count * M;
         if count > 0 {
-            let strip = Strip { part: self, rows: &mut rows[..end], row };
-            match (self.left.tiles == 0, self.right.packed) {
-                (true, true) => outlined(simd, RowsByPanel::<M, N>(strip)),
-                (true, false) => outlined(simd, RowsByRows::<M, N>(strip)),
-                (false, true) => outlined(simd, TilesByPanel::<R, M, N>(strip)),
-                (false, false) => outlined(simd, TilesByRows::<R, M, N>(strip)),
+            let rows = &mut rows[..end];
+            match (self.block.tiles == 0, self.panel.packed) {
+                (true, true) => self.tiles::<S, [_; M], &[_], M, N>(simd, rows, row),
+                (true, false) => self.tiles::<S, [_; M], Vectors<'_>, M, N>(simd, rows, row),
+                (false, true) => self.tiles::<S, Tile<'_, R, M>, &[_], M, N>(simd, rows, row),
+                (false, false) => {
+                    self.tiles::<S, Tile<'_, R, M>, Vectors<'_>, M, N>(simd, rows, row);
+                }
             }
         }
         end
     }
-}
 
-/// Tiles below each other, from `row` on.
-struct Strip<'s, 'c, 'a> {
-    part: Part<'a>,
-    rows: &'s mut [&'c mut [f32]],
-    row: usize,
-}
-
-/// Rows of a where they lie, and a packed panel of b.
-struct RowsByPanel<'s, 'c, 'a, const M: usize, const N: usize>(Strip<'s, 'c, 'a>);
-/// Both where they lie.
-struct RowsByRows<'s, 'c, 'a, const M: usize, const N: usize>(Strip<'s, 'c, 'a>);
-/// Both packed.
-struct TilesByPanel<'s, 'c, 'a, const R: usize, const M: usize, const N: usize>(Strip<'s, 'c, 'a>);
-/// Packed tiles of a, and b where it lies.
-struct TilesByRows<'s, 'c, 'a, const R: usize, const M: usize, const N: usize>(Strip<'s, 'c, 'a>);
-
-/// Terms between two looks at the loop's end.
-const UNROLLED: usize = 4;
-
-impl<const M: usize, const N: usize> WithSimd for RowsByPanel<'_, '_, '_, M, N> {
-    type Output = ();
-
+    /// The micro-kernel: tiles of M rows and N vectors below each other, from `row` on.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Strip { part, rows, row } = self.0;
-        let (panel, rest) = part.panel::<S, N>().as_chunks::<UNROLLED>();
-        for row in (row..rows.len()).step_by(M) {
-            let all = part.rows_of_left::<M>(row);
-            let mut a: [&[[f32; UNROLLED]]; M] = [&[]; M];
-            for r in 0..M {
-                a[r] = &all[r].as_chunks().0[..panel.len()];
-            }
-            let mut sums = [[simd.splat_f32s(0.0); N]; M];
-            for k in 0..panel.len() {
-                for u in 0..UNROLLED {
-                    for r in 0..M {
-                        add_product(simd, &mut sums[r], a[r][k][u], panel[k][u]);
-                    }
+    fn tiles<S: Simd, A: Left<'a>, B: Right<'a, S, N>, const M: usize, const N: usize>(
+        self,
+        simd: S,
+        rows: &mut [&mut [f32]],
+        row: usize,
+    ) {
+        outlined(
+            simd,
+            #[inline(always)]
+            move || {
+                let (chunks, rest) = (self.terms / UNROLLED, self.terms % UNROLLED);
+                let b = B::of(&self);
+                let b_rest = b.rest(chunks);
+                for row in (row..rows.len()).step_by(M) {
+                    let a = A::of(&self, row);
+                    let mut sums = [[simd.splat_f32s(0.0); N]; M];
+                    add_terms::<S, A, B, M, N, UNROLLED>(simd, &mut sums, a, b, chunks);
+                    add_terms::<S, A, B, M, N, 1>(simd, &mut sums, a.rest(), b_rest, rest);
+                    self.add(simd, &mut rows[row..row + M], sums);
                 }
-            }
-            for (k, b) in (panel.len() * UNROLLED..).zip(rest) {
-                for r in 0..M {
-                    add_product(simd, &mut sums[r], all[r][k], *b);
-                }
-            }
-            part.add(simd, &mut rows[row..row + M], sums);
-        }
-    }
-}
-
-impl<const M: usize, const N: usize> WithSimd for RowsByRows<'_, '_, '_, M, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Strip { part, rows, row } = self.0;
-        let Right { data: b, stride, .. } = part.right;
-        for row in (row..rows.len()).step_by(M) {
-            let a = part.rows_of_left::<M>(row);
-            let mut sums = [[simd.splat_f32s(0.0); N]; M];
-            for k in 0..part.terms {
-                let b = first_vectors(simd, &b[k * stride..]);
-                for r in 0..M {
-                    add_product(simd, &mut sums[r], a[r][k], b);
-                }
-            }
-            part.add(simd, &mut rows[row..row + M], sums);
-        }
-    }
-}
-
-impl<const R: usize, const M: usize, const N: usize> WithSimd
-    for TilesByPanel<'_, '_, '_, R, M, N>
-{
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Strip { part, rows, row } = self.0;
-        let (panel, rest) = part.panel::<S, N>().as_chunks::<UNROLLED>();
-        for row in (row..rows.len()).step_by(M) {
-            let (a, a_rest) = part.tile_of_left::<R>(row).as_chunks::<UNROLLED>();
-            let a = &a[..panel.len()];
-            let first = if M == R { 0 } else { row % R };
-            let mut sums = [[simd.splat_f32s(0.0); N]; M];
-            for k in 0..panel.len() {
-                for u in 0..UNROLLED {
-                    for r in 0..M {
-                        add_product(simd, &mut sums[r], a[k][u][first + r], panel[k][u]);
-                    }
-                }
-            }
-            for (a, b) in a_rest.iter().zip(rest) {
-                for r in 0..M {
-                    add_product(simd, &mut sums[r], a[first + r], *b);
-                }
-            }
-            part.add(simd, &mut rows[row..row + M], sums);
-        }
-    }
-}
-
-impl<const R: usize, const M: usize, const N: usize> WithSimd for TilesByRows<'_, '_, '_, R, M, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Strip { part, rows, row } = self.0;
-        let Right { data: b, stride, .. } = part.right;
-        for row in (row..rows.len()).step_by(M) {
-            let a = part.tile_of_left::<R>(row);
-            let first = if M == R { 0 } else { row % R };
-            let mut sums = [[simd.splat_f32s(0.0); N]; M];
-            for k in 0..a.len() {
-                let b = first_vectors(simd, &b[k * stride..]);
-                for r in 0..M {
-                    add_product(simd, &mut sums[r], a[k][first + r], b);
-                }
-            }
-            part.add(simd, &mut rows[row..row + M], sums);
-        }
-    }
-}
-
-impl<'a> Part<'a> {
-    /// The packed panel of b, N vectors a row.
-    #[inline(always)]
-    fn panel<S: Simd, const N: usize>(&self) -> &'a [[S::f32s; N]] {
-        &S::as_simd_f32s(self.right.data).0.as_chunks::<N>().0[..self.terms]
+            },
+        );
     }
 
-    /// M rows of a, `terms` values each.
-    #[inline(always)]
-    fn rows_of_left<const M: usize>(&self, row: usize) -> [&'a [f32]; M] {
-        let mut rows: [&[f32]; M] = [&[]; M];
-        for (r, a) in rows.iter_mut().enumerate() {
-            *a = &self.left.data[(row + r) * self.left.stride..][..self.terms];
-        }
-        rows
-    }
-
-    /// The packed tile of a that holds `row`, `[terms, R]`.
-    #[inline(always)]
-    fn tile_of_left<const R: usize>(&self, row: usize) -> &'a [[f32; R]] {
-        &self.left.data[row / R * R * self.terms..].as_chunks::<R>().0[..self.terms]
-    }
-
-    /// Adds a tile's sums to its rows of c.
+    /// Adds a tile's sums to its rows of c. They are taken by value: those that the loops over terms add to
+    /// are never indexed by a variable then, and stay in registers.
     #[inline(always)]
     fn add<S: Simd, const M: usize, const N: usize>(
         &self,
@@ -394,6 +276,141 @@ impl<'a> Part<'a> {
     ) {
         for (row, sums) in rows.iter_mut().zip(&sums) {
             add_to_row(simd, &mut row[self.column..][..self.width], sums, self.start, self.column);
+        }
+    }
+}
+
+/// Terms between two looks at the loop's end.
+const UNROLLED: usize = 4;
+
+/// What a tile reads of a. Terms are counted in chunks of U, so that the length of a loop over chunks tells
+/// the compiler that all of them are there.
+trait Left<'a>: Copy {
+    /// For the tile from `row` on.
+    fn of(gebp: &Gebp<'a>, row: usize) -> Self;
+    /// Without the whole chunks of [`UNROLLED`] terms.
+    fn rest(self) -> Self;
+    /// Row r of the tile in term u of a chunk.
+    fn value<const U: usize>(self, chunk: usize, u: usize, r: usize) -> f32;
+}
+
+/// Rows where they lie.
+impl<'a, const M: usize> Left<'a> for [&'a [f32]; M] {
+    #[inline(always)]
+    fn of(gebp: &Gebp<'a>, row: usize) -> Self {
+        let mut rows: [&[f32]; M] = [&[]; M];
+        for (r, a) in rows.iter_mut().enumerate() {
+            *a = &gebp.block.data[(row + r) * gebp.block.stride..][..gebp.terms];
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn rest(mut self) -> Self {
+        for row in &mut self {
+            *row = row.as_chunks::<UNROLLED>().1;
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn value<const U: usize>(self, chunk: usize, u: usize, r: usize) -> f32 {
+        self[r].as_chunks::<U>().0[chunk][u]
+    }
+}
+
+/// M rows of a packed tile, from the first of them on.
+#[derive(Clone, Copy)]
+struct Tile<'a, const R: usize, const M: usize> {
+    columns: &'a [[f32; R]],
+    first: usize,
+}
+
+impl<'a, const R: usize, const M: usize> Left<'a> for Tile<'a, R, M> {
+    #[inline(always)]
+    fn of(gebp: &Gebp<'a>, row: usize) -> Self {
+        let tiles = &gebp.block.data[row / R * R * gebp.terms..];
+        let first = if M == R { 0 } else { row % R };
+        Tile { columns: &tiles.as_chunks::<R>().0[..gebp.terms], first }
+    }
+
+    #[inline(always)]
+    fn rest(self) -> Self {
+        Tile { columns: self.columns.as_chunks::<UNROLLED>().1, ..self }
+    }
+
+    #[inline(always)]
+    fn value<const U: usize>(self, chunk: usize, u: usize, r: usize) -> f32 {
+        self.columns.as_chunks::<U>().0[chunk][u][self.first + r]
+    }
+}
+
+/// What a tile reads of b.
+trait Right<'a, S: Simd, const N: usize>: Copy {
+    fn of(gebp: &Gebp<'a>) -> Self;
+    /// Without its whole chunks of [`UNROLLED`] terms, so many.
+    fn rest(self, chunks: usize) -> Self;
+    /// N vectors in term u of a chunk.
+    fn vectors<const U: usize>(self, simd: S, chunk: usize, u: usize) -> [S::f32s; N];
+}
+
+/// A packed panel.
+impl<'a, S: Simd, const N: usize> Right<'a, S, N> for &'a [[S::f32s; N]] {
+    #[inline(always)]
+    fn of(gebp: &Gebp<'a>) -> Self {
+        &S::as_simd_f32s(gebp.panel.data).0.as_chunks::<N>().0[..gebp.terms]
+    }
+
+    #[inline(always)]
+    fn rest(self, _: usize) -> Self {
+        self.as_chunks::<UNROLLED>().1
+    }
+
+    #[inline(always)]
+    fn vectors<const U: usize>(self, _: S, chunk: usize, u: usize) -> [S::f32s; N] {
+        self.as_chunks::<U>().0[chunk][u]
+    }
+}
+
+/// A panel where it lies.
+impl<'a, S: Simd, const N: usize> Right<'a, S, N> for Vectors<'a> {
+    #[inline(always)]
+    fn of(gebp: &Gebp<'a>) -> Self {
+        gebp.panel
+    }
+
+    #[inline(always)]
+    fn rest(self, chunks: usize) -> Self {
+        // Of a panel of few terms nothing may be left.
+        let first = (chunks * UNROLLED * self.stride).min(self.data.len());
+        Vectors { data: &self.data[first..], ..self }
+    }
+
+    #[inline(always)]
+    fn vectors<const U: usize>(self, simd: S, chunk: usize, u: usize) -> [S::f32s; N] {
+        first_vectors(simd, &self.data[(chunk * U + u) * self.stride..])
+    }
+}
+
+/// `sums_r += Σ a_r b` over chunks of terms.
+#[inline(always)]
+fn add_terms<'a, S, A, B, const M: usize, const N: usize, const U: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; N]; M],
+    a: A,
+    b: B,
+    chunks: usize,
+) where
+    S: Simd,
+    A: Left<'a>,
+    B: Right<'a, S, N>,
+{
+    for chunk in 0..chunks {
+        for u in 0..U {
+            let b = b.vectors::<U>(simd, chunk, u);
+            for r in 0..M {
+                add_product(simd, &mut sums[r], a.value::<U>(chunk, u, r), b);
+            }
         }
     }
 }

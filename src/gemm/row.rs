@@ -28,24 +28,24 @@ const SQUARES: usize = 3;
 /// `c ← start + a·b` for a single row; `a: [k]`, `c: [n]`.
 ///
 /// # Panics
-/// If there is no kernel at this level, or b is smaller than that.
-pub(super) fn product(c: &mut [f32], a: &[f32], b: Operand<'_, f32>, start: Accum<'_, f32>) {
-    simd::run(Product { c, a, b, start });
+/// If there is no kernel for the processor, or b is smaller than that.
+pub(super) fn gemv(c: &mut [f32], a: &[f32], b: Operand<'_, f32>, start: Accum<'_, f32>) {
+    simd::run(Gemv { c, a, b, start });
 }
 
-struct Product<'p, 'a> {
+struct Gemv<'p, 'a> {
     c: &'p mut [f32],
     a: &'a [f32],
     b: Operand<'a, f32>,
     start: Accum<'a, f32>,
 }
 
-impl WithSimd for Product<'_, '_> {
+impl WithSimd for Gemv<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Product { c, a, b, start } = self;
+        let Gemv { c, a, b, start } = self;
         for (i, a) in a.chunks(TERMS).enumerate() {
             let b = b.from(i * TERMS, 0);
             let start = if i == 0 { start } else { Accum::Add };

@@ -160,7 +160,7 @@ fn is_sparse(a: Operand<'_, f32>, rows: usize, width: usize, n: usize) -> bool {
 }
 
 /// `c ← start + a·b`, if a, or b under an a of columns, seems to be mostly zeros; gives whether.
-pub(super) fn product(
+pub(super) fn spmm(
     c: &mut ArrayViewMut2<f32>,
     a: Operand<'_, f32>,
     b: Operand<'_, f32>,
@@ -176,14 +176,14 @@ pub(super) fn product(
             let (m, a) = (c.nrows(), a.from(i * ROWS, 0));
             let (left, right) = if transposed { (b.t(), a.t()) } else { (a, b) };
             let rows = &mut row_slices::<ROWS>(&mut c)[..m];
-            simd::run(Product { rows, left, right, k, start, transposed, buffers });
+            simd::run(Spmm { rows, left, right, k, start, transposed, buffers });
         }
     }
     sparse
 }
 
 /// A product for some rows of the output, which are columns of c if that is `transposed`.
-struct Product<'p, 'c, 'a> {
+struct Spmm<'p, 'c, 'a> {
     rows: &'p mut [&'c mut [f32]],
     left: Operand<'a, f32>,
     right: Operand<'a, f32>,
@@ -193,12 +193,12 @@ struct Product<'p, 'c, 'a> {
     buffers: &'p mut Buffers,
 }
 
-impl WithSimd for Product<'_, '_, '_> {
+impl WithSimd for Spmm<'_, '_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Product { rows, left, right, k, start, transposed, buffers } = self;
+        let Spmm { rows, left, right, k, start, transposed, buffers } = self;
         let Buffers { right: panel, lists, .. } = buffers;
         let (m, n) = (rows.len(), rows.first().map_or(0, |row| row.len()));
         let (m, n) = if transposed { (n, m) } else { (m, n) };
@@ -209,24 +209,30 @@ impl WithSimd for Product<'_, '_, '_> {
             for first in (0..k).step_by(TERMS) {
                 let terms = TERMS.min(k - first);
                 let start = if first == 0 { start } else { Accum::Add };
-                outlined(simd, Fill { lists, left: left.from(row, first), m: count, terms });
+                let left = left.from(row, first);
+                outlined(
+                    simd,
+                    #[inline(always)]
+                    || lists.fill(left, count, terms),
+                );
                 for i in 0..panels {
                     let (from, to) = (i * vectors / panels, (i + 1) * vectors / panels);
                     let (column, whole) = (from * S::F32_LANES, (to - from) * S::F32_LANES);
                     let width = whole.min(n - column);
                     let b = right.from(first, column);
                     let panel = pack_right(simd, panel, Panel { b, terms, width }, whole);
-                    let part = Part { lists, m: count, row, column, width, panel, start };
+                    let m = count;
+                    let block = ListsByPanel { lists, m, row, column, width, panel, start };
                     let rows = &mut *rows;
                     match to - from {
-                        1 => part.sums::<S, 1>(simd, rows, transposed),
-                        2 => part.sums::<S, 2>(simd, rows, transposed),
-                        3 => part.sums::<S, 3>(simd, rows, transposed),
-                        4 => part.sums::<S, 4>(simd, rows, transposed),
-                        5 => part.sums::<S, 5>(simd, rows, transposed),
-                        6 => part.sums::<S, 6>(simd, rows, transposed),
-                        7 => part.sums::<S, 7>(simd, rows, transposed),
-                        VECTORS => part.sums::<S, VECTORS>(simd, rows, transposed),
+                        1 => block.run::<S, 1>(simd, rows, transposed),
+                        2 => block.run::<S, 2>(simd, rows, transposed),
+                        3 => block.run::<S, 3>(simd, rows, transposed),
+                        4 => block.run::<S, 4>(simd, rows, transposed),
+                        5 => block.run::<S, 5>(simd, rows, transposed),
+                        6 => block.run::<S, 6>(simd, rows, transposed),
+                        7 => block.run::<S, 7>(simd, rows, transposed),
+                        VECTORS => block.run::<S, VECTORS>(simd, rows, transposed),
                         _ => unreachable!("a panel has at most so many vectors"),
                     }
                 }
@@ -235,24 +241,8 @@ impl WithSimd for Product<'_, '_, '_> {
     }
 }
 
-struct Fill<'p, 'a> {
-    lists: &'p mut Lists,
-    left: Operand<'a, f32>,
-    m: usize,
-    terms: usize,
-}
-
-impl WithSimd for Fill<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        self.lists.fill(self.left, self.m, self.terms);
-    }
-}
-
 /// `m` rows of the product from `row` on, in the columns of a panel.
-struct Part<'p, 'a> {
+struct ListsByPanel<'p, 'a> {
     lists: &'p Lists,
     m: usize,
     row: usize,
@@ -262,79 +252,63 @@ struct Part<'p, 'a> {
     start: Accum<'a, f32>,
 }
 
-impl Part<'_, '_> {
+impl ListsByPanel<'_, '_> {
     #[inline(always)]
-    fn sums<S: Simd, const N: usize>(self, simd: S, rows: &mut [&mut [f32]], transposed: bool) {
+    fn run<S: Simd, const N: usize>(self, simd: S, rows: &mut [&mut [f32]], transposed: bool) {
         if transposed {
-            outlined(simd, IntoColumns::<N> { part: self, rows });
+            outlined(
+                simd,
+                #[inline(always)]
+                move || self.into_columns::<S, N>(simd, rows),
+            );
         } else {
-            outlined(simd, IntoRows::<N> { part: self, rows });
+            outlined(
+                simd,
+                #[inline(always)]
+                move || self.into_rows::<S, N>(simd, rows),
+            );
         }
     }
-}
 
-/// `Σ value ⊗ panel[place]` over a list.
-#[inline(always)]
-fn sum<S: Simd, const N: usize>(simd: S, list: &List, panel: &[[S::f32s; N]]) -> [S::f32s; N] {
-    let mut sums = [simd.splat_f32s(0.0); N];
-    let (places, values) = list.terms();
-    for (place, value) in places.iter().zip(values) {
-        add_product(simd, &mut sums, *value, panel[*place as usize]);
-    }
-    sums
-}
-
-/// The rows of the product are those of c.
-struct IntoRows<'p, 'r, 'c, 'a, const N: usize> {
-    part: Part<'p, 'a>,
-    rows: &'r mut [&'c mut [f32]],
-}
-
-impl<const N: usize> WithSimd for IntoRows<'_, '_, '_, '_, N> {
-    type Output = ();
-
+    /// `Σ value ⊗ panel[place]` over each list.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Part { lists, m, row, column, width, panel, start } = self.part;
-        let panel = S::as_simd_f32s(panel).0.as_chunks::<N>().0;
-        for (c, list) in self.rows[row..].iter_mut().zip(lists.of(m)) {
-            let sums = sum::<S, N>(simd, list, panel);
-            add_to_row(simd, &mut c[column..][..width], &sums, start, column);
+    fn sums<S: Simd, const N: usize>(&self, simd: S) -> impl Iterator<Item = [S::f32s; N]> {
+        let panel = S::as_simd_f32s(self.panel).0.as_chunks::<N>().0;
+        self.lists.of(self.m).map(
+            #[inline(always)]
+            move |list| {
+                let mut sums = [simd.splat_f32s(0.0); N];
+                let (places, values) = list.terms();
+                for (place, value) in places.iter().zip(values) {
+                    add_product(simd, &mut sums, *value, panel[*place as usize]);
+                }
+                sums
+            },
+        )
+    }
+
+    /// The rows of the product are those of c.
+    #[inline(always)]
+    fn into_rows<S: Simd, const N: usize>(self, simd: S, rows: &mut [&mut [f32]]) {
+        for (c, sums) in rows[self.row..].iter_mut().zip(self.sums::<S, N>(simd)) {
+            let c = &mut c[self.column..][..self.width];
+            add_to_row(simd, c, &sums, self.start, self.column);
         }
     }
-}
 
-/// `change(c, sums)`, for all of them or as many as c has.
-#[inline(always)]
-fn change(c: &mut [f32], sums: &[f32; SIDE], change: impl Fn(&mut f32, f32)) {
-    match c.first_chunk_mut::<SIDE>() {
-        Some(c) => (0..SIDE).for_each(|j| change(&mut c[j], sums[j])),
-        None => c.iter_mut().zip(sums).for_each(|(c, s)| change(c, *s)),
-    }
-}
-
-/// The rows of the product are columns of c: eight at a time, they are turned in squares.
-struct IntoColumns<'p, 'r, 'c, 'a, const N: usize> {
-    part: Part<'p, 'a>,
-    rows: &'r mut [&'c mut [f32]],
-}
-
-impl<const N: usize> WithSimd for IntoColumns<'_, '_, '_, '_, N> {
-    type Output = ();
-
+    /// The rows of the product are columns of c: eight at a time, they are turned in squares.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Part { lists, m, row, column, width, panel, start } = self.part;
-        let panel = S::as_simd_f32s(panel).0.as_chunks::<N>().0;
+    fn into_columns<S: Simd, const N: usize>(self, simd: S, rows: &mut [&mut [f32]]) {
         let shuffles = Shuffles::new();
-        let mut lists = lists.of(m);
-        for first in (row..row + m).step_by(SIDE) {
-            let count = SIDE.min(row + m - first);
+        let (mut lists, end) = (self.sums::<S, N>(simd), self.row + self.m);
+        for first in (self.row..end).step_by(SIDE) {
+            let count = SIDE.min(end - first);
             let mut sums = [[simd.splat_f32s(0.0); N]; SIDE];
             for (sums, list) in sums.iter_mut().zip(lists.by_ref().take(count)) {
-                *sums = sum::<S, N>(simd, list, panel);
+                *sums = list;
             }
-            for (square, rows) in self.rows[column..][..width].chunks_mut(SIDE).enumerate() {
+            let rows = &mut rows[self.column..][..self.width];
+            for (square, rows) in rows.chunks_mut(SIDE).enumerate() {
                 let mut turned = [[0.0; SIDE]; SIDE];
                 for (to, sums) in turned.iter_mut().zip(&sums) {
                     let sums: &[f32] = bytemuck::cast_slice(sums);
@@ -343,7 +317,7 @@ impl<const N: usize> WithSimd for IntoColumns<'_, '_, '_, '_, N> {
                 let turned = shuffles.transposed(turned);
                 for (c, sums) in rows.iter_mut().zip(&turned) {
                     let c = &mut c[first..][..count];
-                    match start {
+                    match self.start {
                         Accum::Add => change(
                             c,
                             sums,
@@ -365,5 +339,14 @@ impl<const N: usize> WithSimd for IntoColumns<'_, '_, '_, '_, N> {
                 }
             }
         }
+    }
+}
+
+/// `change(c, sums)`, for all of them or as many as c has.
+#[inline(always)]
+fn change(c: &mut [f32], sums: &[f32; SIDE], change: impl Fn(&mut f32, f32)) {
+    match c.first_chunk_mut::<SIDE>() {
+        Some(c) => (0..SIDE).for_each(|j| change(&mut c[j], sums[j])),
+        None => c.iter_mut().zip(sums).for_each(|(c, s)| change(c, *s)),
     }
 }

@@ -1,6 +1,7 @@
 //! Products against their definition, to the last bit where it is known.
 
 use super::*;
+use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use ndarray::Array2;
 
@@ -194,7 +195,7 @@ fn check_bits([m, k, n]: [usize; 3], sides: &[[bool; 2]], keep: impl Fn(usize) -
             for start in [Accum::Replace, Accum::Add, Accum::Row(&row)] {
                 let (mut c, mut plainly) = (c0.clone(), c0.clone());
                 let (left, right) = (Operand::of(a).unwrap(), Operand::of(b).unwrap());
-                kernel::product(c.view_mut(), left, right, k, start);
+                kernel::gemm(c.view_mut(), left, right, k, start);
                 plain(plainly.view_mut(), &a, &b, start);
                 for ((i, j), &got) in c.indexed_iter() {
                     let mut want = match start {

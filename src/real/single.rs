@@ -1,7 +1,7 @@
 //! Single-precision elementary functions as straight-line arithmetic.
 //!
 //! No branch, no table, no call, no fused multiply–add: a loop over them compiles to SIMD code at
-//! every level, and gives the same bits at all of them. The tests below measure the error against
+//! every instruction set, and gives the same bits with all of them. The tests below measure the error against
 //! `f64` over the whole range.
 //!
 //! | function | method | largest error |
@@ -18,7 +18,7 @@ pub(super) fn exp(x: f32) -> f32 {
     const LN2_HI: f32 = 355.0 / 512.0;
     const LN2_LO: f32 = -2.121_944_4e-4;
     // Adding 1.5·2²³ leaves no fraction bits: the sum is rounded to an integer, which then sits in
-    // the low bits of the mantissa. Works at every SIMD level, unlike a rounding instruction.
+    // the low bits of the mantissa. Works with every instruction set, unlike a rounding instruction.
     const ROUND: f32 = 12_582_912.0;
 
     // Beyond these the result is 0 or ∞ anyway. Comparisons are false for NaN, which so passes through.

@@ -1,4 +1,4 @@
-//! The check: an operation in both precisions, at every SIMD level, held to a bound.
+//! The check: an operation in both precisions, with every instruction set, held to a bound.
 
 use super::*;
 
@@ -16,12 +16,12 @@ pub(crate) trait Operation {
 /// A tensor that an operation wrote.
 pub(crate) type Output<T> = (&'static str, Vec<T>);
 
-/// Runs `operation` at all levels in both precisions, and holds `f32` to the bound (see above).
+/// Runs `operation` with every instruction set in both precisions, and holds `f32` to the bound (see above).
 pub(crate) fn check(operation: &impl Operation, inputs: &[Vec<f32>], bound: f64) {
     const EPSILON: f64 = f32::EPSILON as f64;
     let exact_inputs = widen(inputs);
-    let single = at_every_level(operation, inputs);
-    let double = at_every_level(operation, &exact_inputs);
+    let single = with_every_isa(operation, inputs);
+    let double = with_every_isa(operation, &exact_inputs);
     let condition = condition(operation, &exact_inputs, &double);
     let (unit, mut worst) = (operation.unit(), (0.0, String::new()));
     for ((single, double), condition) in single.iter().zip(&double).zip(condition) {
@@ -70,29 +70,24 @@ pub(crate) fn round(a: &[f64], tensor: usize, draw: usize) -> Vec<f64> {
     a.iter().zip(signs).map(|(a, s)| a * (1.0 + s.signum() * f32::EPSILON as f64)).collect()
 }
 
-/// Forcing a level holds for the whole process, and the tests of a file share one.
+/// Forcing an instruction set holds for the whole process, and the tests of a file share one.
 pub(crate) static FORCING: Mutex<()> = Mutex::new(());
 
-/// What `operation` gives at the portable level, after every other has given the same bits.
-pub(crate) fn at_every_level<T: Real>(
+/// What `operation` gives with the portable one, after every other has given the same bits.
+pub(crate) fn with_every_isa<T: Real>(
     operation: &impl Operation,
     inputs: &[Vec<T>],
 ) -> Vec<Output<T>> {
     let _guard = FORCING.lock().unwrap_or_else(PoisonError::into_inner);
-    let run = |level| {
-        simd::force(Some(level));
+    let run = |isa| {
+        simd::force(Some(isa));
         operation.run(inputs)
     };
-    let portable = run(Level::Portable);
-    for level in simd::available() {
-        for ((name, a), (_, b)) in portable.iter().zip(run(level)) {
+    let portable = run(Isa::Portable);
+    for isa in simd::available() {
+        for ((name, a), (_, b)) in portable.iter().zip(run(isa)) {
             let same = a.iter().zip(&b).all(|(a, b)| a.to_f64().to_bits() == b.to_f64().to_bits());
-            assert!(
-                same,
-                "{} {name}: {level:?} gives other bits, in {}",
-                operation.name(),
-                T::NAME
-            );
+            assert!(same, "{} {name}: {isa:?} gives other bits, in {}", operation.name(), T::NAME);
         }
     }
     simd::force(None);

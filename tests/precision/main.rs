@@ -21,8 +21,8 @@
 //! all that a constant such as ln 2π may cost. A sum in sixteen lanes needs no allowance for its
 //! length, since ΔF grows with the root of the number of its terms as rounding errors do.
 //!
-//! `src/simd.rs` promises more between the SIMD levels: not closeness, but the same bits. So each
-//! operation runs at every level that this machine has, in both types.
+//! `src/simd.rs` promises more between instruction sets: not closeness, but the same bits. So each
+//! operation runs with every one that this machine has, in both types.
 //!
 //! Members come from their families' own lists: a new one is tested by being there.
 
@@ -36,7 +36,7 @@ use elbo::params::Layout;
 use elbo::prior::{self, Given, Posteriors, PriorGradient};
 use elbo::real::Real;
 use elbo::rng::{Address, Purpose};
-use elbo::simd::{self, Level};
+use elbo::simd::{self, Isa};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::sync::{Mutex, PoisonError};

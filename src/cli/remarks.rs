@@ -6,7 +6,7 @@ use elbo::error::Result;
 use elbo::family::Spec;
 
 /// Says which columns are constant, and which are drowned by a single cell.
-pub(crate) fn warn(part: &Part, likelihood: &Spec, common: &Common) -> Result<()> {
+pub(crate) fn on_columns(part: &Part, likelihood: &Spec, common: &Common) -> Result<()> {
     if part.data().image().is_some() {
         return Ok(()); // a corner that is always black, a lone bright pixel: pictures are like that
     }
