@@ -113,3 +113,65 @@ impl<T: Real> Prior<T> for Mixture<T> {
         self.components(given.own).sample(z, temperature, rng);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::LN_2PI;
+    use crate::rng::{Address, Purpose};
+    use ndarray::array;
+
+    /// Shares ¼ and ¾; components at −2 and 1, with the spreads ½ and 2.
+    const OWN: [f64; 6] =
+        [0.0, 1.0986122886681098, -2.0, -1.3862943611198906, 1.0, 1.3862943611198906];
+
+    fn density(z: f64) -> f64 {
+        let normal =
+            |mean: f64, std: f64| (-0.5 * (LN_2PI + ((z - mean) / std).powi(2))).exp() / std;
+        0.25 * normal(-2.0, 0.5) + 0.75 * normal(1.0, 2.0)
+    }
+
+    fn mixture() -> (Box<dyn Prior<f64>>, Given<'static, f64>) {
+        let prior = crate::prior::build(&"mixture:components=2".parse().unwrap()).unwrap();
+        (prior, Given { own: &OWN, posteriors: None })
+    }
+
+    /// Constants and all: differences would not see them.
+    #[test]
+    fn log_p_is_that_of_the_mixture() {
+        let (prior, given) = mixture();
+        let z = array![[-2.3], [0.0], [0.9], [40.0]];
+        let (mut log_p, mut work) = ([0.0; 4], vec![0.0; prior.work(4, 1, 2)]);
+        prior.log_prob(&mut log_p, &z.view(), given, &mut work);
+        for (z, log_p) in z.iter().zip(log_p) {
+            assert!((log_p - density(*z).ln()).abs() < 1e-12, "{z}: {log_p}");
+        }
+    }
+
+    /// Draws have the mixture's mean ¼ and variance; colder ones lie nearer to their own component.
+    #[test]
+    fn draws_are_from_the_mixture() {
+        let ((prior, given), n) = (mixture(), 40_000);
+        let moments = |temperature: f64| {
+            let mut sums = [0.0; 2];
+            for i in 0..n {
+                let mut z = [0.0];
+                let mut rng = Address::new(3, Purpose::Check).row(i).rng();
+                prior.sample(&mut z, temperature, given, &mut rng);
+                sums = [sums[0] + z[0], sums[1] + z[0] * z[0]];
+            }
+            let mean = sums[0] / n as f64;
+            [mean, sums[1] / n as f64 - mean * mean]
+        };
+        // Between the components (¼·¾·3²) and within them (¼·½² + ¾·2²).
+        let (between, within) = (27.0 / 16.0, 0.0625 + 3.0);
+        for temperature in [1.0, 0.5] {
+            let variance = between + within * temperature * temperature;
+            let [mean, found] = moments(temperature);
+            let error = (variance / n as f64).sqrt();
+            assert!((mean - 0.25).abs() < 4.0 * error, "{temperature}: {mean}");
+            // Kurtosis 3 is above what these have.
+            assert!((found / variance - 1.0).abs() < 4.0 * (2.0 / n as f64).sqrt(), "{found}");
+        }
+    }
+}

@@ -102,3 +102,34 @@ impl<T: Real> Prior<T> for Vamp {
         self.components(given).sample(z, temperature, rng);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution;
+    use crate::prior::Posteriors;
+    use ndarray::array;
+
+    /// The mean of the posteriors: of one alone it is that posterior, of three the mean density.
+    #[test]
+    fn log_p_is_that_of_the_mean_posterior() {
+        let q = distribution::build::<f64>(&"normal".parse().unwrap()).unwrap();
+        let q = q.as_likelihood().unwrap();
+        let eta = array![[0.3, -1.0, 0.2, -0.4], [2.0, 0.5, -1.0, 0.3], [-1.5, 0.0, 0.0, 0.0]];
+        let z = array![[0.1, -0.7], [3.0, 2.0]];
+        for count in [1, 3] {
+            let prior = Vamp { pseudo_inputs: count };
+            let eta = eta.slice(ndarray::s![..count, ..]);
+            let given = Given { own: &[], posteriors: Some(Posteriors { q, eta, own: &[] }) };
+            let (mut log_p, mut work) = ([0.0; 2], vec![0.0; Prior::<f64>::work(&prior, 2, 2, 4)]);
+            prior.log_prob(&mut log_p, &z.view(), given, &mut work);
+            for (z, log_p) in z.rows().into_iter().zip(log_p) {
+                let of = |eta: ndarray::ArrayView1<f64>| {
+                    q.log_prob(z.to_slice().unwrap(), eta.to_slice().unwrap(), &[]).exp()
+                };
+                let mean = eta.rows().into_iter().map(of).sum::<f64>() / count as f64;
+                assert!((log_p - mean.ln()).abs() < 1e-12, "{count}: {log_p}");
+            }
+        }
+    }
+}

@@ -49,6 +49,9 @@ pub struct VaeConfig {
 /// into an error before memory is asked for.
 const WIDEST: usize = 1 << 24;
 
+/// No network may have more layers: so many have noise of their own (`Noise::of_layers`).
+const MOST_LAYERS: usize = 256;
+
 impl VaeConfig {
     /// The textbook VAE: one latent of width `latent`, Bernoulli likelihood, normal posterior,
     /// standard normal prior, relu.
@@ -84,6 +87,10 @@ impl VaeConfig {
         }
         for level in &self.levels {
             width("latent", level.latent)?;
+            if level.layers.len() > MOST_LAYERS {
+                let message = format!("{} layers are more than {MOST_LAYERS}", level.layers.len());
+                return Err(Error::setting("network", message));
+            }
             for spec in &level.layers {
                 let plan = nn::build::<f64>(spec)?;
                 plan.width().map_or(Ok(()), |w| width("hidden", w))?;

@@ -1,9 +1,9 @@
 //! All buffers of a pass through the chain, allocated once.
 
+use super::pseudo::{DPseudo, Pseudo};
 use super::{Score, Vae};
 use crate::conditional::{InferBuffers, ScoreBuffers};
 use crate::error::{Error, Result, check_memory};
-use crate::nn::NetworkBuffers;
 use crate::objective::{Terms, Weights};
 use crate::real::Real;
 use crate::rows::{head, head_mut};
@@ -46,17 +46,6 @@ pub struct Workspace<T> {
     /// The pieces of log w, and the objective's answer to them.
     pub(super) scores: Scores<T>,
     pub(super) weights: WeightBuffers<T>,
-}
-
-/// What the encoder makes of a prior's pseudo-inputs.
-pub(super) struct Pseudo<T> {
-    pub(super) network: NetworkBuffers<T>,
-}
-
-/// Gradients of the same: in η `[C, P]`, in the pseudo-inputs `[C, D]`.
-pub(super) struct DPseudo<T> {
-    pub(super) d_eta: Array2<T>,
-    pub(super) d_u: Array2<T>,
 }
 
 /// The buffers behind [`Terms`].
