@@ -87,10 +87,11 @@ impl<'a, T: Real, const I: usize, const O: usize> Blocks<'a, T, I, O> {
         sums: &mut [[S; LANES]; N],
         f: impl Fn([T; I], [S; N]) -> ([T; O], [S; N]),
     ) {
+        let Blocks { outputs, inputs } = self;
         for block in blocks {
             let a: [[T; LANES]; I] = std::array::from_fn(
                 #[inline(always)]
-                |k| self.inputs[k].0[block],
+                |k| inputs[k].0[block],
             );
             let mut b = [[T::zero(); LANES]; O];
             for l in 0..LANES {
@@ -111,7 +112,7 @@ impl<'a, T: Real, const I: usize, const O: usize> Blocks<'a, T, I, O> {
                 }
             }
             for k in 0..O {
-                self.outputs[k].0[block] = b[k];
+                outputs[k].0[block] = b[k];
             }
         }
     }
@@ -119,13 +120,14 @@ impl<'a, T: Real, const I: usize, const O: usize> Blocks<'a, T, I, O> {
     /// Maps what is behind them, and adds its terms to the first lanes.
     #[inline(always)]
     fn add_rest<S: Real>(&mut self, sums: &mut [S; LANES], f: impl Fn([T; I]) -> ([T; O], S)) {
-        for (l, sum) in sums.iter_mut().enumerate().take(self.inputs[0].1.len()) {
+        let Blocks { outputs, inputs } = self;
+        for (l, sum) in sums.iter_mut().enumerate().take(inputs[0].1.len()) {
             let (out, term) = f(std::array::from_fn(
                 #[inline(always)]
-                |k| self.inputs[k].1[l],
+                |k| inputs[k].1[l],
             ));
             for k in 0..O {
-                self.outputs[k].1[l] = out[k];
+                outputs[k].1[l] = out[k];
             }
             *sum += term;
         }

@@ -408,8 +408,8 @@ fn add_terms<'a, S, A, B, const M: usize, const N: usize, const U: usize>(
     for chunk in 0..chunks {
         for u in 0..U {
             let b = b.vectors::<U>(simd, chunk, u);
-            for r in 0..M {
-                add_product(simd, &mut sums[r], a.value::<U>(chunk, u, r), b);
+            for (r, sums) in sums.iter_mut().enumerate() {
+                add_product(simd, sums, a.value::<U>(chunk, u, r), b);
             }
         }
     }
