@@ -124,7 +124,7 @@ impl Layout {
 }
 
 /// The number of a name (FNV-1a), to address its stream with.
-fn number_of(name: &str) -> u64 {
+pub(crate) fn number_of(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |number, byte| {
         (number ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -25,7 +25,7 @@ mod objective {
     family!(Objective, "objective": renyi);
 }
 
-use crate::check::{Case, distribution_cases, model_case, objective_cases};
+use crate::check::{self, Case, distribution_cases, objective_cases};
 use crate::conditional::Conditional;
 use crate::distribution::{Distribution, Draw, RowGradient};
 use crate::gradient::Gradient;
@@ -115,11 +115,12 @@ fn model(levels: usize) -> Vae<f64> {
 fn cases() -> Vec<Case> {
     let mut cases = distribution_cases(&distribution::members());
     cases.extend(objective_cases(&objective::members()));
-    for (turn, (levels, samples)) in [(1, 1), (1, 3), (2, 1), (2, 3)].into_iter().enumerate() {
+    for (levels, samples) in [(1, 1), (1, 3), (2, 1), (2, 3)] {
         let elbo = crate::objective::build(&"elbo".parse().unwrap()).unwrap();
         for objective in [elbo, renyi(0.3)] {
-            let name = format!("{} of {levels} levels", objective.spec());
-            cases.extend(model_case(name, model(levels), objective, samples, turn));
+            let name = format!("{}, L = {levels}, K = {samples}", objective.spec());
+            let entry = check::model(name, model(levels), objective, 2, samples);
+            cases.push(Case::of(entry));
         }
     }
     cases

@@ -1,28 +1,30 @@
 //! Every hand-written gradient, by central differences (see `docs/` on how gradients are checked).
 
-use elbo::check::cases;
+use elbo::check::{Case, Lists, SMALL, cases, models};
 use elbo::gradcheck::REDRAWN;
 use elbo::gradient::Gradient;
-use elbo::nn::Linear;
+use elbo::nn::{Activation, Linear};
 use elbo::params::{Init, Layout};
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::Array2;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
 #[test]
 fn every_gradient_agrees_with_central_differences() {
-    let (mut points, mut redrawn, mut failures) = (0, 0, Vec::new());
+    let (mut points, mut redrawn, mut worst, mut failures) = (0, 0, 0.0f64, Vec::new());
     for mut case in cases() {
         let report = case.run(None);
         points += report.points;
         redrawn += report.redrawn;
+        worst = worst.max(report.worst);
         if !report.passed() {
             failures.push(format!("{} {}: {report:?}", case.family, case.name));
         }
     }
-    println!("{points} points, {redrawn} redrawn at kinks");
+    println!("{points} points, {redrawn} redrawn at kinks, the largest error is {worst:.1e}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(
         redrawn as f64 <= REDRAWN * points as f64,
@@ -46,6 +48,43 @@ fn a_flipped_sign_is_always_caught() {
             }
         }
     }
+}
+
+/// Lists as long as they are planned, of members that stand in for those to come: a pairwise cover keeps the
+/// number of whole models near the product of the two longest lists, and so the time of `elbo check` below a
+/// minute.
+#[test]
+fn longer_lists_make_few_models() {
+    fn lengthen<M: Clone>(members: &mut Vec<M>, len: usize) {
+        *members = members.iter().cycle().take(len).cloned().collect();
+    }
+    let mut lists = Lists::of_all_members(&Activation::ALL);
+    let few = models::<f64>(&lists, &SMALL).len();
+    let product =
+        lists.activations.len() * (1 + lists.conditionals.len()).max(lists.likelihoods.len());
+    assert!((product..=product + product / 4).contains(&few), "{few} models for {product} pairs");
+
+    lengthen(&mut lists.likelihoods, 20);
+    lengthen(&mut lists.conditionals, 15); // those that score any real number
+    lengthen(&mut lists.posteriors, 6);
+    lengthen(&mut lists.priors, 6);
+    lengthen(&mut lists.objectives, 8);
+    let start = Instant::now();
+    let many = models::<f64>(&lists, &SMALL);
+    let (count, listed) = (many.len(), start.elapsed());
+    // Likelihoods, and what is between latents or no second level.
+    let product = 20 * (1 + 15);
+    assert!((product..=product + product / 10).contains(&count), "{count} models");
+
+    let step = 10;
+    for mut case in many.into_iter().step_by(step).map(Case::of) {
+        let report = case.run(None);
+        assert!(report.passed(), "{}: {report:?}", case.name);
+    }
+    let checked = (start.elapsed() - listed) * step as u32;
+    println!(
+        "{few} models today; {count} of longer lists, {listed:.1?} to list and about {checked:.1?} to check"
+    );
 }
 
 /// Every source file of the engine's rooms has a check, so a new member cannot be forgotten.

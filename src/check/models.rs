@@ -1,157 +1,203 @@
-//! Whole models: every likelihood × objective × prior × number of levels × number of samples, with
-//! the posteriors, the conditionals between levels and the activations in turn.
+//! Which whole models are checked: a pairwise cover of all that a model is made of.
 
-use super::operations::values_for;
-use super::{Case, Draws};
-use crate::batch::Batch;
+use super::model::model;
+use super::operation::Entry;
+use super::pairwise::{Cover, Level, cover};
+use super::specs;
 use crate::distribution::{self, Support};
 use crate::family::Spec;
-use crate::gradcheck::{Input, Subject};
-use crate::gradient::Gradient;
-use crate::nn::{Activation, network};
-use crate::objective::{self, Objective};
+use crate::nn::{self, Activation, network};
+use crate::objective;
 use crate::prior;
-use crate::rng::{Address, Purpose};
-use crate::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
-use ndarray::Array2;
+use crate::real::Real;
+use crate::vae::{LevelConfig, Vae, VaeConfig};
 
-/// A model, a batch and an objective; the parameters are the inputs, one tensor for each slot.
-struct Model {
-    vae: Vae<f64>,
-    ws: Workspace<f64>,
-    x: Array2<f64>,
-    condition: Array2<f64>,
-    objective: Box<dyn Objective<f64>>,
+/// What models are made of. The first of each list goes with everything.
+#[derive(Clone, Debug)]
+pub struct Lists {
+    /// Of the data.
+    pub likelihoods: Vec<Spec>,
+    /// Between latents, of models with two levels.
+    pub conditionals: Vec<Spec>,
+    /// Of the encoders.
+    pub posteriors: Vec<Spec>,
+    /// Of the topmost latent.
+    pub priors: Vec<Spec>,
+    /// What the models are trained with.
+    pub objectives: Vec<Spec>,
+    /// A layer behind a dense one, in each network.
+    pub layers: Vec<Spec>,
+    /// Of the layers.
+    pub activations: Vec<Activation>,
+    /// Importance samples.
+    pub samples: Vec<usize>,
+    /// Widths of the condition, 0 without one.
+    pub conditions: Vec<usize>,
 }
 
-const BETA: f64 = 0.7;
-
-impl Model {
-    fn noise(&self) -> Noise<'static> {
-        Noise::new(Address::new(5, Purpose::Check), &[4, 9][..self.x.nrows()]).training()
-    }
-}
-
-impl Subject for Model {
-    fn value(&mut self, inputs: &[Vec<f64>], kinks: &mut Vec<bool>) -> f64 {
-        let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
-        let batch = batch(&self.x, &self.condition);
-        let score = self.vae.loss(&mut self.ws, batch, &params, noise, &*self.objective, BETA);
-        self.vae.kinks(&self.ws, &*self.objective, BETA, &mut |side| kinks.push(side));
-        score.loss
-    }
-
-    fn gradient(&mut self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let (params, noise) = (self.vae.layout().spread(&inputs.concat()), self.noise());
-        let mut d_params = Gradient::zeros(self.vae.layout());
-        let batch = batch(&self.x, &self.condition);
-        self.vae.loss_and_gradient(
-            &mut d_params,
-            &mut self.ws,
-            batch,
-            &params,
-            noise,
-            &*self.objective,
-            BETA,
-        );
-        let d_params = d_params.values();
-        self.vae.layout().slots().iter().map(|slot| d_params[slot.range()].to_vec()).collect()
-    }
-}
-
-/// The rows as a part of a batch of more, under a condition if the model has one.
-fn batch<'a>(x: &'a Array2<f64>, condition: &'a Array2<f64>) -> Batch<'a, f64> {
-    let batch = Batch::new(x.view()).of(x.nrows() + 1);
-    if condition.is_empty() { batch } else { batch.given(condition.view()) }
-}
-
-pub(super) fn cases() -> Vec<Case> {
-    let specs = |examples: &[&str]| -> Vec<Spec> {
-        examples.iter().map(|e| e.parse().expect("an example is a spec")).collect()
-    };
-    let distributions = distribution::members::<f64>();
-    let all = distributions.iter().flat_map(|m| specs(m.examples));
-    let posteriors: Vec<Spec> =
-        all.clone().filter(|s| distribution::build_posterior::<f64>(s).is_ok()).collect();
-    let likelihoods: Vec<Spec> =
-        all.filter(|s| distribution::build_likelihood::<f64>(s).is_ok()).collect();
-    // Between latents goes whatever scores any real value.
-    let scores_reals = |s: &&Spec| {
-        let p = distribution::build::<f64>(s).expect("an example can be built");
-        p.facts(0).domain.support(-1.5) == Support::Inside
-    };
-    let between: Vec<Spec> = likelihoods.iter().filter(scores_reals).cloned().collect();
-    let mut cases = Vec::new();
-    for objective in objective::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
-        for prior in prior::members::<f64>().iter().flat_map(|m| specs(m.examples)) {
-            for likelihood in &likelihoods {
-                for (levels, samples) in [(1, 1), (1, 3), (2, 1), (2, 3)] {
-                    let turn = cases.len();
-                    // The lists that go by turns must not keep step with the loops around them.
-                    let round = turn + turn / 4;
-                    let config = VaeConfig {
-                        width: 5,
-                        condition: if turn % 3 == 0 { 2 } else { 0 },
-                        levels: [("dense=7 dropout=0.2", 3), ("dense=5", 2)][..levels]
-                            .iter()
-                            .map(|(layers, latent)| LevelConfig {
-                                layers: network::parse(layers).expect("layers that there are"),
-                                latent: *latent,
-                            })
-                            .collect(),
-                        activation: Activation::ALL[turn % Activation::ALL.len()],
-                        likelihood: likelihood.clone(),
-                        conditional: between[round % between.len()].clone(),
-                        posterior: posteriors[round % posteriors.len()].clone(),
-                        prior: prior.clone(),
-                    };
-                    // Not every prior suits every posterior and every chain.
-                    let Ok(vae) = Vae::new(config) else { continue };
-                    let objective = objective::build(&objective).expect("an example can be built");
-                    let config = vae.config();
-                    let between = match levels {
-                        1 => String::new(),
-                        _ => format!(" / {}", config.conditional),
-                    };
-                    let name = format!(
-                        "{}, {}{between}, q {}, prior {}, L = {levels}, K = {samples}, {}",
-                        objective.spec(),
-                        config.likelihood,
-                        config.posterior,
-                        config.prior,
-                        config.activation.name()
-                    );
-                    cases.extend(case(name, vae, objective, samples, turn));
-                }
-            }
+impl Lists {
+    /// All members there are, with these activations.
+    pub fn of_all_members(activations: &[Activation]) -> Self {
+        let all = specs(&distribution::members::<f64>());
+        let of = |fits: &dyn Fn(&Spec) -> bool| all.iter().filter(|s| fits(s)).cloned().collect();
+        let likelihood = |s: &Spec| distribution::build_likelihood::<f64>(s);
+        // Between latents goes whatever scores any real value.
+        let dense = |s: &Spec| {
+            likelihood(s).is_ok_and(|p| p.facts(0).domain.support(-1.5) == Support::Inside)
+        };
+        Lists {
+            likelihoods: of(&|s| likelihood(s).is_ok()),
+            conditionals: of(&dense),
+            posteriors: of(&|s| distribution::build_posterior::<f64>(s).is_ok()),
+            priors: specs(&prior::members::<f64>()),
+            objectives: specs(&objective::members::<f64>()),
+            layers: specs(&nn::members::<f64>()),
+            activations: activations.to_vec(),
+            samples: vec![1, 3],
+            conditions: vec![0, 2],
         }
     }
-    cases
+
+    /// Levels of each factor: a model of one level has no conditional between latents, so that these and
+    /// their absence are one factor.
+    fn levels(&self) -> [usize; 9] {
+        [
+            self.likelihoods.len(),
+            1 + self.conditionals.len(),
+            self.posteriors.len(),
+            self.priors.len(),
+            self.objectives.len(),
+            self.layers.len(),
+            self.activations.len(),
+            self.samples.len(),
+            self.conditions.len(),
+        ]
+    }
+
+    /// The model with these levels, and its name.
+    fn choice(&self, row: &[usize], sizes: &Sizes) -> Choice {
+        let &[
+            likelihood,
+            above,
+            posterior,
+            prior,
+            objective,
+            layer,
+            activation,
+            samples,
+            condition,
+        ] = row
+        else {
+            panic!("a level of each factor")
+        };
+        let (layer, samples) = (&self.layers[layer], self.samples[samples]);
+        let conditional = above.checked_sub(1).map(|c| self.conditionals[c].clone());
+        let levels = 1 + usize::from(conditional.is_some());
+        let level = |(hidden, latent): &(usize, usize)| {
+            let layers = network::parse(&format!("dense={hidden} {layer}"));
+            LevelConfig { layers: layers.expect("layers that there are"), latent: *latent }
+        };
+        let plain = VaeConfig::new(sizes.width, &[], 1);
+        let config = VaeConfig {
+            width: sizes.width,
+            condition: self.conditions[condition],
+            levels: sizes.levels[..levels].iter().map(level).collect(),
+            activation: self.activations[activation],
+            likelihood: self.likelihoods[likelihood].clone(),
+            conditional: conditional.clone().unwrap_or(plain.conditional),
+            posterior: self.posteriors[posterior].clone(),
+            prior: self.priors[prior].clone(),
+        };
+        Choice {
+            config,
+            objective: self.objectives[objective].clone(),
+            samples,
+            layer: layer.clone(),
+        }
+    }
+
+    /// The cover: rows of levels, and what no model can have.
+    pub fn cover(&self) -> Cover {
+        let plain = |row: &[usize]| self.choice(row, &SMALL).can_be();
+        for (i, levels) in self.levels().into_iter().enumerate() {
+            let with = |a| [(i, a)];
+            assert!(
+                (0..levels).all(|a| plain(&row_of(&with(a)))),
+                "the first does not go with {i}"
+            );
+        }
+        cover(&self.levels(), |one: Level, other: Level| plain(&row_of(&[one, other])))
+    }
 }
 
-/// None where the objective cannot train the model. `turn` chooses the numbers.
-pub(crate) fn case(
-    name: String,
-    vae: Vae<f64>,
-    objective: Box<dyn Objective<f64>>,
+/// The row with these levels, and the first of all other factors.
+fn row_of(levels: &[Level]) -> [usize; 9] {
+    let mut row = [0; 9];
+    levels.iter().for_each(|&(i, a)| row[i] = a);
+    row
+}
+
+/// One model of the cover.
+struct Choice {
+    config: VaeConfig,
+    layer: Spec,
+    objective: Spec,
     samples: usize,
-    turn: usize,
-) -> Option<Case> {
-    let rows = 2;
-    vae.check_objective(&*objective).ok()?;
-    let mut draws = Draws::new(100 + turn);
-    let x = values_for(vae.likelihood(), rows * vae.width(), &mut draws);
-    let x = Array2::from_shape_vec((rows, vae.width()), x).expect("rows × width values");
-    let inputs = vae
-        .layout()
-        .slots()
-        .iter()
-        .map(|s| Input::new(&s.name, draws.normal(s.len(), 0.4)))
-        .collect();
-    let ws = Workspace::new(&vae, rows, samples, Pass::Gradient).expect("positive sizes");
-    let shape = (rows, vae.condition());
-    let condition = Array2::from_shape_vec(shape, draws.normal(rows * shape.1, 1.0));
-    let condition = condition.expect("rows × width values");
-    let subject = Box::new(Model { vae, ws, x, condition, objective });
-    Some(Case { family: "model", member: "vae".to_owned(), name, inputs, subject })
+}
+
+impl Choice {
+    /// Whether there is such a model, and the objective can train it.
+    fn can_be(&self) -> bool {
+        let objective = objective::build::<f64>(&self.objective).expect("an example can be built");
+        Vae::<f64>::new(self.config.clone())
+            .is_ok_and(|vae| vae.check_objective(&*objective).is_ok())
+    }
+
+    fn name(&self) -> String {
+        let VaeConfig { levels, likelihood, conditional, posterior, prior, activation, .. } =
+            &self.config;
+        let between = match levels.len() {
+            1 => String::new(),
+            _ => format!(" / {conditional}"),
+        };
+        format!(
+            "{}, {likelihood}{between}, q {posterior}, prior {prior}, {} {}, L = {}, K = {}, C = {}",
+            self.objective,
+            activation.name(),
+            self.layer,
+            levels.len(),
+            self.samples,
+            self.config.condition
+        )
+    }
+}
+
+/// How large the models are.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Rows of the batch, three at most.
+    pub rows: usize,
+    /// Width of the data.
+    pub width: usize,
+    /// Width of the first hidden layer and of the latent, of each level from the data upwards.
+    pub levels: [(usize, usize); 2],
+}
+
+/// As small as a model can be and still show a mixed-up row or column.
+pub const SMALL: Sizes = Sizes { rows: 2, width: 5, levels: [(7, 3), (5, 2)] };
+
+/// Models of these lists in which each pair that can be is.
+///
+/// # Panics
+/// If the first of a list does not go with everything, or two members that go together with the first of
+/// all other lists do not do so with others.
+pub fn models<T: Real>(lists: &Lists, sizes: &Sizes) -> Vec<Entry<T>> {
+    let entry = |row: &Vec<usize>| {
+        let choice = lists.choice(row, sizes);
+        let name = choice.name();
+        let vae = Vae::new(choice.config).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let objective = objective::build(&choice.objective).expect("an example can be built");
+        model(name, vae, objective, sizes.rows, choice.samples)
+    };
+    lists.cover().rows.iter().map(entry).collect()
 }

@@ -16,8 +16,9 @@
 //!             ∂/∂α = g′ h δ − λ h′ m′/D             ⇒ d_w += ∂/∂α · u,  d_u += ∂/∂α · w
 //!             d_u += g h d                          ∂/∂z_{k−1} = d + ∂/∂a · w
 //!           with m′ = κ eᵅ/(1 + κ(eᵅ − 1)) and g′ = (m′ − g)/α; what reaches z_0 goes the normal's way
-//! Numerics  the scalars of a step are computed in f64. D = (1 + m) − h² m keeps its digits where m is
-//!           near −1 and h near 0. Near α = 0, g′ is its series.
+//! Numerics  the scalars of a step are computed in f64, from a: of a saturated h, 1 − h² has no digits, and
+//!           m may be large. D = (1 + m) − h² m keeps its digits where m is near −1 and h near 0. Near
+//!           α = 0, g′ is its series.
 //! Source    Rezende & Mohamed 2015, "Variational Inference with Normalizing Flows", eqs. 10–12 and A.1
 //! ```
 
@@ -112,13 +113,13 @@ impl Planar {
         (base, steps.chunks_exact(2 * width + 1))
     }
 
-    /// `z ← z + g u h`; gives h.
+    /// `z ← z + g u h`; gives a.
     fn step<T: Real>(z: &mut [T], step: &[T]) -> T {
         let [u, w, b] = parts(step);
-        let h = (dot(w, z) + b[0]).tanh();
-        let move_by = T::from_f64(Scale::new(dot(w, u).to_f64()).g) * h;
+        let a = dot(w, z) + b[0];
+        let move_by = T::from_f64(Scale::new(dot(w, u).to_f64()).g * a.to_f64().tanh());
         z.iter_mut().zip(u).for_each(|(z, &u)| *z += move_by * u);
-        h
+        a
     }
 }
 
@@ -157,7 +158,7 @@ impl<T: Real> Distribution<T> for Planar {
 }
 
 impl<T: Real> Reparameterized<T> for Planar {
-    /// z_{k−1} and h of every step, and room for ∂/∂z.
+    /// a and z_{k−1} of every step, and room for ∂/∂z.
     fn kept_width(&self, width: usize) -> usize {
         self.steps * (width + 1) + width
     }
@@ -176,7 +177,7 @@ impl<T: Real> Reparameterized<T> for Planar {
         let log_q = self.base.log_q(&[], Draw { eta: base, ..draw });
         let ln_determinant = |(step, kept): (&[T], &[T])| {
             let [u, w, _] = parts(step);
-            Scale::new(dot(w, u).to_f64()).determinant(kept[0].to_f64()).ln()
+            Scale::new(dot(w, u).to_f64()).determinant(kept[0].to_f64().tanh()).ln()
         };
         let sum: f64 = steps.zip(kept.chunks_exact(draw.eps.len() + 1)).map(ln_determinant).sum();
         log_q - T::from_f64(sum)
@@ -202,8 +203,9 @@ impl<T: Real> Reparameterized<T> for Planar {
         {
             let ([u, w, _], z) = (parts(step), &kept[1..]);
             let scale = Scale::new(dot(w, u).to_f64());
-            let (h, delta, lambda) = (kept[0].to_f64(), dot(u, d).to_f64(), d_log_q.to_f64());
-            let (slope, determinant) = (1.0 - h * h, scale.determinant(h));
+            let (a, delta, lambda) = (kept[0].to_f64(), dot(u, d).to_f64(), d_log_q.to_f64());
+            let (h, e) = (a.tanh(), (-2.0 * a.abs()).exp());
+            let (slope, determinant) = (4.0 * e / (1.0 + e).powi(2), scale.determinant(h));
             let d_h = scale.g * delta + 2.0 * lambda * h * scale.m / determinant;
             let d_alpha = scale.g_slope * h * delta - lambda * slope * scale.m_slope / determinant;
             let [d_a, d_alpha, g_h] = [slope * d_h, d_alpha, scale.g * h].map(T::from_f64);

@@ -7,8 +7,8 @@
 //!             ∂log p(z_n)/∂z_n = Σ_c r_nc ∂log p(z_n|η_c)/∂z_n
 //!             ∂log p(z_n)/∂η_c = r_nc ∂log p(z_n|η_c)/∂η_c
 //!             ∂log p(z_n)/∂l_c = r_nc − π_c            since ∂log π_j/∂l_c = [j = c] − π_c
-//! Numerics  log-sum-exp by the maximum over c. A share below ε/C counts as 0: all of them together are
-//!           less than the rounding of Σ_c r_nc = 1
+//! Numerics  log-sum-exp by the maximum over c. A share below ε²/C counts as 0. (Not below ε/C: with t the
+//!           distance from the component, r is some e^{−t²/2}, but its gradients grow with t².)
 //! Source    Bishop 2006, Pattern Recognition and Machine Learning, section 9.2
 //! ```
 
@@ -59,7 +59,7 @@ impl<T: Real> Components<'_, T> {
         let (n, count) = (log_p.len(), self.count());
         let (cost, z) = (COST * count * z.ncols(), Rows::new(z, n));
         let (eta, log_weight) = (Rows::new(&self.eta, count), self.log_weight());
-        let vanishing = T::EPSILON / T::from_f64(count as f64);
+        let vanishing = T::EPSILON * T::EPSILON / T::from_f64(count as f64);
         let out = (RowsMut::new(log_p, 1), RowsMut::new(r, count));
         parallel::rows(out, n, cost, &|first, rows, (mut log_p, mut r)| {
             for i in 0..rows {

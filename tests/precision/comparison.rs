@@ -1,58 +1,109 @@
 //! The check: an operation in both precisions, with every instruction set, held to a bound.
 
-use super::*;
+use elbo::check::{Entry, Operation, constants, stream};
+use elbo::real::Real;
+use elbo::rng::{Address, Purpose};
+use elbo::simd::{self, Isa};
+use std::sync::{Mutex, PoisonError};
 
-/// Something that can be computed in either precision.
-pub(crate) trait Operation {
-    fn name(&self) -> String;
-    fn run<T: Real>(&self, inputs: &[Vec<T>]) -> Vec<Output<T>>;
-
+/// One operation in both precisions.
+pub(crate) struct Pair {
+    pub(crate) single: Box<dyn Operation<f32>>,
+    double: Box<dyn Operation<f64>>,
     /// The size below which a result owes no relative accuracy.
-    fn unit(&self) -> f64 {
-        1.0
-    }
+    pub(crate) unit: f64,
 }
 
-/// A tensor that an operation wrote.
-pub(crate) type Output<T> = (&'static str, Vec<T>);
+/// The operations of two lists that are made alike.
+pub(crate) fn pairs(
+    single: impl IntoIterator<Item = Entry<f32>>,
+    double: impl IntoIterator<Item = Entry<f64>>,
+) -> impl Iterator<Item = Pair> {
+    single.into_iter().zip(double).map(|(single, double)| {
+        assert_eq!(single.operation.name(), double.operation.name());
+        Pair { single: single.operation, double: double.operation, unit: 1.0 }
+    })
+}
 
-/// Runs `operation` with every instruction set in both precisions, and holds `f32` to the bound (see above).
-pub(crate) fn check(operation: &impl Operation, inputs: &[Vec<f32>], bound: f64) {
-    const EPSILON: f64 = f32::EPSILON as f64;
-    let exact_inputs = widen(inputs);
-    let single = with_every_isa(operation, inputs);
-    let double = with_every_isa(operation, &exact_inputs);
-    let condition = condition(operation, &exact_inputs, &double);
-    let (unit, mut worst) = (operation.unit(), (0.0, String::new()));
-    for ((single, double), condition) in single.iter().zip(&double).zip(condition) {
-        for (i, ((&got, &want), moved)) in single.1.iter().zip(&double.1).zip(condition).enumerate()
-        {
-            if want.abs() > f32::MAX as f64 {
-                continue; // f32 has no such number
-            }
-            let error = (got as f64 - want).abs();
-            let excess = error / (EPSILON * (unit + want.abs()) + moved).max(f64::MIN_POSITIVE);
-            let place = || format!("{} {}[{i}]: {got:e}, not {want:e}", operation.name(), double.0);
-            assert!(excess <= bound, "{}, {excess:.2} > {bound}", place());
-            if excess > worst.0 {
-                worst = (excess, place());
+/// The two lists that one expression makes, as pairs.
+macro_rules! both {
+    ($list:expr) => {
+        pairs($list, $list)
+    };
+}
+pub(crate) use both;
+
+/// What an operation gives, by name: its outputs in a pass for values, the same in one for gradients, and
+/// the gradient in each input.
+type Results<T> = Vec<(String, Vec<T>)>;
+
+fn results<T: Real>(
+    operation: &mut dyn Operation<T>,
+    inputs: &[Vec<T>],
+    weights: &[Vec<T>],
+) -> Results<T> {
+    let (values, with) = (operation.run(inputs, None), operation.run(inputs, Some(weights)));
+    let outputs = values.outputs.into_iter().map(|(name, y)| (name.to_owned(), y));
+    let again = with.outputs.into_iter().map(|(name, y)| (format!("{name} with gradient"), y));
+    let inputs = operation.inputs().into_iter().zip(with.gradient);
+    let gradient = inputs.map(|(input, d)| (format!("d_{}", input.name), d));
+    outputs.chain(again).chain(gradient).collect()
+}
+
+impl Pair {
+    /// Runs the operation at all levels in both precisions, and holds `f32` to the bound (see `main.rs`).
+    pub(crate) fn check(&mut self, inputs: &[Vec<f32>], bound: f64) {
+        const EPSILON: f64 = f32::EPSILON as f64;
+        let name = self.single.name();
+        let mut inputs = inputs.to_vec();
+        self.single.settle(&mut inputs);
+        let outputs = self.single.run(&inputs, None).outputs;
+        let weight = |(y, v): &(&str, Vec<f32>)| constants(v.len(), stream(&format!("{name} {y}")));
+        let weights: Vec<_> = outputs.iter().map(weight).collect();
+        let single = with_every_isa(&mut *self.single, &inputs, &weights);
+        let (inputs, weights) = (widen(&inputs), widen(&weights));
+        let double = with_every_isa(&mut *self.double, &inputs, &weights);
+        let condition = condition(&mut *self.double, &inputs, &weights, &double);
+        let mut worst = (0.0, String::new());
+        for ((single, double), condition) in single.iter().zip(&double).zip(condition) {
+            let largest = double.1.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+            let numbers = single.1.iter().zip(&double.1).zip(condition).enumerate();
+            for (i, ((&got, &want), moved)) in numbers {
+                if want.abs() > f32::MAX as f64 {
+                    continue; // f32 has no such number
+                }
+                let (error, unit) = ((got as f64 - want).abs(), self.unit);
+                let excess = error / (EPSILON * (unit + want.abs()) + moved).max(f64::MIN_POSITIVE);
+                let place = || {
+                    let of = format!("{}[{i}] of up to {largest:.1e}", double.0);
+                    format!("{name}, {of}: {got:e}, not {want:e}")
+                };
+                assert!(excess <= bound, "{}, {excess:.2} > {bound}", place());
+                if excess > worst.0 {
+                    worst = (excess, place());
+                }
             }
         }
+        println!("{:.2} {}", worst.0, worst.1);
     }
-    println!("{:.2} {}", worst.0, worst.1);
 }
 
-/// ΔF of every output: how far roundings of the inputs would move it.
-pub(crate) fn condition(
-    operation: &impl Operation,
+/// ΔF of every result: how far roundings of the inputs and the weights would move it.
+fn condition(
+    operation: &mut dyn Operation<f64>,
     inputs: &[Vec<f64>],
-    base: &[Output<f64>],
+    weights: &[Vec<f64>],
+    base: &Results<f64>,
 ) -> Vec<Vec<f64>> {
     const DRAWS: usize = 16;
     let mut squares: Vec<Vec<f64>> = base.iter().map(|(_, v)| vec![0.0; v.len()]).collect();
     for draw in 0..DRAWS {
-        let rounded: Vec<_> = inputs.iter().enumerate().map(|(i, a)| round(a, i, draw)).collect();
-        for ((sums, base), moved) in squares.iter_mut().zip(base).zip(operation.run(&rounded)) {
+        let rounded = |tensors: &[Vec<f64>], first: usize| -> Vec<Vec<f64>> {
+            tensors.iter().enumerate().map(|(i, a)| round(a, first + i, draw)).collect()
+        };
+        let (inputs, weights) = (rounded(inputs, 0), rounded(weights, inputs.len()));
+        let moved = results(operation, &inputs, &weights);
+        for ((sums, base), moved) in squares.iter_mut().zip(base).zip(moved) {
             for ((sum, base), moved) in sums.iter_mut().zip(&base.1).zip(moved.1) {
                 *sum += (moved - base).powi(2);
             }
@@ -63,33 +114,40 @@ pub(crate) fn condition(
 }
 
 /// Every number moved by a relative ±ε, with signs of tensor `tensor` in draw `draw`.
-pub(crate) fn round(a: &[f64], tensor: usize, draw: usize) -> Vec<f64> {
+fn round(a: &[f64], tensor: usize, draw: usize) -> Vec<f64> {
     let mut signs = vec![0.0f64; a.len()];
     let address = Address::new(7, Purpose::Check).level(tensor).sample(draw as u32);
     address.fill_normal(&mut signs);
     a.iter().zip(signs).map(|(a, s)| a * (1.0 + s.signum() * f32::EPSILON as f64)).collect()
 }
 
-/// Forcing an instruction set holds for the whole process, and the tests of a file share one.
-pub(crate) static FORCING: Mutex<()> = Mutex::new(());
+/// Forcing a level holds for the whole process, and the tests of a file share one.
+static FORCING: Mutex<()> = Mutex::new(());
 
-/// What `operation` gives with the portable one, after every other has given the same bits.
-pub(crate) fn with_every_isa<T: Real>(
-    operation: &impl Operation,
+/// What `operation` gives at the portable level, after every other has given the same bits.
+fn with_every_isa<T: Real>(
+    operation: &mut dyn Operation<T>,
     inputs: &[Vec<T>],
-) -> Vec<Output<T>> {
+    weights: &[Vec<T>],
+) -> Results<T> {
     let _guard = FORCING.lock().unwrap_or_else(PoisonError::into_inner);
-    let run = |isa| {
+    let mut run = |isa| {
         simd::force(Some(isa));
-        operation.run(inputs)
+        results(operation, inputs, weights)
     };
     let portable = run(Isa::Portable);
-    for isa in simd::available() {
-        for ((name, a), (_, b)) in portable.iter().zip(run(isa)) {
+    let others: Vec<_> = simd::available().into_iter().map(|isa| (isa, run(isa))).collect();
+    simd::force(None);
+    for (isa, results) in others {
+        for ((name, a), (_, b)) in portable.iter().zip(results) {
             let same = a.iter().zip(&b).all(|(a, b)| a.to_f64().to_bits() == b.to_f64().to_bits());
-            assert!(same, "{} {name}: {isa:?} gives other bits, in {}", operation.name(), T::NAME);
+            let operation = operation.name();
+            assert!(same, "{operation}, {name}: {isa:?} gives other bits, in {}", T::NAME);
         }
     }
-    simd::force(None);
     portable
+}
+
+fn widen(inputs: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    inputs.iter().map(|a| a.iter().map(|&v| v as f64).collect()).collect()
 }

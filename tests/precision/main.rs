@@ -21,31 +21,23 @@
 //! all that a constant such as ln 2π may cost. A sum in sixteen lanes needs no allowance for its
 //! length, since ΔF grows with the root of the number of its terms as rounding errors do.
 //!
-//! `src/simd.rs` promises more between instruction sets: not closeness, but the same bits. So each
-//! operation runs with every one that this machine has, in both types.
+//! `src/simd.rs` promises more between the instruction sets: not closeness, but the same bits. So each
+//! operation runs at every level that this machine has, in both types.
 //!
 //! Members come from their families' own lists: a new one is tested by being there.
 
-use elbo::distribution::{self, Distribution, Draw, RowGradient, Support};
-use elbo::family::{Member, Spec};
-use elbo::gradient::Gradient;
+use elbo::check::{self, Lists, Shape, Sizes};
+use elbo::distribution;
 use elbo::math;
-use elbo::nn::{Activation, Linear};
-use elbo::objective::{self, Terms, Weights};
-use elbo::params::Layout;
-use elbo::prior::{self, Given, Posteriors, PriorGradient};
-use elbo::real::Real;
-use elbo::rng::{Address, Purpose};
-use elbo::simd::{self, Isa};
-use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use std::sync::{Mutex, PoisonError};
+use elbo::nn::{self, Activation};
+use elbo::objective;
+use elbo::prior;
 
 mod comparison;
-mod operations;
+mod points;
 
-use comparison::*;
-use operations::*;
+use comparison::{both, pairs};
+use points::{combinations, ordinary};
 
 // Each bound is about twice the worst that was measured (`cargo test --test precision --
 // --nocapture` prints the worst of every check), and so small that an operation done in a careless
@@ -54,18 +46,25 @@ use operations::*;
 /// Measured 1.5: an elementary function good to 2.5 ulp, then a product or two with the gradient.
 const ACTIVATION: f64 = 3.0;
 
-/// Measured 1.1, in sums over coordinates whose log-variances of ±20 cancel.
+/// Measured 1.7, in a bounded normal at its floor, and 1.1 in sums over coordinates whose log-variances of ±20 cancel.
 const DISTRIBUTION: f64 = 2.5;
 
-/// Measured 0.4: squares and their sum, nothing cancels.
+/// Measured 0.5: squares and their sum, nothing cancels.
 const PRIOR: f64 = 1.0;
 
-/// Measured 0.5: a softmax and one product.
+/// Measured 2.4: the shares of components are exponentials of differences of log-densities, each rounded as a
+/// sum of squares that no rounding of z or η moves apart as far.
+const MIXTURE: f64 = 5.0;
+
+/// Measured 0.6: a softmax and one product.
 const OBJECTIVE: f64 = 1.0;
 
-/// Measured 4.0: products sum one term after another, and each addition rounds the whole sum so far,
+/// Measured 3.9: products sum one term after another, and each addition rounds the whole sum so far,
 /// for n terms about √n/4 times what rounding the terms does. √257/4 = 4.
 const LINEAR: f64 = 8.0;
+
+/// Measured 3.1: a few linear maps in a row, of fewer terms.
+const NETWORK: f64 = 6.5;
 
 /// Measured 2.9: some ten operations in a row, each on the rounded results of those before it, while
 /// ΔF counts only the roundings of the first one's inputs.
@@ -74,26 +73,12 @@ const MODEL: f64 = 6.0;
 /// Ragged lengths: around the sixteen lanes of a sum and the widths of the registers.
 const WIDTHS: [usize; 9] = [1, 2, 3, 7, 16, 17, 31, 33, 257];
 
-/// Inputs that textbook formulas fail on: eˣ overflows above 88.7 and is 0 below −104, σ rounds to 1
-/// above 17; and nearly or exactly nothing, of either sign.
-const EXTREMES: [f32; 16] = [
-    1e4, -1e4, 88.0, -88.0, 104.0, -104.0, 88.8, -88.8, 17.5, -17.5, 1.0, -1.0, 1e-30, -1e-30, 0.0,
-    -0.0,
-];
-
-/// Extreme data, as far as a distribution accepts them.
-const VALUES: [f32; 7] = [1e4, -1e4, 1e-30, -0.0, 1.0, 0.0, -1.0];
-
-/// The same for parameters that may be log-variances: σ from 5·10⁻⁵ to 2·10⁴.
-const LOG_VARIANCES: [f32; 8] = [20.0, -20.0, 1.0, -1.0, 1e-30, -1e-30, 0.0, -0.0];
-
 #[test]
 fn activations() {
-    for activation in Activation::ALL {
-        for width in WIDTHS {
-            let d = normals(width, 1.0, 0);
-            for a in [normals(width, 4.0, 1), cycle(width, &EXTREMES)] {
-                check(&ActivationPair(activation), &[a, d.clone()], ACTIVATION);
+    for width in WIDTHS {
+        for mut pair in both!(Activation::ALL.map(|f| check::activation(f, width))) {
+            for point in combinations(&pair.single.inputs(), 1) {
+                pair.check(&point, ACTIVATION);
             }
         }
     }
@@ -101,33 +86,14 @@ fn activations() {
 
 #[test]
 fn distributions() {
-    for spec in examples(distribution::members::<f64>()) {
-        let Ok(p) = distribution::build_likelihood::<f64>(&spec) else { continue };
-        let extremes = if p.facts(0).domain.is_dense() { &LOG_VARIANCES[..] } else { &EXTREMES };
-        for width in WIDTHS {
-            let n = Layout::default().scope("own").group(|scope| p.own(scope, width)).len();
-            let owns = [normals(n, 1.0, 2), vec![20.0; n], vec![-20.0; n]];
-            let n = p.eta_width(width);
-            let etas = [normals(n, 2.0, 1), cycle(n, extremes)];
-            for (x, eta, own) in triples(&values_for(&*p, width), &etas, &owns) {
-                check(&Score(spec.clone()), &[x, eta, own], DISTRIBUTION);
-            }
-        }
-    }
-}
-
-#[test]
-fn posteriors() {
-    for spec in examples(distribution::members::<f64>()) {
-        let Ok(q) = distribution::build_posterior::<f64>(&spec) else { continue };
-        for width in WIDTHS {
-            let noise = q.as_reparameterized().unwrap().noise_width(width);
-            let eps = normals(noise, 1.0, 0);
-            let [d_z, d_kl] = [1, 2].map(|row| normals(width, 1.0, row));
-            let n = q.eta_width(width);
-            for eta in [normals(n, 2.0, 3), cycle(n, &LOG_VARIANCES)] {
-                let inputs = [eta, eps.clone(), d_z.clone(), d_kl.clone()];
-                check(&Posterior(spec.clone()), &inputs, DISTRIBUTION);
+    // Each row alone, and with rows that are shared.
+    let alone = WIDTHS.map(|width| Shape { rows: 1, samples: 1, width });
+    for shape in alone.into_iter().chain([Shape { rows: 2, samples: 3, width: 17 }]) {
+        let operations = both!(check::distributions(&distribution::members(), shape));
+        let means = both!(check::means(&distribution::members(), shape));
+        for mut pair in operations.chain(means) {
+            for point in combinations(&pair.single.inputs(), usize::MAX) {
+                pair.check(&point, DISTRIBUTION);
             }
         }
     }
@@ -135,16 +101,14 @@ fn posteriors() {
 
 #[test]
 fn priors() {
-    for spec in examples(prior::members::<f64>()) {
-        for width in WIDTHS {
-            let prior = PriorPair(spec.clone());
-            let n = prior.others(width);
-            let others = [normals(n, 1.0, 1), cycle(n, &LOG_VARIANCES)];
-            // Components of such widths and values of such sizes together are beyond single precision.
-            let pairs = [(0, 0), (0, 1), (1, 0)];
-            let zs = [normals(width, 2.0, 0), cycle(width, &EXTREMES)];
-            for (z, others) in pairs.map(|(z, o)| (zs[z].clone(), others[o].clone())) {
-                check(&prior, &[z, others], PRIOR);
+    for width in WIDTHS {
+        let shape = Shape { rows: 1, samples: 1, width };
+        for mut pair in both!(check::priors(&prior::members(), shape)) {
+            // Values of such sizes and components of such widths together are beyond single precision.
+            let inputs = pair.single.inputs();
+            let mixture = inputs[1..].iter().any(|input| input.len > 0);
+            for point in combinations(&inputs, 1) {
+                pair.check(&point, if mixture { MIXTURE } else { PRIOR });
             }
         }
     }
@@ -153,16 +117,17 @@ fn priors() {
 /// With rows of log w so far apart that a maximum taken over more than one row would underflow.
 #[test]
 fn objectives() {
-    for spec in examples(objective::members::<f64>()) {
-        let objective = objective::build::<f64>(&spec).unwrap();
-        for (rows, samples) in [(1, 1), (2, 3), (7, 17), (3, 257), (33, 2)] {
-            let with = objective.uses_closed_form_kl().then_some(true);
-            let without = (!objective.needs_closed_form_kl()).then_some(false);
-            for closed_form in with.into_iter().chain(without) {
-                let operation = Weigh { spec: spec.clone(), rows, samples, closed_form };
-                for levels in [&[0.0][..], &[0.0, -700.0, -1e4, 300.0]] {
-                    check(&operation, &operation.pieces(levels), OBJECTIVE);
+    for (rows, samples) in [(1, 1), (2, 3), (7, 17), (3, 257), (33, 2)] {
+        let shape = Shape { rows, samples, width: 3 };
+        for mut pair in both!(check::objectives(&objective::members(), shape)) {
+            // A row's weights sum to 1/B.
+            pair.unit = 1.0 / rows as f64;
+            for levels in [&[0.0][..], &[0.0, -700.0, -1e4, 300.0]] {
+                let mut point = ordinary(&pair.single.inputs());
+                for (row, level) in point[0].chunks_mut(samples).zip(levels.iter().cycle()) {
+                    row.iter_mut().for_each(|v| *v += level);
                 }
+                pair.check(&point, OBJECTIVE);
             }
         }
     }
@@ -171,53 +136,36 @@ fn objectives() {
 #[test]
 fn linear_maps() {
     let shapes = [(1, 1, 1), (1, 257, 10), (2, 3, 7), (17, 31, 33), (3, 257, 16), (33, 2, 257)];
-    for (rows, inputs, outputs) in shapes {
-        let operation = LinearPair { rows, inputs, outputs };
-        let x = normals(rows * inputs, 1.0, 0);
-        let params = normals((inputs + 1) * outputs, 1.0, 1);
-        check(&operation, &[x, params, normals(rows * outputs, 1.0, 2)], LINEAR);
+    for mut pair in both!(shapes.map(|(rows, i, o)| check::linear(rows, i, o))) {
+        pair.check(&ordinary(&pair.single.inputs()), LINEAR);
     }
 }
 
-/// The loss and its gradient in every parameter.
+#[test]
+fn layers_and_networks() {
+    for (rows, inputs) in [(1, 257), (3, 31), (8, 7)] {
+        let layers = both!(check::layers(&nn::members(), &smooth(), rows, inputs));
+        let specs = ["", "dense=17", "dense=33 dropout=0.4 dense=7"];
+        let networks = both!(specs.map(|layers| check::network(layers, rows, inputs, 3)));
+        for mut pair in layers.chain(networks) {
+            pair.check(&ordinary(&pair.single.inputs()), NETWORK);
+        }
+    }
+}
+
+/// The loss and its gradient in every parameter, over a pairwise cover of all members.
 #[test]
 fn whole_models() {
-    for model in models() {
-        // Not every prior suits every chain.
-        let Ok(vae) = Vae::<f64>::new(model.config.clone()) else { continue };
-        if vae.check_objective(&*objective::build(&model.objective).unwrap()).is_ok() {
-            let [x, _] = values_for(vae.likelihood(), Model::ROWS * Model::WIDTH);
-            check(&model, &[x, normals(vae.layout().len(), 0.3, 9)], MODEL);
-        }
+    let lists = Lists::of_all_members(&smooth());
+    let sizes = Sizes { rows: 3, width: 33, levels: [(17, 7), (7, 3)] };
+    for mut pair in both!(check::models(&lists, &sizes)) {
+        pair.check(&ordinary(&pair.single.inputs()), MODEL);
     }
 }
 
-/// Likelihoods × objectives × priors × levels. Activations take turns, without those that have a
-/// kink, across which a rounding error would be a jump.
-fn models() -> Vec<Model> {
-    let levels = [(17, 7), (7, 3)].map(|(h, latent)| LevelConfig::dense(&[h], latent));
-    let smooth = Activation::ALL.into_iter().filter(|a| !a.has_kink()).collect::<Vec<_>>();
-    let mut models = Vec::new();
-    for likelihood in examples(distribution::members::<f64>()) {
-        if distribution::build_likelihood::<f64>(&likelihood).is_err() {
-            continue;
-        }
-        for objective in examples(objective::members::<f64>()) {
-            for prior in examples(prior::members::<f64>()) {
-                for levels in [&levels[..1], &levels] {
-                    let config = VaeConfig {
-                        levels: levels.to_vec(),
-                        likelihood: likelihood.clone(),
-                        prior: prior.clone(),
-                        activation: smooth[models.len() % smooth.len()],
-                        ..VaeConfig::new(Model::WIDTH, &[], 1)
-                    };
-                    models.push(Model { config, objective: objective.clone() });
-                }
-            }
-        }
-    }
-    models
+/// The activations without a kink, across which a rounding error would be a jump.
+fn smooth() -> Vec<Activation> {
+    Activation::ALL.into_iter().filter(|f| !f.has_kink()).collect()
 }
 
 /// σ and softplus keep relative accuracy where they are nearly nothing, down to the smallest normal

@@ -1,0 +1,87 @@
+//! A whole model as an operation: the loss, by every tensor of its parameters.
+
+use super::objective::BETA;
+use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, stream};
+use crate::batch::Batch;
+use crate::gradient::Gradient;
+use crate::objective::Objective;
+use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use crate::vae::{Noise, Pass, Vae, Workspace};
+use ndarray::Array2;
+
+/// A model, a batch and an objective.
+struct Model<T> {
+    name: String,
+    vae: Vae<T>,
+    objective: Box<dyn Objective<T>>,
+    x: Array2<T>,
+    condition: Array2<T>,
+    parameters: Slots,
+    /// One has room for gradients.
+    values: Workspace<T>,
+    gradients: Workspace<T>,
+}
+
+/// The loss of `vae` on so many rows, with so many samples of each.
+///
+/// # Panics
+/// If the objective cannot train the model, or there is not one row and one sample at least.
+pub fn model<T: Real>(
+    name: String,
+    vae: Vae<T>,
+    objective: Box<dyn Objective<T>>,
+    rows: usize,
+    samples: usize,
+) -> Entry<T> {
+    vae.check_objective(&*objective).expect("an objective that can train the model");
+    let x = Tensor::new("x", rows * vae.width(), Values::Of(vae.likelihood().facts(0).domain));
+    let x = Array2::from_shape_vec((rows, vae.width()), x.point(stream(&name)));
+    let shape = (rows, vae.condition());
+    let condition = Tensor::new("condition", rows * shape.1, Values::Real(1.0));
+    let condition = Array2::from_shape_vec(shape, condition.point(stream("condition")));
+    let condition = condition.expect("rows × width values");
+    let workspace = |pass| Workspace::new(&vae, rows, samples, pass).expect("positive sizes");
+    let [values, gradients] = [Pass::Value, Pass::Gradient].map(workspace);
+    let parameters = Slots(vae.layout().clone());
+    let x = x.expect("rows × width values");
+    Entry::new(
+        "model",
+        "vae",
+        Model { name, vae, objective, x, condition, parameters, values, gradients },
+    )
+}
+
+impl<T: Real> Operation<T> for Model<T> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn inputs(&self) -> Vec<Tensor> {
+        self.parameters.inputs(Values::Real(0.4)).collect()
+    }
+
+    fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {
+        let Model { vae, objective, parameters, .. } = self;
+        let ws = if weights.is_some() { &mut self.gradients } else { &mut self.values };
+        let (rows, params) = (self.x.nrows(), parameters.join(inputs));
+        let noise = Noise::new(Address::new(5, Purpose::Check), &[4, 9, 2][..rows]).training();
+        // A part of a larger batch, as a machine of several would have.
+        let mut batch = Batch::new(self.x.view()).of(rows + 1);
+        if vae.condition() > 0 {
+            batch = batch.given(self.condition.view());
+        }
+        let beta = T::from_f64(BETA);
+        let loss = vae.loss(ws, batch, &params, noise, &**objective, beta).loss;
+        let mut kinks = Vec::new();
+        vae.kinks(ws, &**objective, beta, &mut |side| kinks.push(side));
+        let gradient = weights.map(|weights| {
+            let mut d_params = Gradient::zeros(vae.layout());
+            vae.backward(&mut d_params, ws, batch, &params);
+            parameters.split(d_params.values(), weights[0][0])
+        });
+        Outcome::of(vec![("loss", vec![T::from_f64(loss)])])
+            .at(kinks)
+            .with(gradient.unwrap_or_default())
+    }
+}

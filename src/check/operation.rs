@@ -1,0 +1,191 @@
+//! What an operation is, as the checks see it.
+
+use crate::distribution::{Domain, Support};
+use crate::params::Layout;
+use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use ndarray::{Array2, ArrayView2};
+
+/// A differentiable function of some tensors, computed in `T`, with its backward pass.
+///
+/// One description serves two proofs. The gradient check needs one number, so it weighs the outputs, as
+/// some loss would: f = Σ weight · output, whose differences must be the gradient that is given here. The
+/// precision test needs the same function in both types, and compares whatever comes out.
+pub trait Operation<T: Real> {
+    /// What exactly it is: member, settings, shapes.
+    fn name(&self) -> String;
+
+    /// The tensors that it is a function of.
+    fn inputs(&self) -> Vec<Tensor>;
+
+    /// Moves a point to where the inputs suit each other, if not all points do.
+    fn settle(&self, _point: &mut [Vec<T>]) {}
+
+    /// Its outputs at `inputs`; with weights, one tensor for each output, from the pass for gradients, and
+    /// with the gradient of Σ weight · output. Where only values are wanted no gradient is computed.
+    ///
+    /// # Panics
+    /// If there are not as many numbers as there are to be.
+    fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T>;
+}
+
+/// An operation and where it stands.
+pub struct Entry<T> {
+    /// The room of the engine: `nn`, `distribution`, `prior`, `objective` or `model`.
+    pub family: &'static str,
+    /// The file in that room.
+    pub member: String,
+    /// The operation itself.
+    pub operation: Box<dyn Operation<T>>,
+}
+
+impl<T> Entry<T> {
+    pub(super) fn new(
+        family: &'static str,
+        member: &str,
+        operation: impl Operation<T> + 'static,
+    ) -> Self
+    where
+        T: Real,
+    {
+        Entry { family, member: member.to_owned(), operation: Box::new(operation) }
+    }
+}
+
+/// What one run of an operation gives.
+pub struct Outcome<T> {
+    /// The outputs, by name.
+    pub outputs: Vec<(&'static str, Vec<T>)>,
+    /// The side of every kink that it is on: a finite difference is valid only while none changes.
+    pub kinks: Vec<bool>,
+    /// The gradient in each input; none in a run for values.
+    pub gradient: Vec<Vec<T>>,
+}
+
+impl<T> Outcome<T> {
+    /// Outputs alone.
+    pub fn of(outputs: Vec<(&'static str, Vec<T>)>) -> Self {
+        Outcome { outputs, kinks: Vec::new(), gradient: Vec::new() }
+    }
+
+    /// The same, on these sides of the kinks.
+    pub fn at(self, kinks: Vec<bool>) -> Self {
+        Outcome { kinks, ..self }
+    }
+
+    /// The same, with the gradient.
+    pub fn with(self, gradient: Vec<Vec<T>>) -> Self {
+        Outcome { gradient, ..self }
+    }
+}
+
+/// A tensor that an operation is a function of.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its name in reports.
+    pub name: String,
+    /// Number of its elements; none if the member has no use for it.
+    pub len: usize,
+    /// Which values it takes.
+    pub values: Values,
+    /// Whether its gradient is zero by design.
+    pub zero_gradient: bool,
+}
+
+/// Which values a tensor takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// Any; such a size is ordinary.
+    Real(f64),
+    /// Any that a variance may be the exponential of; such a size is ordinary.
+    LogVariance(f64),
+    /// Those of a column of data.
+    Of(Domain),
+    /// Those above 0.
+    Positive,
+}
+
+impl Tensor {
+    pub(super) fn new(name: impl Into<String>, len: usize, values: Values) -> Self {
+        Tensor { name: name.into(), len, values, zero_gradient: false }
+    }
+
+    /// Ordinary values, the same ones in either type, from a stream that the number names.
+    pub fn point<T: Real>(&self, stream: u64) -> Vec<T> {
+        let mut values = constants(self.len, stream);
+        values.iter_mut().for_each(|v| *v = self.values.ordinary(*v));
+        values
+    }
+}
+
+impl Values {
+    /// The ordinary value for a draw from N(0, 1).
+    fn ordinary<T: Real>(self, draw: T) -> T {
+        let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+        let v = draw.to_f64();
+        let value = match self {
+            Values::Real(size) | Values::LogVariance(size) => size * v,
+            Values::Positive => sigmoid(v),
+            // A real number, or one in (0, 1), or a count.
+            Values::Of(domain) => [v, sigmoid(v), v.abs().round()]
+                .into_iter()
+                .find(|v| domain.accepts(*v))
+                .expect("a domain accepts one of the three"),
+        };
+        T::from_f64(value as f32 as f64)
+    }
+}
+
+impl Domain {
+    /// Whether something can be trained on this value.
+    pub(crate) fn accepts(self, value: f64) -> bool {
+        !matches!(self.support(value), Support::Outside(_))
+    }
+}
+
+/// `n` draws from N(0, 1) as single precision has them: the same numbers in either type.
+pub fn constants<T: Real>(n: usize, stream: u64) -> Vec<T> {
+    let mut values = vec![0f32; n];
+    Address::new(0, Purpose::Check).row(stream).fill_normal(&mut values);
+    values.into_iter().map(|v| T::from_f64(v as f64)).collect()
+}
+
+/// The number of the stream for a name (FNV-1a), so that a longer list moves no point of an older entry.
+pub fn stream(name: &str) -> u64 {
+    crate::params::number_of(name)
+}
+
+/// Parameters as inputs: a tensor for each slot of a layout.
+pub(super) struct Slots(pub(super) Layout);
+
+impl Slots {
+    /// The tensors, of values of that kind.
+    pub(super) fn inputs(&self, values: Values) -> impl Iterator<Item = Tensor> {
+        self.0.slots().iter().map(move |slot| Tensor::new(&slot.name, slot.len(), values))
+    }
+
+    /// The buffer that holds these tensors.
+    pub(super) fn join<T: Real>(&self, tensors: &[Vec<T>]) -> Vec<T> {
+        self.0.spread(&tensors.concat())
+    }
+
+    /// The tensors in a buffer, each number multiplied by `weight`.
+    pub(super) fn split<T: Real>(&self, buffer: &[T], weight: T) -> Vec<Vec<T>> {
+        self.0.slots().iter().map(|slot| scaled(&buffer[slot.range()], weight)).collect()
+    }
+}
+
+/// `weight · a`
+pub(super) fn scaled<T: Real>(a: &[T], weight: T) -> Vec<T> {
+    a.iter().map(|&a| weight * a).collect()
+}
+
+/// A flat tensor as a matrix of `rows` rows.
+pub(super) fn matrix<T: Real>(values: &[T], rows: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape((rows, values.len() / rows), values).expect("a whole number of rows")
+}
+
+/// A matrix as a flat tensor.
+pub(super) fn flat<T: Real>(a: Array2<T>) -> Vec<T> {
+    a.into_raw_vec_and_offset().0
+}
