@@ -15,7 +15,9 @@ use std::time::Instant;
 #[test]
 fn every_gradient_agrees_with_central_differences() {
     let (mut points, mut redrawn, mut worst, mut failures) = (0, 0, 0.0f64, Vec::new());
-    for mut case in cases() {
+    let cases = cases();
+    let count = cases.len();
+    for mut case in cases {
         let report = case.run(None);
         points += report.points;
         redrawn += report.redrawn;
@@ -24,7 +26,9 @@ fn every_gradient_agrees_with_central_differences() {
             failures.push(format!("{} {}: {report:?}", case.family, case.name));
         }
     }
-    println!("{points} points, {redrawn} redrawn at kinks, the largest error is {worst:.1e}");
+    println!(
+        "{count} checks, {points} points, {redrawn} redrawn at kinks, the largest error is {worst:.1e}"
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(
         redrawn as f64 <= REDRAWN * points as f64,
@@ -59,10 +63,10 @@ fn longer_lists_make_few_models() {
         *members = members.iter().cycle().take(len).cloned().collect();
     }
     let mut lists = Lists::of_all_members(&Activation::ALL);
+    // What needs models of one level (a VampPrior, free bits) adds some rows.
+    let near = |product: usize, count| (product..=product + product / 2).contains(&count);
     let few = models::<f64>(&lists, &SMALL).len();
-    let product =
-        lists.activations.len() * (1 + lists.conditionals.len()).max(lists.likelihoods.len());
-    assert!((product..=product + product / 4).contains(&few), "{few} models for {product} pairs");
+    assert!(near(lists.activations.len() * (1 + lists.conditionals.len()), few), "{few} models");
 
     lengthen(&mut lists.likelihoods, 20);
     lengthen(&mut lists.conditionals, 15); // those that score any real number
@@ -72,9 +76,8 @@ fn longer_lists_make_few_models() {
     let start = Instant::now();
     let many = models::<f64>(&lists, &SMALL);
     let (count, listed) = (many.len(), start.elapsed());
-    // Likelihoods, and what is between latents or no second level.
-    let product = 20 * (1 + 15);
-    assert!((product..=product + product / 10).contains(&count), "{count} models");
+    // Likelihoods × (conditionals, or no second level).
+    assert!(near(20 * (15 + 1), count), "{count} models of longer lists");
 
     let step = 10;
     for mut case in many.into_iter().step_by(step).map(Case::of) {
@@ -85,6 +88,19 @@ fn longer_lists_make_few_models() {
     println!(
         "{few} models today; {count} of longer lists, {listed:.1?} to list and about {checked:.1?} to check"
     );
+}
+
+/// Pairs are left out of the cover only for members of which it is known: what needs the closed-form KL, and
+/// what needs one level and a posterior that scores any latent. A new member of that kind is added here.
+#[test]
+fn what_no_model_can_have_is_known() {
+    const CHOOSY: [&str; 2] = ["objective elbo:free-bits=0.3", "prior vamp:pseudo-inputs=3"];
+    let lists = Lists::of_all_members(&Activation::ALL);
+    let impossible = lists.cover().impossible;
+    for pair in impossible.into_iter().map(|pair| pair.map(|level| lists.name_of(level))) {
+        println!("no model has {}", pair.join(" and "));
+        assert!(pair.iter().any(|name| CHOOSY.contains(&&**name)), "{pair:?}");
+    }
 }
 
 /// Every source file of the engine's rooms has a check, so a new member cannot be forgotten.

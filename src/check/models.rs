@@ -116,6 +116,21 @@ impl Lists {
         }
     }
 
+    /// What a level of the cover stands for.
+    pub fn name_of(&self, (factor, level): Level) -> String {
+        match factor {
+            0 => format!("likelihood {}", self.likelihoods[level]),
+            1 if level == 0 => "L = 1".to_owned(),
+            1 => format!("conditional {}", self.conditionals[level - 1]),
+            2 => format!("posterior {}", self.posteriors[level]),
+            3 => format!("prior {}", self.priors[level]),
+            4 => format!("objective {}", self.objectives[level]),
+            5 => format!("layer {}", self.layers[level]),
+            6 => format!("activation {}", self.activations[level].name()),
+            _ => format!("K = {}", self.samples[level]),
+        }
+    }
+
     /// The cover: rows of levels, and what no model can have.
     pub fn cover(&self) -> Cover {
         let plain = |row: &[usize]| self.choice(row, &SMALL).can_be();

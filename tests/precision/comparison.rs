@@ -12,6 +12,8 @@ pub(crate) struct Pair {
     double: Box<dyn Operation<f64>>,
     /// The size below which a result owes no relative accuracy.
     pub(crate) unit: f64,
+    /// Whether that is the largest number of the tensor instead, if it is larger.
+    pub(crate) of_largest: bool,
 }
 
 /// The operations of two lists that are made alike.
@@ -21,7 +23,8 @@ pub(crate) fn pairs(
 ) -> impl Iterator<Item = Pair> {
     single.into_iter().zip(double).map(|(single, double)| {
         assert_eq!(single.operation.name(), double.operation.name());
-        Pair { single: single.operation, double: double.operation, unit: 1.0 }
+        let (single, double) = (single.operation, double.operation);
+        Pair { single, double, unit: 1.0, of_largest: false }
     })
 }
 
@@ -67,12 +70,13 @@ impl Pair {
         let mut worst = (0.0, String::new());
         for ((single, double), condition) in single.iter().zip(&double).zip(condition) {
             let largest = double.1.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+            let unit = if self.of_largest { self.unit.max(largest) } else { self.unit };
             let numbers = single.1.iter().zip(&double.1).zip(condition).enumerate();
             for (i, ((&got, &want), moved)) in numbers {
                 if want.abs() > f32::MAX as f64 {
                     continue; // f32 has no such number
                 }
-                let (error, unit) = ((got as f64 - want).abs(), self.unit);
+                let error = (got as f64 - want).abs();
                 let excess = error / (EPSILON * (unit + want.abs()) + moved).max(f64::MIN_POSITIVE);
                 let place = || {
                     let of = format!("{}[{i}] of up to {largest:.1e}", double.0);
