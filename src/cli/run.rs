@@ -312,6 +312,9 @@ impl Task {
         let widths = |text: &str| -> Result<Vec<Spec>> {
             let texts = text.split(',').filter(|t| !t.trim().is_empty());
             let widths = texts.map(|t| number("hidden", t)).collect::<Result<Vec<_>>>()?;
+            if widths.contains(&0) {
+                return Err(Error::setting("hidden", "a width of 0 is no layer; leave it out"));
+            }
             Ok(network::dense(&widths))
         };
         let (flag, mut layers) = match &self.network {

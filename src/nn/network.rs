@@ -108,14 +108,14 @@ impl<T: Real> Network<T> {
         let zeros = |rows: usize, widths: &[usize]| -> Vec<Array2<T>> {
             widths.iter().map(|width| Array2::zeros((rows, *width))).collect()
         };
-        let layer = |layer: &Box<dyn Layer<T>>| LayerBuffers {
+        let layer = |layer: &dyn Layer<T>| LayerBuffers {
             y: Array2::zeros((rows, layer.outputs())),
             kept: zeros(rows, layer.kept()),
             d_y: Array2::zeros((for_gradients, layer.outputs())),
             work: zeros(for_gradients, layer.work()),
         };
         NetworkBuffers {
-            layers: self.layers.iter().map(layer).collect(),
+            layers: self.layers.iter().map(|l| layer(&**l)).collect(),
             out: Array2::zeros((rows, self.outputs())),
         }
     }

@@ -132,9 +132,9 @@ impl<T: Real> Components<'_, T> {
         parallel::rows(out, count, cost, &|first, rows, (mut d_eta, mut gradients)| {
             for i in 0..rows {
                 let (unit, _) = gradients.row(i).split_at_mut(per_row - width);
-                for n in 0..n {
-                    let w = weight[n] * share(n, first + i);
-                    if weight[n] == T::zero() || w == T::zero() {
+                for (n, &weight) in weight.iter().enumerate() {
+                    let w = weight * share(n, first + i);
+                    if weight == T::zero() || w == T::zero() {
                         continue;
                     }
                     let d = RowGradient { d_eta: unit, d_x: &mut [] };
