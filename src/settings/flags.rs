@@ -42,7 +42,7 @@ pub fn read<C: Settings>(matches: &ArgMatches) -> clap::error::Result<C> {
         let settings = C::default().list();
         let is_flag = |name: &str| settings.iter().any(|(setting, _)| setting.name == name);
         let dashes = match &error {
-            crate::Error::Setting { name, .. } if is_flag(name) => "--",
+            crate::error::Error::Setting { name, .. } if is_flag(name) => "--",
             _ => "",
         };
         Error::raw(ErrorKind::ValueValidation, format!("{dashes}{error}\n"))

@@ -63,7 +63,7 @@ fn a_stopped_run_goes_on_as_if_nothing_had_been() {
 fn patience_survives_a_stop() {
     let lab = Lab::new();
     // The high rate makes the validation loss jump up and down.
-    let all = format!("train {PLAIN} --lr 0.3 --validation 0.2 --patience 3 --epochs 200");
+    let all = format!("train {PLAIN} --lr 0.1 --validation 0.2 --patience 3 --epochs 200");
     let result = lab.json(&format!("{all} --out straight"));
     let end = result["epochs"].as_u64().expect("a number");
     assert!((4..200).contains(&end), "patience ended the run at epoch {end}");

@@ -132,7 +132,7 @@ fn an_exchange_that_fails_can_be_completed() {
 #[test]
 fn a_run_that_patience_has_ended_says_so_when_it_is_resumed() {
     let lab = Lab::new();
-    let settings = "--validation 0.2 --patience 2 --lr 0.5 --epochs 100 --out run";
+    let settings = "--validation 0.2 --patience 2 --lr 0.15 --epochs 100 --out run";
     let output = lab.run(&format!("train {PLAIN} {settings}"));
     assert!(said(&output).contains("the validation loss has stopped improving"));
     let epochs = lab.epochs("run");

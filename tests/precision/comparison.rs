@@ -57,6 +57,8 @@ impl Pair {
     /// Runs the operation at all levels in both precisions, and holds `f32` to the bound (see `main.rs`).
     pub(crate) fn check(&mut self, inputs: &[Vec<f32>], bound: f64) {
         const EPSILON: f64 = f32::EPSILON as f64;
+        // Nothing runs while another test forces an instruction set.
+        let _guard = FORCING.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.single.name();
         let mut inputs = inputs.to_vec();
         self.single.settle(&mut inputs);
@@ -134,7 +136,6 @@ fn with_every_isa<T: Real>(
     inputs: &[Vec<T>],
     weights: &[Vec<T>],
 ) -> Results<T> {
-    let _guard = FORCING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut run = |isa| {
         simd::force(Some(isa));
         results(operation, inputs, weights)
