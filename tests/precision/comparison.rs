@@ -12,8 +12,6 @@ pub(crate) struct Pair {
     double: Box<dyn Operation<f64>>,
     /// The size below which a result owes no relative accuracy.
     pub(crate) unit: f64,
-    /// Whether that is the largest number of the tensor instead, if it is larger.
-    pub(crate) of_largest: bool,
 }
 
 /// The operations of two lists that are made alike.
@@ -24,7 +22,7 @@ pub(crate) fn pairs(
     single.into_iter().zip(double).map(|(single, double)| {
         assert_eq!(single.operation.name(), double.operation.name());
         let (single, double) = (single.operation, double.operation);
-        Pair { single, double, unit: 1.0, of_largest: false }
+        Pair { single, double, unit: 1.0 }
     })
 }
 
@@ -72,14 +70,14 @@ impl Pair {
         let mut worst = (0.0, String::new());
         for ((single, double), condition) in single.iter().zip(&double).zip(condition) {
             let largest = double.1.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
-            let unit = if self.of_largest { self.unit.max(largest) } else { self.unit };
             let numbers = single.1.iter().zip(&double.1).zip(condition).enumerate();
             for (i, ((&got, &want), moved)) in numbers {
                 if want.abs() > f32::MAX as f64 {
                     continue; // f32 has no such number
                 }
                 let error = (got as f64 - want).abs();
-                let excess = error / (EPSILON * (unit + want.abs()) + moved).max(f64::MIN_POSITIVE);
+                let excess =
+                    error / (EPSILON * (self.unit + want.abs()) + moved).max(f64::MIN_POSITIVE);
                 let place = || {
                     let of = format!("{}[{i}] of up to {largest:.1e}", double.0);
                     format!("{name}, {of}: {got:e}, not {want:e}")
