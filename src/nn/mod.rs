@@ -19,4 +19,4 @@ pub use network::{Network, NetworkBuffers};
 
 use crate::family::{Member, Spec, family};
 
-family!(Plan, "layer": dense, dropout);
+family!(Plan, "layer": dense, dropout, gated);
