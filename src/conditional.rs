@@ -1,8 +1,8 @@
 //! A conditional p(value | given): a network, and the distribution whose parameters it emits.
 //!
 //! A model is made of these. One that leads down, towards the data, *scores* a value it is shown
-//! ([`Conditional::score`]); one that leads up *infers*: it draws a value, and knows how likely that was
-//! ([`Conditional::infer`]). Each has its backward beside it.
+//! (`score.rs`); one that leads up *infers*: it draws a value, and knows how likely that was
+//! (`infer.rs`). Each has its backward beside it.
 
 mod infer;
 mod joined;
@@ -50,7 +50,7 @@ pub struct Conditional<T> {
 }
 
 impl<T: Real> Conditional<T> {
-    /// p(value [width] | given [inputs], c [condition]), through these layers.
+    /// p(value | given, c), of these widths, through these layers.
     ///
     /// # Errors
     /// If there is no such layer, or one of its settings is refused.

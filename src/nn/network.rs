@@ -213,7 +213,7 @@ pub fn parse(text: &str) -> Result<Vec<Spec>> {
 }
 
 /// The decoder's layers for an encoder's: in reverse, each layer with what belongs to it behind it
-/// ([`Plan::width`]).
+/// ([`super::Plan::width`]).
 ///
 /// # Errors
 /// If there is no such layer, or one of its settings is refused.
