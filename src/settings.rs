@@ -188,6 +188,15 @@ macro_rules! whole {
 }
 whole!(u32 u64 usize);
 
+/// The number that a flag was given. NaN and infinity are refused: no setting takes them, and neither JSON
+/// nor a later comparison would.
+///
+/// # Errors
+/// If it is no finite number.
+pub fn finite(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or("not a finite number".to_owned())
+}
+
 impl Value for f64 {
     fn get(&self) -> Option<Plain> {
         Some(Plain::Real(*self))
@@ -202,12 +211,8 @@ impl Value for f64 {
         Ok(())
     }
 
-    /// NaN and infinity are refused: no setting takes them, and neither JSON nor a later comparison would.
     fn reader(&self) -> Reader {
-        |text| match text.parse::<f64>() {
-            Ok(x) if x.is_finite() => Ok(Plain::Real(x)),
-            _ => Err("not a finite number".to_owned()),
-        }
+        |text| finite(text).map(Plain::Real)
     }
 }
 

@@ -449,7 +449,9 @@ impl<T: Real> Vae<T> {
         // The objective's average is over the rows at hand.
         let share = rows / batch.total as f64;
         ws.weights.scale(ws.rows, T::from_f64(share));
-        score.mean(1.0 / share)
+        let mut part = Score::default();
+        part.add(&score, share);
+        part
     }
 
     /// Calls `side` with the side of every kink that the last forward pass is on (relu's zero, free

@@ -26,7 +26,7 @@ pub fn linear<T: Real>(rows: usize, inputs: usize, outputs: usize) -> Entry<T> {
 }
 
 /// Every layer, on `rows` rows of `inputs` numbers, while training: with each of these activations where
-/// its settings leave a choice.
+/// it takes one.
 pub fn layers<T: Real>(
     members: &[Member<Box<dyn Plan<T>>>],
     activations: &[Activation],
@@ -35,14 +35,14 @@ pub fn layers<T: Real>(
 ) -> Vec<Entry<T>> {
     let mut entries = Vec::new();
     for (file, _, plan) in examples(members) {
-        let no_choice = plan.width().is_none() || plan.spec().get("activation").is_some();
-        let count = if no_choice { 1 } else { activations.len() };
+        let takes = plan.takes_activation();
+        let count = if takes { activations.len() } else { 1 };
         for f in &activations[..count] {
             let mut layout = Layout::default();
             let layer = plan.place(&mut layout.scope("layer"), inputs, *f);
-            let name = match no_choice {
-                true => plan.spec().to_string(),
-                false => format!("{}, {}", plan.spec(), f.name()),
+            let name = match takes {
+                true => format!("{}, {}", plan.spec(), f.name()),
+                false => plan.spec().to_string(),
             };
             let name = format!("{name}, x [{rows}, {inputs}]");
             entries.push(Entry::new(
@@ -221,5 +221,48 @@ impl<T: Real> Operation<T> for Layers<T> {
             in_x_and_parameters(d_x, d_params, slots)
         });
         Outcome::of(vec![("y", y)]).at(kinks).with(gradient.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::members;
+
+    /// What nobody asks for is left out, and changes nothing else; what is asked for twice is added twice.
+    #[test]
+    fn layers_give_what_is_asked_for() {
+        let (rows, inputs) = (3, 7);
+        for (_, spec, plan) in examples(&members::<f64>()) {
+            let mut layout = Layout::default();
+            let layer = plan.place(&mut layout.scope("layer"), inputs, Activation::Silu);
+            let slots = Slots(layout);
+            let point = |tensor: Tensor| tensor.point::<f64>(super::super::stream(&tensor.name));
+            let x = point(Tensor::new("x", rows * inputs, Values::Real(1.0)));
+            let params = slots.join(&slots.inputs(WEIGHTS).map(point).collect::<Vec<_>>());
+            let call = Call { x: matrix(&x, rows), params: &params, noise: noise(rows) };
+            let buffers = |widths: &[usize]| -> Vec<Array2<f64>> {
+                widths.iter().map(|width| Array2::zeros((rows, *width))).collect()
+            };
+            let (mut y, mut kept) = (Array2::zeros((rows, layer.outputs())), buffers(layer.kept()));
+            layer.forward(&mut y.view_mut(), &mut kept, &call);
+            let backward = |d_params: Option<&mut Gradient<f64>>, d_x: Option<&mut Array2<f64>>| {
+                let (mut d_y, mut work) = (y.mapv(|y| 0.3 - y), buffers(layer.work()));
+                let trace = Trace { y: y.view(), kept: &kept, work: &mut work };
+                let mut d_x = d_x.map(|d_x| d_x.view_mut());
+                layer.backward(d_params, d_x.as_mut(), &mut d_y.view_mut(), trace, &call);
+            };
+            let [mut both, mut alone] = [(); 2].map(|()| Gradient::zeros(&slots.0));
+            let [mut d_x, mut d_x_alone] = [(); 2].map(|()| Array2::zeros((rows, inputs)));
+            backward(Some(&mut both), Some(&mut d_x));
+            backward(Some(&mut alone), None);
+            backward(None, Some(&mut d_x_alone));
+            assert_eq!((both.values(), d_x), (alone.values(), d_x_alone), "{spec}");
+            let once = both.values().to_vec();
+            backward(Some(&mut both), None);
+            for (once, twice) in once.iter().zip(both.values()) {
+                assert!((2.0 * once - twice).abs() < 1e-13, "{spec}: {once} {twice}");
+            }
+        }
     }
 }

@@ -26,10 +26,9 @@ pub struct Cover {
 /// Covers factors with these numbers of levels; `together` says of two levels of different factors whether
 /// they can stand together, and is asked once for each pair.
 pub fn cover(levels: &[usize], together: impl Fn(Level, Level) -> bool) -> Cover {
-    let mut search = Search::new(levels, together);
     let mut factors: Vec<_> = (0..levels.len()).collect();
     factors.sort_by_key(|i| std::cmp::Reverse(levels[*i]));
-    search.order = factors.clone();
+    let mut search = Search::new(levels, factors.clone(), together);
     let mut cover = Cover { rows: Vec::new(), impossible: Vec::new() };
     // The pairs that need most rows come first, so that the rest finds room beside them.
     for (at, &j) in factors.iter().enumerate() {
@@ -63,7 +62,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(levels: &[usize], together: impl Fn(Level, Level) -> bool) -> Self {
+    fn new(levels: &[usize], order: Vec<usize>, together: impl Fn(Level, Level) -> bool) -> Self {
         let all: Vec<Level> =
             (0..levels.len()).flat_map(|i| (0..levels[i]).map(move |a| (i, a))).collect();
         let first = (0..levels.len()).map(|i| levels[..i].iter().sum()).collect();
@@ -78,7 +77,7 @@ impl Search {
         Search {
             levels: levels.to_vec(),
             first,
-            order: Vec::new(),
+            order,
             together: table,
             open: open.collect(),
             used: vec![0; all.len()],

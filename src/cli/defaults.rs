@@ -132,6 +132,11 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
             ("a table", likelihood, hidden, (columns / 2).clamp(1, 10), "tanh")
         }
     };
+    // A network says its own widths.
+    let mut chosen = chosen.clone();
+    if run.task.network.is_some() {
+        chosen.add("hidden".to_owned());
+    }
     let fitted = Run {
         task: Task {
             likelihood: likelihood.to_owned(),
@@ -148,7 +153,7 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
             ..run.train.clone()
         },
     };
-    let mut fitted = run.over(&fitted, chosen);
+    let mut fitted = run.over(&fitted, &chosen);
     // Without validation rows there is nothing to wait for, and whoever says how many epochs means them.
     if !chosen.has("patience") && (fitted.task.validation == 0.0 || chosen.has("epochs")) {
         fitted.train.patience = None;

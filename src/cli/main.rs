@@ -24,6 +24,7 @@ mod screening;
 mod shell;
 mod terminal;
 mod train;
+mod watcher;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use elbo::error::{Error, Result};

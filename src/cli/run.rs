@@ -7,6 +7,7 @@ use elbo::error::{Error, Result};
 use elbo::family::Spec;
 use elbo::nn::network;
 use elbo::settings::files::{Spelling, entries, take};
+use elbo::settings::finite;
 use elbo::train::TrainConfig;
 use elbo::vae::{LevelConfig, VaeConfig};
 use serde::{Deserialize, Serialize, Serializer};
@@ -156,6 +157,10 @@ impl Run {
             if chosen.has(&key) {
                 merged.insert(key, value);
             }
+        }
+        // Who chooses widths here does not mean the layers that `base` has in their place.
+        if chosen.has("hidden") && !chosen.has("network") {
+            merged.remove("network");
         }
         // Both halves came from a `Run`, so the whole is one.
         Run::try_from(merged).expect("keys and types are those of a run")
@@ -431,15 +436,6 @@ pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
         let message = format!("`{text}` is not a size; write 32, or 24x32 for height and width");
         Error::setting("resize", message)
     })
-}
-
-/// A number for a flag. NaN and infinity are refused here: no setting takes them, and neither JSON nor
-/// a later comparison would.
-pub(crate) fn finite(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(v) if v.is_finite() => Ok(v),
-        _ => Err("not a finite number".to_owned()),
-    }
 }
 
 #[cfg(test)]

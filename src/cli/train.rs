@@ -14,25 +14,24 @@ use crate::naming::{default_folder, located, why_numbered};
 use crate::progress::Training;
 use crate::reading::in_data;
 use crate::remarks;
-use crate::run::{Run, finite};
+use crate::run::Run;
 use crate::terminal::{self, counted, thousands, two_columns};
+use crate::watcher::{self, Watcher};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::evaluate::DRAWS;
 use elbo::family::Member;
 use elbo::model_file::{Header, Model, TrainingHeader, write_whole};
+use elbo::settings::finite;
 use elbo::train::checkpoint::{self, Checkpoint};
-use elbo::train::{
-    Ending, EpochRecord, Observer, Progress, StepReport, TrainConfig, Trainer, WeightsKind,
-};
+use elbo::train::{Ending, Progress, TrainConfig, Trainer, WeightsKind};
 use elbo::vae::{Score, VaeConfig};
 use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Train a model
 #[derive(Args)]
@@ -90,9 +89,6 @@ pub(crate) fn after_help() -> String {
 /// Values that the pictures of a finished run may have.
 const PICTURE: usize = 1 << 25;
 
-/// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 /// A run that is ready to go.
 struct Job {
     folder: Folder,
@@ -118,34 +114,16 @@ pub(crate) fn train(
 ) -> Result<ExitCode> {
     let mut job = prepare(&args, matches, common)?;
     announce(common, &job);
-    // The handler lives as long as the process; a second Ctrl-C ends it at once.
-    let _ = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
+    watcher::obey_interrupts();
     let per_epoch = job.trainer.steps_per_epoch();
-    let mut watcher = Watcher {
-        workplace: &job.workplace,
-        state: &job.state,
-        stop_after: args.stop_after.unwrap_or(u32::MAX),
-        progress: Training::new(common, job.run.train.epochs, per_epoch, job.trainer.steps()),
-        epochs: std::mem::take(&mut job.epochs),
-        saved: Saved {
-            epoch: job.trainer.progress().epoch,
-            at: Instant::now(),
-            took: Duration::ZERO,
-        },
-    };
-    let ending = match job.trainer.progress().epoch >= watcher.stop_after {
-        true => Ok(Ending::Stopped), // resumed where it was to stop
-        false => job.trainer.run(&mut watcher),
-    };
-    watcher.progress.finish();
-    let ending = ending.and_then(|ending| watcher.save(&job.trainer).map(|()| ending));
-    job.epochs = watcher.epochs;
+    let progress = Training::new(common, job.run.train.epochs, per_epoch, job.trainer.steps());
+    let (epochs, stop_after) = (std::mem::take(&mut job.epochs), args.stop_after);
+    let watcher =
+        Watcher::new(&job.workplace, &job.state, stop_after, progress, epochs, &job.trainer);
+    let (ending, epochs) = watcher.train(&mut job.trainer);
+    job.epochs = epochs;
     let concluded = ending.and_then(|ending| match ending {
-        Ending::Stopped if INTERRUPTED.load(Ordering::Relaxed) => interrupted(&job, common),
+        Ending::Stopped if watcher::interrupted() => interrupted(&job, common),
         Ending::Stopped if job.trainer.progress().epoch < job.run.train.epochs => {
             stopped(&mut job, common)
         }
@@ -377,58 +355,6 @@ fn announce(common: &Common, job: &Job) {
             _ => String::new(),
         };
         common.note(format!("resumed after epoch {epoch} of {planned}{over}"));
-    }
-}
-
-/// Writes metrics and checkpoints, shows progress, obeys Ctrl-C and `--stop-after`.
-struct Watcher<'a> {
-    workplace: &'a Folder,
-    state: &'a str,
-    stop_after: u32,
-    progress: Training,
-    epochs: Vec<Epoch>,
-    saved: Saved,
-}
-
-/// The last checkpoint: of which epoch, since when it lies there, and how long it took to write.
-struct Saved {
-    epoch: u32,
-    at: Instant,
-    took: Duration,
-}
-
-/// Writing checkpoints takes a tenth of the time at most. A kill loses what came after the last one; the
-/// resumed run makes the same of it again.
-const CHECKPOINTS: u32 = 10;
-
-impl Watcher<'_> {
-    /// Writes a checkpoint of the last finished epoch, unless it is there.
-    fn save(&mut self, trainer: &Trainer<f32>) -> Result<()> {
-        let epoch = trainer.progress().epoch;
-        if epoch != self.saved.epoch {
-            let start = Instant::now();
-            checkpoint::save(&self.workplace.checkpoint(), trainer, self.state)?;
-            self.saved = Saved { epoch, at: Instant::now(), took: start.elapsed() };
-        }
-        Ok(())
-    }
-}
-
-impl Observer<f32> for Watcher<'_> {
-    fn step(&mut self, _trainer: &Trainer<f32>, report: &StepReport) -> bool {
-        self.progress.step(report);
-        !INTERRUPTED.load(Ordering::Relaxed)
-    }
-
-    fn epoch(&mut self, trainer: &Trainer<f32>, record: &EpochRecord) -> Result<bool> {
-        self.epochs.push(record.into());
-        // The line first: a resumed run drops the lines that its checkpoint does not know.
-        metrics::append(&self.workplace.metrics(), record)?;
-        if self.saved.at.elapsed() > CHECKPOINTS * self.saved.took {
-            self.save(trainer)?;
-        }
-        self.progress.epoch(record);
-        Ok(record.epoch < self.stop_after && !INTERRUPTED.load(Ordering::Relaxed))
     }
 }
 

@@ -213,9 +213,9 @@ impl Columns {
         self.iter().map(|column| column.unit).collect()
     }
 
-    /// Whether the model sees any of them in another unit than its own.
+    /// Whether the model sees them in other units than their own: all of them or none.
     pub fn have_units(&self) -> bool {
-        self.each.iter().any(|column| column.unit.is_some())
+        self.each.first().is_some_and(|column| column.unit.is_some())
     }
 
     /// The same columns, if they [have units](Self::have_units): where there are none, no value need ask.

@@ -281,6 +281,26 @@ mod tests {
         assert!((mean - 1.0).abs() < 4.0 * error && error < 0.05, "{mean} ± {error}");
     }
 
+    /// From one stream of noise a sample is the draw, and with none of it the mean.
+    #[test]
+    fn samples_are_draws() {
+        let (p, width, eps_of) =
+            (planar(3), 2, crate::rng::Address::new(4, crate::rng::Purpose::Check));
+        let eta: Vec<f64> = (0..19).map(|i| 0.7 * f64::sin(1.3 * i as f64)).collect();
+        let mut eps = [0.0; 2];
+        eps_of.fill_normal(&mut eps);
+        let drawn = |eps: &[f64]| {
+            let mut z = [0.0; 2];
+            let mut kept = vec![0.0; Reparameterized::<f64>::kept_width(&p, width)];
+            p.rsample(&mut z, &mut kept, Draw { eta: &eta, own: &[], eps });
+            z
+        };
+        let (mut sample, mut mean) = ([0.0; 2], [0.0; 2]);
+        p.sample(&mut sample, &eta, &[], &mut eps_of.rng());
+        p.mean(&mut mean, &eta, &[]);
+        assert_eq!((sample, mean), (drawn(&eps), drawn(&[0.0; 2])));
+    }
+
     /// g has no seam where the series takes over, and its slope is its slope.
     #[test]
     fn the_scale_is_smooth() {

@@ -117,6 +117,10 @@ impl<T: Real> Plan<T> for Settings {
         Some(self.width)
     }
 
+    fn takes_activation(&self) -> bool {
+        self.activation.is_none()
+    }
+
     fn place(
         &self,
         scope: &mut Scope<'_>,

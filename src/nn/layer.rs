@@ -81,7 +81,12 @@ pub trait Plan<T: Real>: Send + Sync {
     /// belongs to the layer before it, and stays behind it where a decoder mirrors an encoder.
     fn width(&self) -> Option<usize>;
 
-    /// The layer, in `scope`, with this activation unless its settings say another.
+    /// Whether the model's activation decides what it is. Not if it has none, or its settings say which.
+    fn takes_activation(&self) -> bool {
+        false
+    }
+
+    /// The layer, in `scope`, with this activation if it takes one.
     fn place(
         &self,
         scope: &mut Scope<'_>,

@@ -8,7 +8,7 @@
 //!           2018, section 3 ("MoG")
 //! ```
 //!
-//! Components start as N(μ_c, ~1), apart from each other by draws, because equal ones would stay equal.
+//! Means and log-variances start as draws from N(0, ¼): equal components would stay equal.
 
 use super::components::{self, Components};
 use super::{Given, Member, Prior, PriorGradient, Spec};

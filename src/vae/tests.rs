@@ -142,3 +142,113 @@ fn draws_without_a_weight_are_left_out_and_nothing_else_is() {
         }
     }
 }
+
+/// Parts of a batch, each averaged over all of its rows, add up to the whole: gradient and loss.
+#[test]
+fn parts_of_a_batch_add_up() {
+    for (latents, objective) in [(&[3][..], "elbo"), (&[3], "iwae"), (&[3, 2], "iwae")] {
+        let vae = Vae::<f64>::new(config(latents)).unwrap();
+        let objective = crate::objective::build::<f64>(&objective.parse().unwrap()).unwrap();
+        let params = vae.init(Init::Uniform, 1, None);
+        let x = Array2::from_shape_fn((5, 6), |(i, j)| ((2 * i + j) % 3 == 0) as u8 as f64);
+        let numbers = [4, 9, 2, 7, 1];
+        let run = |d: &mut Gradient<f64>, rows: std::ops::Range<usize>| {
+            let mut ws = Workspace::new(&vae, rows.len(), 2, Pass::Gradient).unwrap();
+            let noise = Noise::new(Address::new(2, Purpose::Check), &numbers[rows.clone()]);
+            let batch = Batch::new(x.slice(ndarray::s![rows, ..])).of(5);
+            vae.loss_and_gradient(d, &mut ws, batch, &params, noise, &*objective, 0.5).loss
+        };
+        let [mut whole, mut sum] = [(); 2].map(|()| Gradient::zeros(vae.layout()));
+        let losses = [run(&mut whole, 0..5), run(&mut sum, 0..2) + run(&mut sum, 2..5)];
+        assert!((losses[0] - losses[1]).abs() < 1e-12, "{losses:?}");
+        for (a, b) in whole.values().iter().zip(sum.values()) {
+            assert!((a - b).abs() < 1e-14, "{a} {b}");
+        }
+    }
+}
+
+/// A condition c that is the same for all rows is a bias: V c + b, with V the columns of a network's first
+/// weight that see it. So a conditional model does all that the plain one with these biases does.
+#[test]
+fn a_condition_of_all_rows_is_a_bias() {
+    let plain = Vae::<f64>::new(config(&[3, 2])).unwrap();
+    let conditional = Vae::<f64>::new(VaeConfig { condition: 2, ..config(&[3, 2]) }).unwrap();
+    let (params, c) = (conditional.init(Init::Uniform, 1, None), [0.7, -1.3]);
+    let mut folded = vec![0.0; plain.layout().len()];
+    let slots = plain.layout().slots().iter().zip(conditional.layout().slots());
+    for (to, from) in slots.clone().filter(|(to, _)| to.name.ends_with("layers.0.weight")) {
+        let (inputs, wide) = (to.shape[1], from.shape[1]);
+        let rows = params[from.range()].chunks(wide).zip(folded[to.range()].chunks_mut(inputs));
+        rows.for_each(|(from, to)| to.copy_from_slice(&from[..inputs]));
+    }
+    let bias_of = |weight: &str| weight.replace("weight", "bias");
+    for (to, from) in slots.clone().filter(|(to, _)| !to.name.ends_with("layers.0.weight")) {
+        folded[to.range()].copy_from_slice(&params[from.range()]);
+    }
+    for (weight, from) in slots.clone().filter(|(to, _)| to.name.ends_with("layers.0.weight")) {
+        let bias = slots.clone().find(|(to, _)| to.name == bias_of(&weight.name)).unwrap().0;
+        for (row, b) in params[from.range()].chunks(from.shape[1]).zip(&mut folded[bias.range()]) {
+            *b += row[weight.shape[1]] * c[0] + row[weight.shape[1] + 1] * c[1];
+        }
+    }
+
+    let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + j) % 2) as f64);
+    let c = Array2::from_shape_fn((3, 2), |(_, j)| c[j]);
+    let address = Address::new(2, Purpose::Check);
+    let sampling = Sampling { address, first: 0, temperature: 0.8, draw: true };
+    let all = |vae: &Vae<f64>, params: &[f64], batch: Batch<'_, f64>| {
+        let mut ws = Workspace::new(vae, 3, 1, Pass::Value).unwrap();
+        if let Some(condition) = &batch.condition {
+            ws.set_condition(condition);
+        }
+        let (mut z, mut rows) = (Array2::zeros((3, 2)), [(); 3].map(|()| Array2::zeros((3, 6))));
+        vae.encode(z.view_mut(), &mut ws, &batch.x, params);
+        vae.decode(rows[0].view_mut(), &mut ws, &z.view(), params);
+        vae.reconstruct(rows[1].view_mut(), &mut ws, &batch.x, params);
+        vae.sample(rows[2].view_mut(), &mut ws, params, &sampling);
+        let noise = Noise::new(address, &[4, 9, 2]);
+        let loss = vae.loss(&mut ws, batch, params, noise, &Iwae, 1.0).loss;
+        let rows = rows.iter().flatten().copied().collect::<Vec<_>>();
+        z.into_iter().chain(rows).chain([loss]).collect::<Vec<_>>()
+    };
+    let under = all(&conditional, &params, Batch::new(x.view()).given(c.view()));
+    let biased = all(&plain, &folded, Batch::new(x.view()));
+    for (i, (a, b)) in under.iter().zip(&biased).enumerate() {
+        assert!((a - b).abs() < 1e-13, "{i}: {a} {b}");
+    }
+    assert!(crate::evaluate::Evaluator::new(&plain, 1).is_ok());
+    let refused = crate::evaluate::Evaluator::new(&conditional, 1).err().unwrap().to_string();
+    assert!(refused.contains("a condition of 2 values"), "{refused}");
+}
+
+#[test]
+fn parts_that_do_not_fit_each_other_are_refused() {
+    let part = |layout: &mut Layout, side: &str, inputs, spec: &str, width| {
+        let p = distribution::build::<f64>(&spec.parse().unwrap()).unwrap();
+        let mut scope = layout.scope(side);
+        Conditional::new(&mut scope, inputs, &[], crate::nn::Activation::Relu, p, width).unwrap()
+    };
+    let refusal = |up: ([usize; 2], &str), down: ([usize; 2], &str), prior: &str| {
+        let mut layout = Layout::default();
+        let q = part(&mut layout, "up", up.0, up.1, 2);
+        let p = part(&mut layout, "down", down.0, down.1, 3);
+        let prior = crate::prior::build(&prior.parse().unwrap()).unwrap();
+        Vae::from_parts(layout, vec![q], vec![p], prior).err().map(|e| e.to_string())
+    };
+    let (q, p) = (([3, 0], "normal"), ([2, 0], "bernoulli"));
+    assert_eq!(refusal(q, p, "standard-normal"), None);
+    for (q, p, prior, words) in [
+        (([4, 0], "normal"), p, "standard-normal", "widths"),
+        (q, ([1, 0], "bernoulli"), "standard-normal", "widths"),
+        (([3, 1], "normal"), p, "standard-normal", "same condition"),
+        (([3, 0], "bernoulli"), p, "standard-normal", "cannot be drawn from"),
+        (q, ([2, 0], "planar"), "standard-normal", "cannot score"),
+        (([3, 0], "planar"), p, "vamp", "a posterior that can score any latent"),
+        (([3, 1], "normal"), ([2, 1], "bernoulli"), "vamp", "no condition"),
+    ] {
+        let message = refusal(q, p, prior).expect(words);
+        assert!(message.contains(words), "{message}");
+    }
+    let prior = crate::prior::build::<f64>(&"standard-normal".parse().unwrap()).unwrap();
+    assert!(Vae::from_parts(Layout::default(), vec![], vec![], prior).is_err());
+}

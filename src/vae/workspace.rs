@@ -121,14 +121,17 @@ impl<T: Real> Workspace<T> {
             vae.up.iter().zip(&vae.down).map(|(q, p)| q.infer_elements() + p.score_elements());
         let top = &vae.up[vae.levels() - 1];
         let prior_work = vae.prior.work(n, top.width(), top.network().outputs());
-        let elements = n.saturating_mul(per_row.sum()).saturating_add(prior_work);
+        let (pseudo_inputs, encoder) = (vae.prior.pseudo_inputs(), vae.up[0].network());
+        let per_pseudo_input = encoder.elements_per_row() + encoder.outputs() + vae.width();
+        let elements = n
+            .saturating_mul(per_row.sum())
+            .saturating_add(prior_work)
+            .saturating_add(pseudo_inputs.saturating_mul(per_pseudo_input));
         check_memory::<T>(elements, "samples", "lower --samples or --batch-size")?;
         let gradients = pass == Pass::Gradient;
         let n_d = if gradients { n } else { 0 };
         let rows_of = |l: usize| if l == 0 { rows } else { n };
         let (up, down) = (vae.up.iter().enumerate(), vae.down.iter().enumerate());
-        let pseudo_inputs = vae.prior.pseudo_inputs();
-        let encoder = vae.up[0].network();
         let per_draw = || Array2::zeros((rows, samples));
         let per_latent = || Array2::zeros((rows, vae.up[0].width()));
         Ok(Workspace {

@@ -206,3 +206,36 @@ fn one_cell_does_not_ruin_the_other_columns() {
         );
     }
 }
+
+/// A network in place of widths: it is what is learned, what fits the data says nothing of widths then, and
+/// widths that are chosen later are meant.
+#[test]
+fn a_network_stands_in_place_of_widths() {
+    let lab = Lab::new();
+    lab.write("wine.csv", wine([1.0; 3]));
+    lab.write("s.toml", "data = 'wine.csv'\nlabel = 'class'\nnetwork = 'gated=8 dropout=0.2'\n");
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let output = lab.run("train --config s.toml --stop-after 1 --epochs 1 --out run");
+    let fitted = said(&output);
+    assert!(fitted.contains("these defaults fit") && !fitted.contains("--hidden"), "{fitted}");
+    let layers = |run: &str| {
+        lab.json(&format!("info {run}"))["header"]["model"]["levels"][0]["layers"].clone()
+    };
+    assert_eq!(layers("run"), serde_json::json!(["gated=8", "dropout=0.2"]));
+    lab.run("sample run -n 2 -o rows.csv");
+    // The run's own file holds both; a flag decides.
+    lab.run("train --config run/config.toml --out again");
+    assert_eq!(lab.bytes("run/model.safetensors"), lab.bytes("again/model.safetensors"));
+    lab.run("train --config run/config.toml --hidden 6 --out widths");
+    assert_eq!(layers("widths"), serde_json::json!(["dense=6"]));
+    for (args, words) in [
+        ("--network dense=8 --hidden 8", "cannot be used with"),
+        ("--network dence=8", "known are dense, dropout, gated"),
+        ("--network dense=8/dense=4", "--network: has 2 levels, but --latent has 1"),
+        ("--network dropout=1", "below 1"),
+    ] {
+        let output = lab.elbo(&format!("train --data wine.csv --label class {args}")).output();
+        let output = output.expect("the program starts");
+        assert!(!output.status.success() && said(&output).contains(words), "{}", said(&output));
+    }
+}

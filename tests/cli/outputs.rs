@@ -364,3 +364,18 @@ fn what_is_replaced_keeps_its_link_and_its_permissions() {
     let mode = std::fs::metadata(lab.path("target.csv")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Behind a flow the spread has no closed form: asked for, it is refused by name; all else is there.
+#[test]
+fn a_spread_that_is_not_known_is_refused() {
+    let lab = Lab::new();
+    let members = "--posterior planar:steps=2 --prior mixture:components=3";
+    lab.run(&format!("train {PLAIN} {members} --epochs 1 --out run"));
+    lab.run("encode run -o z.csv");
+    lab.run("sample run -n 3 --temperature 0.5 -o rows.csv");
+    lab.run("evaluate run");
+    let output = lab.elbo("encode run --std -o z.csv").output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let refused = "--std: the spread of the posterior `planar:steps=2` is not known in closed form";
+    assert!(!output.status.success() && said.contains(refused), "{said}");
+}
