@@ -3,11 +3,12 @@
 //! Criterion's elements are values of the largest operand.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use elbo::distribution::bernoulli::Bernoulli;
-use elbo::distribution::{Likelihood, RowGradient};
+use elbo::check::constants;
+use elbo::distribution::{self, RowGradient};
 use elbo::gradient::all_finite;
 use elbo::nn::Activation;
 use elbo::optim::{Adam, AdamConfig};
+use elbo::params::Layout;
 use elbo::rng::{Address, Purpose};
 use std::hint::black_box;
 
@@ -28,21 +29,6 @@ fn elementwise(c: &mut Criterion) {
             b.iter(|| activation.backward(black_box(&mut out), &logits, &x));
         });
     }
-    group.bench_function("bernoulli log p", |b| {
-        b.iter(|| {
-            for (x, l) in x.chunks(784).zip(logits.chunks(784)) {
-                black_box(Bernoulli.log_prob(x, l, &[]));
-            }
-        });
-    });
-    group.bench_function("bernoulli log p and gradient", |b| {
-        b.iter(|| {
-            for ((x, l), d_eta) in x.chunks(784).zip(logits.chunks(784)).zip(out.chunks_mut(784)) {
-                let d = RowGradient { d_eta, d_x: &mut [] };
-                black_box(Bernoulli.log_prob_gradient(d, x, l, &[]));
-            }
-        });
-    });
     group.bench_function("noise in rows of 50", |b| {
         b.iter(|| {
             for (row, eps) in (0..).zip(out.chunks_mut(50)) {
@@ -51,6 +37,8 @@ fn elementwise(c: &mut Criterion) {
         });
     });
     group.finish();
+
+    likelihoods(c);
 
     // The parameters of 784-400-20.
     let n = 652_824;
@@ -62,6 +50,34 @@ fn elementwise(c: &mut Criterion) {
         b.iter(|| adam.update(&mut params, &gradient, 1.0, 1e-3, None));
     });
     group.bench_function("all finite", |b| b.iter(|| all_finite(black_box(&params))));
+    group.finish();
+}
+
+/// log p and its gradient of every likelihood there is, on 16 rows of 784 values that were drawn from it.
+fn likelihoods(c: &mut Criterion) {
+    const ROWS: usize = 16;
+    const WIDTH: usize = 784;
+    let mut group = c.benchmark_group("likelihoods");
+    group.throughput(Throughput::Elements((ROWS * WIDTH) as u64));
+    for example in distribution::members::<f32>().iter().flat_map(|member| member.examples) {
+        let p = distribution::build::<f32>(&example.parse().expect("a spec")).expect("an example");
+        let Some(likelihood) = p.as_likelihood() else { continue };
+        let mut layout = Layout::default();
+        layout.scope("own").group(|scope| p.own(scope, WIDTH));
+        let own: Vec<f32> = constants(layout.slots().iter().map(|slot| slot.len()).sum(), 0);
+        let eta: Vec<f32> = constants(p.eta_width(WIDTH), 1);
+        let (mut x, mut d_eta) = (vec![0f32; ROWS * WIDTH], vec![0f32; eta.len()]);
+        let mut rng = Address::new(0, Purpose::Check).rng();
+        x.chunks_mut(WIDTH).for_each(|x| p.sample(x, &eta, &own, &mut rng));
+        group.bench_function(format!("{example} log p and gradient"), |b| {
+            b.iter(|| {
+                for x in x.chunks(WIDTH) {
+                    let d = RowGradient { d_eta: &mut d_eta, d_x: &mut [] };
+                    black_box(likelihood.log_prob_gradient(d, x, black_box(&eta), &own));
+                }
+            });
+        });
+    }
     group.finish();
 }
 

@@ -8,7 +8,7 @@ mod infer;
 mod joined;
 mod score;
 
-pub(crate) use infer::{InferBuffers, LogQ};
+pub(crate) use infer::{Flow, InferBuffers, LogQ};
 pub(crate) use joined::Input;
 pub(crate) use score::ScoreBuffers;
 

@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A member's name and settings, written `name` or `name:key=value,key=value`, with a first value
 /// `name=value:…` for members that have one.
@@ -61,6 +62,22 @@ impl Spec {
                 format!("{}:{key}", self.name),
                 format!("`{text}` is not a finite number"),
             )),
+        }
+    }
+
+    /// The value of `key` as a whole number of that range, if it was given.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn whole(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        match text.parse() {
+            Ok(value) if range.contains(&value) => Ok(Some(value)),
+            _ => {
+                let (least, most) = range.into_inner();
+                let message = format!("`{text}` is not a whole number from {least} to {most}");
+                Err(Error::setting(format!("{}:{key}", self.name), message))
+            }
         }
     }
 

@@ -9,6 +9,9 @@
 //! Sums run in sixteen interleaved lanes that are added in a fixed tree. The order of the additions
 //! therefore depends on the length alone: the same bits with every instruction set and any number of threads.
 
+pub mod gamma;
+pub mod mean_exp;
+
 use crate::real::Real;
 use crate::simd;
 use std::ops::Range;
@@ -136,7 +139,7 @@ impl<'a, T: Real, const I: usize, const O: usize> Blocks<'a, T, I, O> {
 
 /// The lanes' sum, in a fixed tree.
 #[inline(always)]
-fn fold<T: Real>(lanes: [T; LANES]) -> T {
+pub(crate) fn fold<T: Real>(lanes: [T; LANES]) -> T {
     fold_by(
         lanes,
         #[inline(always)]

@@ -125,10 +125,20 @@ pub(crate) fn add_prior_terms<T: Real>(
     }
 }
 
-/// `sum_b += Σ_k draws_bk`; `sum: [B, width]`, `draws: [B·K, width]`.
-pub(crate) fn add_draws<T: Real>(sum: &mut [T], draws: &[T], width: usize, samples: usize) {
-    for (sum, draws) in sum.chunks_exact_mut(width).zip(draws.chunks_exact(width * samples)) {
-        draws.chunks_exact(width).for_each(|draw| add(sum, draw));
+/// `sum_b += Σ_k weight(n) draws_n`, with n = b·K + k; `sum: [B, width]`, `draws: [B·K, width]`. Draws of
+/// weight 0 are left out, whatever stands in them.
+pub(crate) fn add_weighted_draws<T: Real>(
+    sum: &mut [T],
+    draws: &[T],
+    width: usize,
+    samples: usize,
+    weight: impl Fn(usize) -> T,
+) {
+    for (n, draw) in draws.chunks_exact(width).enumerate() {
+        let (w, sum) = (weight(n), &mut sum[n / samples * width..][..width]);
+        if w != T::zero() {
+            sum.iter_mut().zip(draw).for_each(|(sum, &draw)| *sum += w * draw);
+        }
     }
 }
 

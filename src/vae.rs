@@ -22,6 +22,7 @@ mod config;
 mod generate;
 mod pseudo;
 mod score;
+mod surrogate;
 #[cfg(test)]
 mod tests;
 mod workspace;
@@ -33,7 +34,7 @@ pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
 use crate::batch::Batch;
-use crate::conditional::{Conditional, Input, LogQ};
+use crate::conditional::{Conditional, Flow, Input, LogQ};
 use crate::distribution::{self, ClosedForm, Likelihood, Moments, Support};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
@@ -372,12 +373,14 @@ impl<T: Real> Vae<T> {
         }
         let weights = &ws.weights;
         let (direct, kl) = (first_rows(&weights.direct, b), head(&weights.kl, b));
+        let [of_prior, path] =
+            [&weights.log_prior, &weights.path].map(|weight| first_rows(weight, b));
         // From the latents through the draws into the encoders, top down: encoder_l's input is z_{l−1}.
         for (l, q) in self.up.iter().enumerate().rev() {
             let (below, here) = ws.up.split_at_mut(l);
             let log_q = match (closed_form, apart) {
                 (true, _) => LogQ::ClosedForm(kl),
-                (false, true) => LogQ::Apart(direct),
+                (false, true) => LogQ::Apart(direct, Flow { of_prior, path }),
                 (false, false) => LogQ::Whole(direct),
             };
             let q_buf = &mut here[0];
@@ -454,20 +457,26 @@ impl<T: Real> Vae<T> {
         part
     }
 
-    /// Calls `side` with the side of every kink that the last forward pass is on (relu's zero, free
-    /// bits): a finite difference is valid only while no answer changes. To be asked before
+    /// Calls `side` with the side of every kink that the last forward pass is on (relu's zero, a Laplace's
+    /// middle, free bits): a finite difference is valid only while no answer changes. To be asked before
     /// [`Self::backward`], which moves draws.
-    pub fn kinks(
+    pub fn kinks<'a>(
         &self,
         ws: &Workspace<T>,
+        batch: impl Into<Batch<'a, T>>,
+        params: &[T],
         objective: &dyn Objective<T>,
         beta: T,
         side: &mut dyn FnMut(bool),
     ) {
-        let n = ws.rows * ws.samples;
+        let (n, x) = (ws.rows * ws.samples, batch.into().x);
         for (l, (q, p)) in self.up.iter().zip(&self.down).enumerate() {
             q.network().kinks(&ws.up[l].emitted.network, if l == 0 { ws.rows } else { n }, side);
-            p.network().kinks(&ws.down[l].emitted.network, n, side);
+            let value = if l == 0 { x } else { head(&ws.up[l - 1].z, n) };
+            p.score_kinks(&ws.down[l], &value, n, params, side);
+        }
+        if let Some(pseudo) = &ws.pseudo {
+            self.up[0].network().kinks(&pseudo.network, self.prior.pseudo_inputs(), side);
         }
         objective.kinks(&ws.terms(beta), side);
     }

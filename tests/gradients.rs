@@ -64,20 +64,33 @@ fn longer_lists_make_few_models() {
     }
     let mut lists = Lists::of_all_members(&Activation::ALL);
     // What needs models of one level (a VampPrior, free bits) adds some rows.
-    let near = |product: usize, count| (product..=product + product / 2).contains(&count);
+    let near = |lists: &Lists, count: usize| {
+        // A conditional, or no second level.
+        let mut longest = [
+            lists.likelihoods.len(),
+            1 + lists.conditionals.len(),
+            lists.posteriors.len(),
+            lists.priors.len(),
+            lists.objectives.len(),
+            lists.layers.len(),
+            lists.activations.len(),
+        ];
+        longest.sort_by(|a, b| b.cmp(a));
+        let product = longest[0] * longest[1];
+        (product..=product + product / 2).contains(&count)
+    };
     let few = models::<f64>(&lists, &SMALL).len();
-    assert!(near(lists.activations.len() * (1 + lists.conditionals.len()), few), "{few} models");
+    assert!(near(&lists, few), "{few} models");
 
-    lengthen(&mut lists.likelihoods, 20);
-    lengthen(&mut lists.conditionals, 15); // those that score any real number
-    lengthen(&mut lists.posteriors, 6);
-    lengthen(&mut lists.priors, 6);
-    lengthen(&mut lists.objectives, 8);
+    lengthen(&mut lists.likelihoods, 60);
+    lengthen(&mut lists.conditionals, 20); // those that score any real number
+    lengthen(&mut lists.posteriors, 10);
+    lengthen(&mut lists.priors, 8);
+    lengthen(&mut lists.objectives, 12);
     let start = Instant::now();
     let many = models::<f64>(&lists, &SMALL);
     let (count, listed) = (many.len(), start.elapsed());
-    // Likelihoods × (conditionals, or no second level).
-    assert!(near(20 * (15 + 1), count), "{count} models of longer lists");
+    assert!(near(&lists, count), "{count} models of longer lists");
 
     let step = 10;
     for mut case in many.into_iter().step_by(step).map(Case::of) {
@@ -91,10 +104,15 @@ fn longer_lists_make_few_models() {
 }
 
 /// Pairs are left out of the cover only for members of which it is known: what needs the closed-form KL, and
-/// what needs one level and a posterior that scores any latent. A new member of that kind is added here.
+/// what needs one level and a posterior that scores any latent, what takes log q apart. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 2] = ["objective elbo:free-bits=0.3", "prior vamp:pseudo-inputs=3"];
+    const CHOOSY: [&str; 4] = [
+        "objective elbo:free-bits=0.3",
+        "prior vamp:pseudo-inputs=3",
+        "objective dreg",
+        "objective stl",
+    ];
     let lists = Lists::of_all_members(&Activation::ALL);
     let impossible = lists.cover().impossible;
     for pair in impossible.into_iter().map(|pair| pair.map(|level| lists.name_of(level))) {
@@ -113,7 +131,7 @@ fn no_file_is_unchecked() {
             let path = entry.expect("a readable entry").path();
             let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
             // What joins the members, or what several of them have in common.
-            let none = ["mod", "batch", "facts", "layer", "components"];
+            let none = ["mod", "batch", "facts", "univariate", "layer", "components", "importance"];
             if !none.contains(&stem.as_str()) {
                 assert!(
                     checked.contains(&(family, stem.clone())),

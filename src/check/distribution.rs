@@ -1,9 +1,11 @@
 //! The operations of distributions: scoring, drawing, log q at fixed z, the closed-form KL.
 
-use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, constants, flat, matrix};
+use super::operation::{
+    Entry, Operation, Outcome, Slots, Tensor, Values, constants, flat, matrix, stream,
+};
 use super::{Shape, examples};
 use crate::distribution::batch::{self, DrawBuffers, Gradients};
-use crate::distribution::{Distribution, Likelihood, Reparameterized};
+use crate::distribution::{Distribution, Domain, Likelihood, Reparameterized};
 use crate::family::Member;
 use crate::params::{Layout, Scope};
 use crate::real::Real;
@@ -71,11 +73,23 @@ impl<T: Real> On<T> {
 
     /// η of so many rows.
     fn eta(&self, rows: usize) -> Tensor {
-        let values = match self.p.facts(0).domain.is_dense() {
-            true => Values::LogVariance(0.8),
-            false => Values::Real(0.8),
+        // Of a coin it is the log-odds, which may be anything.
+        let values = match self.p.facts(0).domain {
+            Domain::Bit => Values::Real(0.8),
+            _ => Values::LogVariance(0.8),
         };
         Tensor::new("η", rows * self.eta_width(), values)
+    }
+
+    /// Values that it can have, the B rows of x.
+    fn x(&self) -> Tensor {
+        let values = Values::Of(self.p.facts(0).domain);
+        Tensor::new("x", self.shape.rows * self.shape.width, values)
+    }
+
+    /// Whether x can be moved; other values are given.
+    fn is_smooth(&self) -> bool {
+        self.p.facts(0).domain.is_smooth()
     }
 
     /// Its own tensors.
@@ -112,23 +126,28 @@ impl<T: Real> Operation<T> for Score<T> {
     }
 
     fn inputs(&self) -> Vec<Tensor> {
-        let Shape { rows, width, .. } = self.0.shape;
-        let x = Tensor::new("x", rows * width, Values::Of(self.0.p.facts(0).domain));
-        [self.0.eta(self.0.shape.n()), x].into_iter().chain(self.0.own()).collect()
+        let x = self.0.is_smooth().then(|| self.0.x());
+        [self.0.eta(self.0.shape.n())].into_iter().chain(x).chain(self.0.own()).collect()
     }
 
     fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {
         let (Shape { rows: b, samples: k, width }, n) = (self.0.shape, self.0.shape.n());
-        let (eta, x) = (matrix(&inputs[0], n), matrix(&inputs[1], b));
-        let (p, own) = (self.0.likelihood(), self.0.own.join(&inputs[2..]));
+        let smooth = self.0.is_smooth();
+        let given = (!smooth).then(|| self.0.x().point(stream("x")));
+        let (eta, x) =
+            (matrix(&inputs[0], n), matrix(given.as_ref().unwrap_or_else(|| &inputs[1]), b));
+        let own = &inputs[1 + usize::from(smooth)..];
+        let (p, own) = (self.0.likelihood(), self.0.own.join(own));
         let mut log_p = vec![T::zero(); n];
+        let mut kinks = Vec::new();
+        batch::kinks(p, &x, &eta, &own, &mut |side| kinks.push(side));
         let Some(weights) = weights else {
             batch::log_prob(&mut log_p, p, &x, &eta, &own);
-            return Outcome::of(vec![("log p", log_p)]);
+            return Outcome::of(vec![("log p", log_p)]).at(kinks);
         };
         let weight = &weights[0];
         let (mut d_eta, mut d_x) = (Array2::zeros(eta.dim()), Array2::zeros((n, width)));
-        let d = Gradients { d_eta: d_eta.view_mut(), d_x: Some(d_x.view_mut()) };
+        let d = Gradients { d_eta: d_eta.view_mut(), d_x: smooth.then(|| d_x.view_mut()) };
         batch::log_prob_gradient(&mut log_p, d, p, &x, &eta, &own);
         // The engine multiplies rows by weights and adds up what shared a row of x.
         let weighted = |d: Array2<T>| &d * &matrix(weight, n);
@@ -137,7 +156,7 @@ impl<T: Real> Operation<T> for Score<T> {
         let (mut d_own, mut blocks) =
             (vec![T::zero(); own.len()], Array2::zeros((batch::BLOCKS, own.len())));
         batch::own_backward(&mut d_own, &mut blocks, p, weight, &x, &eta, &own);
-        let gradient = [flat(weighted(d_eta)), flat(d_x)].into_iter();
+        let gradient = [flat(weighted(d_eta))].into_iter().chain(smooth.then(|| flat(d_x)));
         Outcome::of(vec![("log p", log_p)])
             .with(gradient.chain(self.0.own.split(&d_own, T::one())).collect())
     }

@@ -1,4 +1,5 @@
-//! A whole model as an operation: the loss, by every tensor of its parameters.
+//! A whole model as an operation: the loss, by every tensor of its parameters; of an estimator that is no
+//! gradient of its loss, what it is the gradient of (`Vae::surrogate`), at a base that the point settles.
 
 use super::objective::BETA;
 use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, stream};
@@ -9,6 +10,7 @@ use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use crate::vae::{Noise, Pass, Vae, Workspace};
 use ndarray::Array2;
+use std::sync::Mutex;
 
 /// A model, a batch and an objective.
 struct Model<T> {
@@ -18,6 +20,8 @@ struct Model<T> {
     x: Array2<T>,
     condition: Array2<T>,
     parameters: Slots,
+    /// Where the weights of an estimator stay; where it is not settled, at the point itself.
+    base: Mutex<Option<Vec<T>>>,
     /// One has room for gradients.
     values: Workspace<T>,
     gradients: Workspace<T>,
@@ -48,7 +52,17 @@ pub fn model<T: Real>(
     Entry::new(
         "model",
         "vae",
-        Model { name, vae, objective, x, condition, parameters, values, gradients },
+        Model {
+            name,
+            vae,
+            objective,
+            x,
+            condition,
+            parameters,
+            base: Mutex::default(),
+            values,
+            gradients,
+        },
     )
 }
 
@@ -58,10 +72,19 @@ impl<T: Real> Operation<T> for Model<T> {
     }
 
     fn inputs(&self) -> Vec<Tensor> {
-        self.parameters.inputs(Values::Real(0.4)).collect()
+        self.parameters.inputs(Values::Real(0.3)).collect()
+    }
+
+    fn settle(&self, point: &mut [Vec<T>]) {
+        *self.base.lock().expect("no test panics with it") = Some(self.parameters.join(point));
     }
 
     fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {
+        let base = self.base.get_mut().expect("no test panics with it");
+        if let (Some(base), Some(_)) = (&mut *base, weights) {
+            *base = self.parameters.join(inputs); // a point that was moved away from a kink
+        }
+        let base = base.clone();
         let Model { vae, objective, parameters, .. } = self;
         let ws = if weights.is_some() { &mut self.gradients } else { &mut self.values };
         let (rows, params) = (self.x.nrows(), parameters.join(inputs));
@@ -72,16 +95,19 @@ impl<T: Real> Operation<T> for Model<T> {
             batch = batch.given(self.condition.view());
         }
         let beta = T::from_f64(BETA);
+        let estimated = objective.takes_log_q_apart().then(|| {
+            let base = base.as_ref().unwrap_or(&params);
+            vae.surrogate(ws, batch, &params, base, noise, &**objective, beta)
+        });
         let loss = vae.loss(ws, batch, &params, noise, &**objective, beta).loss;
+        let loss = estimated.unwrap_or(T::from_f64(loss));
         let mut kinks = Vec::new();
-        vae.kinks(ws, &**objective, beta, &mut |side| kinks.push(side));
+        vae.kinks(ws, batch, &params, &**objective, beta, &mut |side| kinks.push(side));
         let gradient = weights.map(|weights| {
             let mut d_params = Gradient::zeros(vae.layout());
             vae.backward(&mut d_params, ws, batch, &params);
             parameters.split(d_params.values(), weights[0][0])
         });
-        Outcome::of(vec![("loss", vec![T::from_f64(loss)])])
-            .at(kinks)
-            .with(gradient.unwrap_or_default())
+        Outcome::of(vec![("loss", vec![loss])]).at(kinks).with(gradient.unwrap_or_default())
     }
 }

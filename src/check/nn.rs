@@ -174,7 +174,7 @@ impl<T: Real> Operation<T> for OneLayer<T> {
         let mut y = Array2::zeros((self.rows, self.layer.outputs()));
         let (mut kept, mut kinks) = (buffers(self.layer.kept()), Vec::new());
         self.layer.forward(&mut y.view_mut(), &mut kept, &call);
-        self.layer.kinks(&y.view(), &mut |side| kinks.push(side));
+        self.layer.kinks(&y.view(), &kept, &mut |side| kinks.push(side));
         let gradient = weights.map(|weights| {
             let (mut d_x, mut d_params) = (Array2::zeros(x.dim()), Gradient::zeros(&self.slots.0));
             let mut d_y = matrix(&weights[0], self.rows).to_owned();

@@ -1,6 +1,8 @@
 //! The operation of objectives: the loss.
 
-use super::operation::{Entry, Operation, Outcome, Tensor, Values, matrix, scaled};
+use super::operation::{
+    Entry, Operation, Outcome, Tensor, Values, constants, matrix, scaled, stream,
+};
 use super::{Shape, examples};
 use crate::family::Member;
 use crate::objective::{Objective, Terms, Weights};
@@ -52,21 +54,29 @@ impl<T: Real> Operation<T> for Loss<T> {
             Tensor { zero_gradient, ..tensor }
         };
         let kl = if self.closed_form { self.shape.rows * self.shape.width } else { 0 };
-        // The KL stands for log p(z) and log q.
-        vec![
+        // The KL stands for log p(z) and log q. Of an estimator that weighs log q's two ways apart, whole models
+        // show what its weights make of log q (`Vae::surrogate`).
+        let mut inputs = vec![
             piece("log p(x|z)", false),
             piece("log p(z)", self.closed_form),
             piece("log q", self.closed_form),
             Tensor::new("KL", kl, Values::Positive),
-        ]
+        ];
+        if self.objective.takes_log_q_apart() {
+            inputs.truncate(2);
+        }
+        inputs
     }
 
     fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {
         let Shape { rows: b, samples: k, width } = self.shape;
+        let apart = self.objective.takes_log_q_apart();
+        let given = apart.then(|| constants(b * k, stream("log q")));
+        let log_q = given.as_ref().unwrap_or_else(|| &inputs[2]);
         let terms = Terms {
             log_px: matrix(&inputs[0], b),
             log_prior: matrix(&inputs[1], b),
-            log_q: matrix(&inputs[2], b),
+            log_q: matrix(log_q, b),
             kl: self.closed_form.then(|| matrix(&inputs[3], b)),
             beta: T::from_f64(BETA),
         };
@@ -84,10 +94,11 @@ impl<T: Real> Operation<T> for Loss<T> {
         let mut kinks = Vec::new();
         self.objective.kinks(&terms, &mut |side| kinks.push(side));
         let plain = path.iter().all(|path| *path == T::one());
-        assert!(plain, "a plain gradient goes through z unscaled");
+        assert!(plain || apart, "a plain gradient goes through z unscaled");
         let gradient = weights.map(|weights| {
             let all = [&log_px, &log_prior, &direct, &kl];
-            all.map(|a| scaled(a.as_slice().expect("fresh"), weights[0][0])).to_vec()
+            let all = &all[..if apart { 2 } else { 4 }];
+            all.iter().map(|a| scaled(a.as_slice().expect("fresh"), weights[0][0])).collect()
         });
         Outcome::of(vec![("loss", vec![T::from_f64(loss)])])
             .at(kinks)

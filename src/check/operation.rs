@@ -1,6 +1,6 @@
 //! What an operation is, as the checks see it.
 
-use crate::distribution::{Domain, Support};
+use crate::distribution::Domain;
 use crate::params::Layout;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
@@ -126,20 +126,16 @@ impl Values {
         let value = match self {
             Values::Real(size) | Values::LogVariance(size) => size * v,
             Values::Positive => sigmoid(v),
-            // A real number, or one in (0, 1), or a count.
-            Values::Of(domain) => [v, sigmoid(v), v.abs().round()]
-                .into_iter()
-                .find(|v| domain.accepts(*v))
-                .expect("a domain accepts one of the three"),
+            Values::Of(Domain::Real) => v,
+            Values::Of(Domain::Positive) => (0.5 * v).exp(),
+            Values::Of(Domain::Unit | Domain::Bit) => sigmoid(v),
+            Values::Of(Domain::Count) => (2.0 * v).abs().round(),
+            Values::Of(Domain::Levels(n) | Domain::Classes(n)) => {
+                (sigmoid(v) * f64::from(n)).floor()
+            }
+            Values::Of(Domain::Grid(n)) => (sigmoid(v) * f64::from(n)).floor() / f64::from(n - 1),
         };
         T::from_f64(value as f32 as f64)
-    }
-}
-
-impl Domain {
-    /// Whether something can be trained on this value.
-    pub(crate) fn accepts(self, value: f64) -> bool {
-        !matches!(self.support(value), Support::Outside(_))
     }
 }
 

@@ -6,7 +6,7 @@
 //!             d_η = (∂z/∂η)ᵀ d_z + w d log q/dη       both in one (`Reparameterized::backward`), or
 //!             d_η = (∂z/∂η)ᵀ d_z + w ∂log q/∂η |_z    where an estimator weighs log q's two ways apart
 //!             d_η = (∂z/∂η)ᵀ d_z + w ∂KL/∂η           in closed form
-//!           then the network's backward: d_given, d_params
+//!           then the network's backward: d_given, d_params; of two d_η where they differ
 //! ```
 //!
 //! The network runs on as many rows as are given, B or N = B·K; there are N draws.
@@ -16,7 +16,7 @@ use crate::distribution::batch::{self, DrawBuffers};
 use crate::gradient::Gradient;
 use crate::real::Real;
 use crate::rng::Draws;
-use crate::rows::{add_draws, first_rows, first_rows_mut, head, head_mut, scale_rows};
+use crate::rows::{add_weighted_draws, first_rows, first_rows_mut, head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 /// What a conditional that infers needs, for a network on up to `rows` rows and up to N draws.
@@ -39,8 +39,16 @@ pub(crate) enum LogQ<'a, T> {
     ClosedForm(ArrayView2<'a, T>),
     /// ∂loss/∂log q, `[N]`, directly and through z alike.
     Whole(&'a [T]),
-    /// ∂loss/∂log q at fixed z, `[N]`; what comes through z is in `d_z` already.
-    Apart(&'a [T]),
+    /// ∂loss/∂log q at fixed z, `[N]`, for the network's parameters, and for what it was given; what comes
+    /// through z is in `d_z` already.
+    Apart(&'a [T], Flow<'a, T>),
+}
+
+/// ∂loss/∂log q at fixed z for what was given: minus the prior's weight, times the scale of the path. An
+/// estimator drops log q's direct term for the parameters alone; further down it is a part of the path.
+pub(crate) struct Flow<'a, T> {
+    pub(crate) of_prior: &'a [T],
+    pub(crate) path: &'a [T],
 }
 
 impl<T: Real> Conditional<T> {
@@ -126,6 +134,7 @@ impl<T: Real> Conditional<T> {
             emitted: Emitted { network, joined }, draws, d_z, d_eta, d_eta_q, ..
         } = buf;
         let (eta, own) = (network.out(rows), self.own(params));
+        let width = eta.ncols();
         let mut d_eta = head_mut(d_eta, rows);
         d_eta.fill(T::zero());
         let whole = if let LogQ::Whole(weight) = log_q { Some(weight) } else { None };
@@ -146,13 +155,22 @@ impl<T: Real> Conditional<T> {
                 let q = self.closed_form().expect("the pass computed it");
                 batch::kl_backward(d_eta.view_mut(), q, &weight, &eta);
             }
-            LogQ::Apart(weight) => {
-                let (width, d_eta_q) = (eta.ncols(), first_rows_mut(d_eta_q, n));
-                scale_rows(d_eta_q, weight);
+            LogQ::Apart(direct, _) => {
+                let d_eta_q = first_rows(d_eta_q, n);
                 let d_eta = d_eta.as_slice_mut().expect("buffers are in standard layout");
-                add_draws(d_eta, d_eta_q, width, n / rows);
+                add_weighted_draws(d_eta, d_eta_q, width, n / rows, |n| direct[n]);
             }
         }
+        if let (Some(_), LogQ::Apart(direct, Flow { of_prior, path })) = (&d_given, &log_q) {
+            // The parameters see one d_η, what was given another, which differs in the direct term.
+            let seen = joined.seen(&input);
+            self.network.backward(Some(d_params), None, &d_eta.view(), network, &seen, params);
+            let rest = |n: usize| -of_prior[n] * path[n] - direct[n];
+            let d_eta_q = first_rows(d_eta_q, n);
+            let d_eta = d_eta.as_slice_mut().expect("buffers are in standard layout");
+            add_weighted_draws(d_eta, d_eta_q, width, n / rows, rest);
+        }
+        let apart = matches!(log_q, LogQ::Apart(..));
         let d_eta = d_eta.view();
         match d_given {
             None => {
@@ -160,7 +178,8 @@ impl<T: Real> Conditional<T> {
                 self.network.backward(Some(d_params), None, &d_eta, network, &seen, params);
             }
             Some(d_given) => joined.backward(d_given, input, None, |d_seen, seen| {
-                self.network.backward(Some(d_params), Some(d_seen), &d_eta, network, seen, params);
+                let d_params = (!apart).then_some(d_params); // these have theirs already
+                self.network.backward(d_params, Some(d_seen), &d_eta, network, seen, params);
             }),
         }
     }

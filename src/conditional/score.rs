@@ -86,6 +86,21 @@ impl<T: Real> Conditional<T> {
         }
     }
 
+    /// Calls `side` with the side of each kink that the last pass over `n` rows was on: of its network, and
+    /// of log p(value).
+    pub(crate) fn score_kinks(
+        &self,
+        buf: &ScoreBuffers<T>,
+        value: &ArrayView2<T>,
+        n: usize,
+        params: &[T],
+        side: &mut dyn FnMut(bool),
+    ) {
+        self.network.kinks(&buf.emitted.network, n, side);
+        let (eta, own) = (buf.emitted.out(n), self.own(params));
+        batch::kinks(self.likelihood(), value, &eta, own, side);
+    }
+
     /// Of Σ_n weight_n log p_n: adds to `d_params`, and writes `d_given: [N, inputs]`. It uses the buffers
     /// up: gradients are weighed in place, and rows without a weight make room for the others.
     #[allow(clippy::too_many_arguments)] // what is written, what weighs, what was scored

@@ -70,6 +70,23 @@ pub fn log_prob_gradient<T: Real>(
     });
 }
 
+/// Calls `side` with the side of each kink of each log p_n ([`Likelihood::kinks`]); `x: [N or B, D]`,
+/// `eta: [N, P]`.
+///
+/// # Panics
+/// As [`log_prob`].
+pub fn kinks<T: Real>(
+    p: &dyn Likelihood<T>,
+    x: &ArrayView2<T>,
+    eta: &ArrayView2<T>,
+    own: &[T],
+    side: &mut dyn FnMut(bool),
+) {
+    let n = eta.nrows();
+    let (x, eta) = (Rows::new(x, n), Rows::new(eta, n));
+    (0..n).for_each(|i| p.kinks(x.row(i), eta.row(i), own, side));
+}
+
 /// `d_own += Σ_n weight_n ∂log p_n/∂own`; `d_own: [O]`, `blocks: [BLOCKS, O]` is room for the sum, and rows
 /// of weight 0 are left out, whatever stands in them.
 ///

@@ -10,6 +10,7 @@
 
 pub mod batch;
 mod facts;
+pub mod univariate;
 
 pub use facts::{Domain, Facts, Support};
 
@@ -19,7 +20,9 @@ use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 
-family!(Distribution, "distribution": bernoulli, normal, bounded_normal, planar);
+family!(Distribution, "distribution": bernoulli, normal, bounded_normal, planar,
+    laplace, logistic, student_t, log_normal, gamma, continuous_bernoulli, poisson, negative_binomial,
+    zero_inflated, binomial, beta_binomial, categorical, discretized_logistic);
 
 /// What is known of the data's columns before training, as the model sees them.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +76,7 @@ pub trait Distribution<T: Real>: Send + Sync {
 pub struct RowGradient<'a, T> {
     /// ∂log p/∂η, `[P]`.
     pub d_eta: &'a mut [T],
-    /// ∂log p/∂x, `[D]`, or empty where nobody asks for it.
+    /// ∂log p/∂x, `[D]`, or empty where nobody asks for it, as of values without neighbours.
     pub d_x: &'a mut [T],
 }
 
@@ -88,6 +91,10 @@ pub trait Likelihood<T: Real>: Distribution<T> {
 
     /// `d_own += weight · ∂log p(x|η)/∂own`
     fn own_backward(&self, _d_own: &mut [T], _weight: T, _x: &[T], _eta: &[T], _own: &[T]) {}
+
+    /// Calls `side` with the side of each kink of log p that x is on: a finite difference is valid only while
+    /// no answer changes.
+    fn kinks(&self, _x: &[T], _eta: &[T], _own: &[T], _side: &mut dyn FnMut(bool)) {}
 }
 
 /// What one draw from a posterior is made of.

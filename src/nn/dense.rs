@@ -74,7 +74,7 @@ impl<T: Real> Layer<T> for Dense {
         self.linear.backward(d_params, d_x, &d_y.view(), &call.x, call.params);
     }
 
-    fn kinks(&self, y: &ArrayView2<T>, side: &mut dyn FnMut(bool)) {
+    fn kinks(&self, y: &ArrayView2<T>, _kept: &[Array2<T>], side: &mut dyn FnMut(bool)) {
         if self.activation.has_kink() {
             y.iter().for_each(|&y| side(y > T::zero()));
         }

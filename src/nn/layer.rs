@@ -67,9 +67,9 @@ pub trait Layer<T: Real>: Send + Sync {
         call: &Call<'_, T>,
     );
 
-    /// Calls `side` with the side of every kink that the last forward pass is on: a finite difference
-    /// is valid only while none changes. `y: [N, out]`
-    fn kinks(&self, _y: &ArrayView2<T>, _side: &mut dyn FnMut(bool)) {}
+    /// Calls `side` with the side of every kink that the last forward pass, which left `kept`, is on: a finite
+    /// difference is valid only while none changes. `y: [N, out]`
+    fn kinks(&self, _y: &ArrayView2<T>, _kept: &[Array2<T>], _side: &mut dyn FnMut(bool)) {}
 }
 
 /// The settings of a layer, before it has a place.

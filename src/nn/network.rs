@@ -185,7 +185,7 @@ impl<T: Real> Network<T> {
     /// finite difference is valid only while none changes.
     pub fn kinks(&self, buffers: &NetworkBuffers<T>, n: usize, side: &mut dyn FnMut(bool)) {
         for (layer, buffers) in self.layers.iter().zip(&buffers.layers) {
-            layer.kinks(&head(&buffers.y, n), side);
+            layer.kinks(&head(&buffers.y, n), &buffers.kept, side);
         }
     }
 }

@@ -6,17 +6,14 @@
 //!           L_K = log (1/K) Σ_k w_k,     loss = −1/B Σ_b L_K(x_b)
 //! Backward  ∂L_K/∂log w_k = w_k / Σ_i w_i = w̃_k, a softmax, so
 //!             ∂loss/∂log p(x|z_k) = −w̃_k/B     ∂/∂log p(z_k) = −β w̃_k/B     ∂/∂log q = β w̃_k/B
-//! Numerics  log-sum-exp and softmax by the maximum of that row's own weights. A w̃_k below ε/K, with ε
-//!           the distance from 1 to the next number, counts as 0: all of them together are less than
-//!           the rounding of Σ w̃ = 1, and the engine spares the backward pass of such a draw
+//! Numerics  log-sum-exp and softmax by the maximum of that row's own weights (`importance.rs`)
 //! Source    Burda, Grosse & Salakhutdinov 2016, eqs. 8 and 13–14
 //! ```
 //!
 //! K = 1 is the ELBO with its KL estimated from the draw. The closed-form KL is never used: it is
 //! the mean of log q − log p(z) over all draws, but here each draw counts by its own weight.
 
-use super::{Member, Objective, Spec, Terms, Weights};
-use crate::math;
+use super::{Member, Objective, Spec, Terms, Weights, importance};
 use crate::real::Real;
 
 /// The importance-weighted bound.
@@ -48,36 +45,15 @@ impl<T: Real> Objective<T> for Iwae {
         Box::new(Iwae)
     }
 
-    fn weigh(&self, mut weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
-        let (b, k) = terms.log_px.dim();
-        let (beta, per_row) = (terms.beta, T::from_f64(1.0 / b as f64));
-        let vanishing = T::EPSILON / T::from_f64(k as f64);
-        weights.path.fill(T::one());
-        let mut bound = 0.0;
-        for i in 0..b {
-            // The row of weights holds log w first, then w̃, then −w̃/B.
-            let mut row = weights.log_px.row_mut(i);
-            let row = row.as_slice_mut().expect("weights are in standard layout");
-            for (j, log_w) in row.iter_mut().enumerate() {
-                *log_w =
-                    terms.log_px[[i, j]] + beta * (terms.log_prior[[i, j]] - terms.log_q[[i, j]]);
-            }
-            let log_sum = math::softmax(row);
-            bound += log_sum.to_f64() - (k as f64).ln();
-            for (j, weight) in row.iter_mut().enumerate() {
-                // A NaN stays one.
-                *weight = if *weight < vanishing { T::zero() } else { *weight * -per_row };
-                weights.log_prior[[i, j]] = beta * *weight;
-                weights.direct[[i, j]] = -beta * *weight;
-            }
-        }
-        -bound / b as f64
+    fn weigh(&self, weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
+        importance::weigh(weights, terms, importance::shares)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::importance::tests::answer;
     use ndarray::Array2;
 
     /// Weights that together are less than a rounding are 0 and change nothing else; larger ones stay, and
@@ -88,23 +64,8 @@ mod tests {
         let limit = (f32::EPSILON / k as f32).ln();
         let log_px = Array2::from_shape_vec((1, k), vec![0.0, -3.0, limit + 0.1, limit - 0.1]);
         let (log_px, zeros) = (log_px.unwrap(), Array2::<f32>::zeros((1, k)));
-        let terms = Terms {
-            log_px: log_px.view(),
-            log_prior: zeros.view(),
-            log_q: zeros.view(),
-            kl: None,
-            beta: 1.0,
-        };
-        let mut answers = [(); 5].map(|()| Array2::zeros((1, k)));
-        let [a, b, c, d, e] = &mut answers;
-        let weights = Weights {
-            log_px: a.view_mut(),
-            log_prior: b.view_mut(),
-            direct: c.view_mut(),
-            path: d.view_mut(),
-            kl: e.view_mut(),
-        };
-        let loss = Iwae.weigh(weights, &terms);
+        let pieces = [log_px.view(), zeros.view(), zeros.view()];
+        let (loss, answers) = answer(&Iwae, pieces, 1.0);
         let w = log_px.mapv(|l| f64::from(l).exp());
         assert!((loss + (w.sum() / k as f64).ln()).abs() < 1e-6);
         for (i, answer) in answers[..3].iter().enumerate() {

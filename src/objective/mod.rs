@@ -18,7 +18,9 @@ use crate::family::{Member, Spec, family};
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-family!(Objective, "objective": elbo, iwae);
+mod importance;
+
+family!(Objective, "objective": elbo, iwae, renyi, ciwae, miwae, dreg, stl);
 
 /// The pieces of log w, in nats.
 #[derive(Clone, Copy)]
@@ -47,6 +49,19 @@ pub struct Weights<'a, T> {
     pub path: ArrayViewMut2<'a, T>,
     /// Of the closed-form KL, `[B, Z]`.
     pub kl: ArrayViewMut2<'a, T>,
+}
+
+impl<T> Weights<'_, T> {
+    /// The same, for a while.
+    pub fn reborrow(&mut self) -> Weights<'_, T> {
+        Weights {
+            log_px: self.log_px.view_mut(),
+            log_prior: self.log_prior.view_mut(),
+            direct: self.direct.view_mut(),
+            path: self.path.view_mut(),
+            kl: self.kl.view_mut(),
+        }
+    }
 }
 
 /// A bound on log p(x), or a relative of one.

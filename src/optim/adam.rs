@@ -6,6 +6,7 @@
 //!           m ← β₁ m + (1 − β₁) g
 //!           v ← β₂ v + (1 − β₂) g²
 //!           p ← p − lr · m̂ / (√v̂ + ε),   m̂ = m/(1 − β₁ᵗ),  v̂ = v/(1 − β₂ᵗ)
+//! Start     m = 0, v = 0, which the corrections are for; `start=1` for v as some published runs had it
 //! Numerics  the powers and corrections are computed in f64 once a step; with r = √(1 − β₂ᵗ) the last
 //!           line is p ← p − s m / (√v + ε r), s = lr r/(1 − β₁ᵗ), so that ε stands beside the
 //!           corrected root, as in PyTorch
@@ -54,6 +55,17 @@ settings! {
             takes: ["1.2e-38", "1"], refuses: ["0", "1e-40", "1e39"],
         }
 
+        /// Adam's second moment before the first step.
+        ///
+        /// With 1 the first steps are short where gradients are, as in the published runs of Burda et al. 2016.
+        start: f64 {
+            flag: "adam-start" "V", OPTIMISATION,
+            file: "adam_start",
+            default: 0.0,
+            range: NOT_NEGATIVE,
+            takes: ["0", "1"], refuses: ["-1", "inf"],
+        }
+
         /// Decoupled weight decay.
         ///
         /// λ per unit of learning rate; 0 for none.
@@ -89,7 +101,9 @@ pub struct Adam<T> {
 impl<T: Real> Adam<T> {
     /// The state before the first step, for `len` parameters.
     pub fn new(config: AdamConfig, len: usize) -> Self {
-        Adam { config, m: Aligned::zeros(len), v: Aligned::zeros(len), step: 0 }
+        let mut v = Aligned::zeros(len);
+        v.fill(T::from_f64(config.start));
+        Adam { config, m: Aligned::zeros(len), v, step: 0 }
     }
 
     /// Steps taken so far.
@@ -114,7 +128,7 @@ impl<T: Real> Adam<T> {
         let n = self.m.len();
         assert!(params.len() == n && gradient.len() == n, "adam: lengths differ");
         self.step += 1;
-        let AdamConfig { beta1, beta2, epsilon, weight_decay } = self.config;
+        let AdamConfig { beta1, beta2, epsilon, weight_decay, .. } = self.config;
         // In f64 and through powf: powi takes only 32 bits of steps.
         let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
         let root = correction(beta2).sqrt();
@@ -169,11 +183,15 @@ mod tests {
     /// Three steps by the definition, written out in scalars.
     #[test]
     fn follows_the_definition() {
-        let config = AdamConfig { weight_decay: 0.1, ..AdamConfig::default() };
+        [0.0, 1.0].into_iter().for_each(follows_the_definition_from);
+    }
+
+    fn follows_the_definition_from(start: f64) {
+        let config = AdamConfig { weight_decay: 0.1, start, ..AdamConfig::default() };
         let (lr, gradients) = (1e-2, [0.5, -1.5, 0.25]);
         let mut adam = Adam::new(config, 1);
         let mut params = [0.3f64];
-        let (mut p, mut m, mut v) = (0.3f64, 0.0, 0.0);
+        let (mut p, mut m, mut v) = (0.3f64, 0.0, start);
         for (t, g) in gradients.into_iter().enumerate() {
             adam.update(&mut params, &[2.0 * g], 0.5, lr, None);
             p -= lr * 0.1 * p;

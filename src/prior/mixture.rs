@@ -13,7 +13,6 @@
 use super::components::{self, Components};
 use super::{Given, Member, Prior, PriorGradient, Spec};
 use crate::distribution::{self, Distribution};
-use crate::error::{Error, Result};
 use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -35,25 +34,16 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Prior<T>>> {
         summary: "a mixture of `components=C` (10) normals, which are learned",
         build: |spec| {
             spec.only(&["components"])?;
+            let components = spec.whole("components", 1..=MOST)?.unwrap_or(10);
             let normal = distribution::build_likelihood(&Spec::new("normal"))?;
-            Ok(Box::new(Mixture { components: count(spec, "components", 10)?, normal }))
+            Ok(Box::new(Mixture { components, normal }))
         },
         examples: &["mixture:components=3"],
     }
 }
 
-/// A number of components from 1 on, or this one.
-pub(super) fn count(spec: &Spec, key: &str, default: usize) -> Result<usize> {
-    const MOST: f64 = 1e6;
-    match spec.number(key)? {
-        None => Ok(default),
-        Some(c) if c.fract() == 0.0 && (1.0..=MOST).contains(&c) => Ok(c as usize),
-        Some(_) => {
-            let message = format!("must be a whole number from 1 to {MOST}");
-            Err(Error::setting(format!("{}:{key}", spec.name()), message))
-        }
-    }
-}
+/// No prior has more components: far beyond any use.
+pub(super) const MOST: usize = 1_000_000;
 
 impl<T: Real> Mixture<T> {
     fn components<'a>(&'a self, own: &'a [T]) -> Components<'a, T> {

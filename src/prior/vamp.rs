@@ -13,7 +13,7 @@
 //! range (the authors clip theirs to [0, 1]).
 
 use super::components::{self, Components};
-use super::mixture::count;
+use super::mixture::MOST;
 use super::{Given, Member, Prior, PriorGradient, Spec};
 use crate::distribution::Moments;
 use crate::params::{Scope, Start};
@@ -33,7 +33,8 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Prior<T>>> {
         summary: "the mean of the posteriors at `pseudo-inputs=C` (100) rows, which are learned; one level",
         build: |spec| {
             spec.only(&["pseudo-inputs"])?;
-            Ok(Box::new(Vamp { pseudo_inputs: count(spec, "pseudo-inputs", 100)? }))
+            let pseudo_inputs = spec.whole("pseudo-inputs", 1..=MOST)?.unwrap_or(100);
+            Ok(Box::new(Vamp { pseudo_inputs }))
         },
         examples: &["vamp:pseudo-inputs=3"],
     }

@@ -14,6 +14,7 @@ mod folders;
 mod lab;
 mod outputs;
 mod pictures;
+mod recovery;
 mod refusals;
 mod rows;
 mod stopping;

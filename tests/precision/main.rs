@@ -70,6 +70,14 @@ const NETWORK: f64 = 6.5;
 /// ΔF counts only the roundings of the first one's inputs.
 const MODEL: f64 = 6.0;
 
+/// Measured 8.9, of models with layer normalisation: rows whose values lie close together are spread out, and with
+/// them the rounding that the layer below left in them, which ΔF knows nothing of.
+const NORMALISED: f64 = 18.0;
+
+/// Of importance-weighted models, for each nat of the loss: log w is rounded in proportion to its size, and that is a
+/// relative error of every share, which ΔF knows nothing of. Measured 0.21.
+const PER_NAT: f64 = 0.4;
+
 /// Ragged lengths: around the sixteen lanes of a sum and the widths of the registers.
 const WIDTHS: [usize; 9] = [1, 2, 3, 7, 16, 17, 31, 33, 257];
 
@@ -163,7 +171,13 @@ fn whole_models() {
         // exponentiated from level to level, leave what single precision can hold.
         let mut inputs = ordinary(&pair.single.inputs());
         inputs.iter_mut().flatten().for_each(|v| *v *= 0.5);
-        pair.check(&inputs, MODEL);
+        let name = pair.single.name();
+        let weighted =
+            name.contains("K = 3") && !["elbo", "stl"].iter().any(|o| name.starts_with(o));
+        let loss = pair.first(&inputs).abs();
+        let bound = if name.contains("layer-norm") { NORMALISED } else { MODEL };
+        let bound = bound + if weighted { PER_NAT * loss } else { 0.0 };
+        pair.check(&inputs, bound);
     }
 }
 

@@ -212,3 +212,49 @@ impl<T: Real> ClosedForm<T> for Logistic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::LN_2PI;
+
+    /// The variance and the KL as integrals, by the trapezoidal rule; and the variance of draws, over ε and
+    /// from a generator, which only the right t(ε) gives.
+    #[test]
+    fn spread_and_kl_are_integrals() {
+        let h = 1e-3;
+        let sum = |f: &dyn Fn(f64) -> f64| -> f64 {
+            (-60_000..60_000).map(|i| f(i as f64 * h) * h).sum()
+        };
+        let log_normal = |z: f64| -0.5 * (LN_2PI + z * z);
+        for eta in [[0.0, 0.0], [0.4, -0.8], [-0.7, 0.3]] {
+            let log_p = |x: f64| Logistic.log_prob(&[x], &eta, &[]);
+            let (mut std, mut kl) = ([0.0], [0.0]);
+            Logistic.std(&mut std, &eta);
+            Logistic.kl(&mut kl, &eta);
+            let variance = sum(&|x| (x - eta[0]).powi(2) * log_p(x).exp());
+            assert!((variance - std[0] * std[0]).abs() < 1e-8, "{variance} {std:?}");
+            let integral = sum(&|x| log_p(x).exp() * (log_p(x) - log_normal(x)));
+            assert!((kl[0] - integral).abs() < 1e-8, "{kl:?} {integral}");
+
+            let drawn = |eps: f64| {
+                let mut z = [0.0];
+                Logistic.rsample(&mut z, &mut [], Draw { eta: &eta, own: &[], eps: &[eps] });
+                z[0]
+            };
+            let drawn = sum(&|eps| match eps.abs() < 30.0 {
+                true => (drawn(eps) - eta[0]).powi(2) * log_normal(eps).exp(),
+                false => 0.0,
+            });
+            assert!((drawn - variance).abs() < 1e-8, "{drawn} {variance}");
+        }
+    }
+
+    #[test]
+    fn values_far_out_have_a_finite_density() {
+        let (mut d_eta, mut d_x) = ([0f32; 2], []);
+        let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x };
+        let log_p = Logistic.log_prob_gradient(d, &[1e30], &[0.0, 0.0], &[]);
+        assert!(log_p.is_finite() && d_eta[1].is_finite() && d_eta[0] > 1.8, "{log_p} {d_eta:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The beta-binomial distribution: how many of n coins fall 1, whose odds differ from throw to throw.
+//!
+//! ```text
+//! Shapes    x [D]: successes y in 0 … n, or their share y/n   η = [logit mean m; log concentration c] [≤ 2D]
+//! Forward   κ = eᶜ, α = κ σ(m), β = κ σ(−m).   Binomial counts whose p has a beta distribution B(α, β):
+//!             log p = ln C(n, y) + ln B(y + α, n − y + β) − ln B(α, β)
+//!                   = ln C(n, y) + L(α, y) + L(β, n − y) − L(κ, n),   L(a, y) = ln Γ(a + y) − ln Γ(a)
+//! Backward  with ∂L/∂a = ψ(a + y) − ψ(a) = D(a, y):
+//!             ∂/∂α = D(α, y) − D(κ, n)      ∂/∂β = D(β, n − y) − D(κ, n)
+//!             ∂/∂m = (∂/∂α − ∂/∂β) κ σ(m) σ(−m)      ∂/∂c = α ∂/∂α + β ∂/∂β
+//! Numerics  in f64: in f32 the sums of ln Γ err by 3·10⁻³ nats at α = 3·10³ and by 1.4 at 10⁶
+//! Source    Skellam 1948, "A Probability Distribution Derived from the Binomial Distribution"
+//! ```
+//!
+//! As κ grows it is a binomial; as κ falls to 0 all coins of a value fall alike.
+
+use super::binomial::Trials;
+use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
+use super::{Distribution, Facts, Member, Spec};
+use crate::math::gamma::{digamma, ln_gamma};
+use crate::math::sigmoid;
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use rand_distr::Distribution as _;
+
+/// Coins of one value, with a mean and a concentration.
+#[derive(Clone, Copy, Debug)]
+pub struct BetaBinomial {
+    trials: Trials,
+}
+
+pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
+    Member {
+        name: "beta-binomial",
+        summary: "successes among `n=N` coins whose odds vary; the net emits the mean's log-odds and the log \
+                  concentration (or `concentration=learned`, `=C`); `of=shares` for values k/N",
+        build: |spec| {
+            let law = BetaBinomial { trials: Trials::from_spec(spec)? };
+            Ok(Box::new(Independent::from_spec::<T>(law, &Trials::SETTINGS, spec)?))
+        },
+        examples: &["beta-binomial:n=6", "beta-binomial:n=4,of=shares,concentration=learned"],
+    }
+}
+
+/// ln Γ(a + y) − ln Γ(a), and its slope in a.
+#[inline(always)]
+fn rise(a: f64, y: f64) -> (f64, f64) {
+    (ln_gamma(a + y) - ln_gamma(a), digamma(a + y) - digamma(a))
+}
+
+impl<T: Real> Univariate<T, 2> for BetaBinomial {
+    const PARAMETERS: [Parameter; 2] =
+        [Parameter::emitted("mean"), Parameter::positive("concentration")];
+
+    fn spec(&self) -> Spec {
+        self.trials.spec("beta-binomial")
+    }
+
+    fn facts(&self, _places: &[Place; 2]) -> Facts {
+        Facts { domain: self.trials.domain(), location_scale: false, learns_spread: false }
+    }
+
+    #[inline(always)]
+    fn score(&self, x: T, eta: [T; 2]) -> Scored<T, 2> {
+        let [m, c] = eta.map(T::to_f64);
+        let (y, n, kappa) = (self.trials.successes(x), self.trials.n(), c.exp());
+        // Not below what there is: α = 0 has no ln Γ.
+        let [alpha, beta] = [m, -m].map(|m| (kappa * sigmoid(m)).max(f64::MIN_POSITIVE));
+        let [(l_a, d_a), (l_b, d_b), (l_k, d_k)] = [(alpha, y), (beta, n - y), (kappa, n)].map(
+            #[inline(always)]
+            |(a, y)| rise(a, y),
+        );
+        let slope = kappa * sigmoid(m) * sigmoid(-m);
+        Scored {
+            log_p: T::from_f64(self.trials.ln_choices(y) + l_a + l_b - l_k),
+            d_eta: [(d_a - d_b) * slope, alpha * (d_a - d_k) + beta * (d_b - d_k)].map(T::from_f64),
+            d_x: T::zero(),
+        }
+    }
+
+    fn mean(&self, [m, _]: [T; 2]) -> T {
+        self.trials.value(self.trials.n() * sigmoid(m.to_f64()))
+    }
+
+    fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
+        let [m, c] = eta.map(T::to_f64);
+        let [alpha, beta] = [m, -m].map(|m| (c.exp() * sigmoid(m)).max(f64::MIN_POSITIVE));
+        let p = rand_distr::Beta::new(alpha, beta).map_or(sigmoid(m), |law| law.sample(rng));
+        // Two draws that are both 0 have no share.
+        let p = if p.is_nan() { sigmoid(m) } else { p };
+        let law = rand_distr::Binomial::new(u64::from(self.trials.count), p);
+        self.trials.value(law.expect("a probability").sample(rng) as f64)
+    }
+
+    fn start(&self, mean: f64, _variance: f64) -> [f64; 2] {
+        let p = self.trials.share(mean);
+        [(p / (1.0 - p)).ln(), 2f64.ln()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// α = β = 1 is uniform; and at α = 3·10³ and 10⁶ single precision has the digits of double, near a binomial.
+    #[test]
+    fn its_ends_are_known() {
+        let law = |count| BetaBinomial { trials: Trials { count, shares: false } };
+        for y in 0..=5 {
+            let log_p = law(5).score(f64::from(y), [0.0, 2f64.ln()]).log_p;
+            assert!((log_p + 6f64.ln()).abs() < 1e-13, "{y}: {log_p}");
+        }
+        for (alpha, off) in [(3e3f32, 20.0), (1e6, 0.1)] {
+            for y in [0.0f32, 100.0, 128.0, 255.0] {
+                let eta = [0.0, (2.0 * alpha).ln()];
+                let single = law(255).score(y, eta);
+                let double = law(255).score(f64::from(y), eta.map(f64::from));
+                let error = (f64::from(single.log_p) - double.log_p).abs();
+                assert!(error < 1e-5 * double.log_p.abs().max(1.0), "{alpha} {y}: {error}");
+                let trials = Trials { count: 255, shares: false };
+                let binomial = trials.ln_choices(f64::from(y)) - 255.0 * 2f64.ln();
+                assert!((double.log_p - binomial).abs() < off, "{alpha} {y}");
+            }
+        }
+    }
+}

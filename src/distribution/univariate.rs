@@ -1,0 +1,363 @@
+//! Distributions of independent columns, made of a distribution of one number.
+//!
+//! A member that is a [`Univariate`] says what happens to a single number x with P parameters: its log p
+//! with its slopes, a draw, a mean. [`Independent`] makes a distribution of rows from it, and knows where the
+//! parameters come from:
+//!
+//! ```text
+//! log p(x|η) = Σ_i log p(x_i | η_i1 … η_iP),   η_ik = emitted by the network  (η has P′ ≤ P blocks of D)
+//!                                                   | learned, one a column   (a tensor [D])
+//!                                                   | fixed, the same for all (by the spec)
+//! ```
+//!
+//! Sixteen columns are computed side by side, their log p added in sixteen lanes and a fixed tree, as in
+//! [`crate::math::map_sum`].
+
+use super::{Distribution, Facts, Likelihood, Moments, RowGradient};
+use crate::error::{Error, Result};
+use crate::family::Spec;
+use crate::math;
+use crate::params::{Scope, Start};
+use crate::real::Real;
+use crate::rng::ChaCha8Rng;
+use crate::simd;
+use std::array;
+
+/// Where a parameter comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// The network emits one for every column of every row.
+    Emitted,
+    /// One number for each column, learned with the weights.
+    Learned,
+    /// This number, in the units of the spec, for all columns.
+    Fixed(f64),
+}
+
+/// What is to be known of one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its key in specs, and the name of its tensor where it is learned.
+    pub name: &'static str,
+    /// Where it comes from unless the spec says otherwise.
+    pub place: Place,
+    /// Its η for a number in a spec, not finite for numbers that it cannot be. Without it the parameter stays
+    /// where it is.
+    pub eta: Option<fn(f64) -> f64>,
+}
+
+impl Parameter {
+    /// One that the network always emits.
+    pub const fn emitted(name: &'static str) -> Self {
+        Parameter { name, place: Place::Emitted, eta: None }
+    }
+
+    /// One that is above 0, emitted as its logarithm unless the spec says otherwise.
+    pub const fn positive(name: &'static str) -> Self {
+        Parameter { name, place: Place::Emitted, eta: Some(f64::ln) }
+    }
+}
+
+/// log p of a number, and its slopes.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored<T, const P: usize> {
+    /// log p(x|η)
+    pub log_p: T,
+    /// ∂log p/∂η
+    pub d_eta: [T; P],
+    /// ∂log p/∂x, which is asked for where values can be latents ([`super::Domain::is_smooth`]), and 0 elsewhere.
+    pub d_x: T,
+}
+
+/// A distribution of one number x, with P unbounded parameters η.
+///
+/// Mark [`Self::score`] `#[inline(always)]`, and use the functions of [`Real`] and [`crate::math`] in it, so
+/// that sixteen columns become one loop of vector instructions.
+pub trait Univariate<T: Real, const P: usize>: Copy + Send + Sync + 'static {
+    /// Its parameters.
+    const PARAMETERS: [Parameter; P];
+
+    /// Its name, and the settings that are no parameters.
+    fn spec(&self) -> Spec;
+
+    /// What is to be known of a column of its values, where the parameters come from there.
+    fn facts(&self, places: &[Place; P]) -> Facts;
+
+    /// log p(x|η) and its slopes. Where only the value is asked for, the compiler leaves out the rest.
+    fn score(&self, x: T, eta: [T; P]) -> Scored<T, P>;
+
+    /// On which side of a kink of log p it is, where there is one.
+    fn side(&self, _x: T, _eta: [T; P]) -> Option<bool> {
+        None
+    }
+
+    /// E\[x|η\]
+    fn mean(&self, eta: [T; P]) -> T;
+
+    /// A draw from p(x|η).
+    fn draw(&self, eta: [T; P], rng: &mut ChaCha8Rng) -> T;
+
+    /// η that fits a column of that mean and variance.
+    fn start(&self, mean: f64, variance: f64) -> [f64; P];
+}
+
+/// Columns computed side by side.
+const LANES: usize = 16;
+
+/// Independent columns, each distributed as `of`.
+#[derive(Clone, Copy, Debug)]
+pub struct Independent<U, const P: usize> {
+    of: U,
+    places: [Place; P],
+}
+
+/// Where a row's η_ik are read.
+enum Block<'a, T> {
+    Row(&'a [T]),
+    Same(T),
+}
+
+impl<U, const P: usize> Independent<U, P> {
+    /// Columns distributed as `of`, whose parameters come from where `spec` says. `settings` are the keys
+    /// that `of` has read itself.
+    ///
+    /// # Errors
+    /// If `spec` has other keys, or a number that the parameter cannot be.
+    pub fn from_spec<T: Real>(of: U, settings: &[&str], spec: &Spec) -> Result<Self>
+    where
+        U: Univariate<T, P>,
+    {
+        let parameters = U::PARAMETERS;
+        let moves = parameters.iter().filter(|p| p.eta.is_some()).map(|p| p.name);
+        spec.only(&settings.iter().copied().chain(moves).collect::<Vec<_>>())?;
+        let mut places = parameters.map(|p| p.place);
+        for (place, parameter) in places.iter_mut().zip(&parameters) {
+            *place = match (spec.get(parameter.name), parameter.eta) {
+                (None, _) | (_, None) => continue,
+                (Some("emitted"), _) => Place::Emitted,
+                (Some("learned"), _) => Place::Learned,
+                (Some(text), Some(eta)) => match text.parse() {
+                    // Beyond e^±69, single precision has no room left for a density.
+                    Ok(value) if eta(value).abs() <= 69.0 => Place::Fixed(value),
+                    _ => {
+                        let setting = format!("{}:{}", spec.name(), parameter.name);
+                        let message = format!(
+                            "`{text}` is not `emitted`, `learned` or a number that it can be"
+                        );
+                        return Err(Error::setting(setting, message));
+                    }
+                },
+            };
+        }
+        Ok(Independent { of, places })
+    }
+
+    /// The index of the k-th parameter among those that come from the same place.
+    fn index(&self, k: usize) -> usize {
+        let same = |a: &Place| std::mem::discriminant(a) == std::mem::discriminant(&self.places[k]);
+        self.places[..k].iter().filter(|a| same(a)).count()
+    }
+
+    /// How many parameters come from there.
+    fn count(&self, place: Place) -> usize {
+        self.places.iter().filter(|p| **p == place).count()
+    }
+
+    fn blocks<'a, T: Real>(&self, n: usize, eta: &'a [T], own: &'a [T]) -> [Block<'a, T>; P]
+    where
+        U: Univariate<T, P>,
+    {
+        array::from_fn(|k| {
+            let range = self.index(k) * n..(self.index(k) + 1) * n;
+            match self.places[k] {
+                Place::Emitted => Block::Row(&eta[range]),
+                Place::Learned => Block::Row(&own[range]),
+                Place::Fixed(value) => {
+                    let eta = U::PARAMETERS[k].eta.expect("only those are fixed that can be");
+                    Block::Same(T::from_f64(eta(value)))
+                }
+            }
+        })
+    }
+
+    /// η of one column.
+    fn column<T: Real>(blocks: &[Block<'_, T>; P], i: usize) -> [T; P] {
+        array::from_fn(|k| match &blocks[k] {
+            Block::Row(row) => row[i],
+            Block::Same(value) => *value,
+        })
+    }
+
+    /// Σ log p of a row. `put` gets the slopes of up to sixteen columns in η and in x, with the index of the
+    /// first one and their number.
+    #[inline(always)]
+    fn pass<T: Real>(
+        &self,
+        x: &[T],
+        eta: &[T],
+        own: &[T],
+        mut put: impl FnMut(&[[T; LANES]; P], &[T; LANES], usize, usize),
+    ) -> T
+    where
+        U: Univariate<T, P>,
+    {
+        let blocks = self.blocks(x.len(), eta, own);
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                let mut sums = [T::zero(); LANES];
+                let (mut values, mut etas) = ([T::zero(); LANES], [[T::zero(); LANES]; P]);
+                let (mut d_eta, mut d_x) = ([[T::zero(); LANES]; P], [T::zero(); LANES]);
+                for first in (0..x.len()).step_by(LANES) {
+                    let len = LANES.min(x.len() - first);
+                    values[..len].copy_from_slice(&x[first..first + len]);
+                    for (etas, block) in etas.iter_mut().zip(&blocks) {
+                        match block {
+                            Block::Row(row) => {
+                                etas[..len].copy_from_slice(&row[first..first + len]);
+                            }
+                            Block::Same(value) => *etas = [*value; LANES],
+                        }
+                    }
+                    each(
+                        len,
+                        #[inline(always)]
+                        |l| {
+                            let eta = array::from_fn(
+                                #[inline(always)]
+                                |k| etas[k][l],
+                            );
+                            let scored = self.of.score(values[l], eta);
+                            sums[l] += scored.log_p;
+                            d_x[l] = scored.d_x;
+                            for (lanes, d) in d_eta.iter_mut().zip(scored.d_eta) {
+                                lanes[l] = d;
+                            }
+                        },
+                    );
+                    put(&d_eta, &d_x, first, len);
+                }
+                math::fold(sums)
+            },
+        )
+    }
+}
+
+/// Calls `f` with 0 … len − 1. All blocks but the last have a number of columns that is known: their loop
+/// vectorises.
+#[inline(always)]
+fn each(len: usize, mut f: impl FnMut(usize)) {
+    match len {
+        LANES => (0..LANES).for_each(f),
+        _ => (0..len).for_each(&mut f),
+    }
+}
+
+impl<T: Real, U: Univariate<T, P>, const P: usize> Distribution<T> for Independent<U, P> {
+    fn spec(&self) -> Spec {
+        let moved =
+            U::PARAMETERS.into_iter().zip(self.places).filter(|(p, place)| p.place != *place);
+        moved.fold(self.of.spec(), |spec, (parameter, place)| match place {
+            Place::Emitted => spec.with(parameter.name, "emitted"),
+            Place::Learned => spec.with(parameter.name, "learned"),
+            Place::Fixed(value) => spec.with(parameter.name, value),
+        })
+    }
+
+    fn eta_width(&self, width: usize) -> usize {
+        self.count(Place::Emitted) * width
+    }
+
+    fn own(&self, scope: &mut Scope<'_>, width: usize) {
+        for (parameter, place) in U::PARAMETERS.iter().zip(&self.places) {
+            if *place == Place::Learned {
+                scope.tensor(parameter.name, &[width], Start::Constant(0.0));
+            }
+        }
+    }
+
+    fn facts(&self, _column: usize) -> Facts {
+        self.of.facts(&self.places)
+    }
+
+    fn mean(&self, mean: &mut [T], eta: &[T], own: &[T]) {
+        let blocks = self.blocks(mean.len(), eta, own);
+        let columns = mean.iter_mut().enumerate();
+        columns.for_each(|(i, mean)| *mean = self.of.mean(Self::column(&blocks, i)));
+    }
+
+    fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
+        let blocks = self.blocks(x.len(), eta, own);
+        let columns = x.iter_mut().enumerate();
+        columns.for_each(|(i, x)| *x = self.of.draw(Self::column(&blocks, i), rng));
+    }
+
+    fn start(&self, bias: &mut [T], own: &mut [T], data: &Moments) {
+        let n = data.mean.len();
+        for (i, (&mean, &variance)) in data.mean.iter().zip(&data.variance).enumerate() {
+            let eta = self.of.start(mean, variance);
+            for (k, &eta) in eta.iter().enumerate() {
+                let at = self.index(k) * n + i;
+                match self.places[k] {
+                    Place::Emitted => bias[at] = T::from_f64(eta),
+                    Place::Learned => own[at] = T::from_f64(eta),
+                    Place::Fixed(_) => {}
+                }
+            }
+        }
+    }
+
+    fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent<U, P> {
+    fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
+        self.pass(
+            x,
+            eta,
+            own,
+            #[inline(always)]
+            |_, _, _, _| {},
+        )
+    }
+
+    fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
+        let n = x.len();
+        let places: [_; P] = array::from_fn(|k| (self.places[k], self.index(k) * n));
+        self.pass(
+            x,
+            eta,
+            own,
+            #[inline(always)]
+            |d_eta, d_x, first, len| {
+                for ((place, block), d_eta) in places.iter().zip(d_eta) {
+                    if *place == Place::Emitted {
+                        d.d_eta[block + first..][..len].copy_from_slice(&d_eta[..len]);
+                    }
+                }
+                if !d.d_x.is_empty() {
+                    d.d_x[first..first + len].copy_from_slice(&d_x[..len]);
+                }
+            },
+        )
+    }
+
+    fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
+        let n = x.len();
+        self.pass(x, eta, own, |d_eta, _, first, len| {
+            for k in (0..P).filter(|k| self.places[*k] == Place::Learned) {
+                let d_own = &mut d_own[self.index(k) * n + first..][..len];
+                d_own.iter_mut().zip(&d_eta[k]).for_each(|(d_own, d)| *d_own += weight * *d);
+            }
+        });
+    }
+
+    fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
+        let blocks = self.blocks(x.len(), eta, own);
+        for (i, &x) in x.iter().enumerate() {
+            self.of.side(x, Self::column(&blocks, i)).into_iter().for_each(&mut *side);
+        }
+    }
+}
