@@ -12,6 +12,7 @@ mod nn;
 mod objective;
 mod operation;
 mod pairwise;
+mod penalty;
 mod prior;
 
 pub use distribution::{distributions, means};
@@ -21,6 +22,7 @@ pub use nn::{activation, layers, linear, network};
 pub use objective::objectives;
 pub use operation::{Entry, Operation, Outcome, Tensor, Values, constants, stream};
 pub use pairwise::{Cover, Level, cover};
+pub use penalty::penalties;
 pub use prior::priors;
 
 use crate::distribution::Distribution;
@@ -55,7 +57,7 @@ const fn shape(rows: usize, samples: usize, width: usize) -> Shape {
 
 /// One gradient check.
 pub struct Case {
-    /// The room of the engine: `nn`, `distribution`, `prior`, `objective` or `model`.
+    /// The room of the engine: `nn`, `distribution`, `prior`, `penalty`, `objective` or `model`.
     pub family: &'static str,
     /// The file in that room.
     pub member: String,
@@ -103,7 +105,7 @@ impl Case {
             (off, point, weights)
         };
         // A narrow layer of relu may be off in all rows; what has no gradient anywhere keeps none.
-        const TURNS: usize = 4;
+        const TURNS: usize = 8;
         let mut turns = (0..TURNS).map(&mut try_point).skip_while(|(off, ..)| *off);
         let found = turns.next();
         let (_, point, weights) = found.unwrap_or_else(|| try_point(TURNS));
@@ -155,6 +157,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend(distribution_cases(&crate::distribution::members()));
     let shapes = [shape(1, 1, 5), shape(3, 1, 5)];
     cases.extend(by_member(&crate::prior::members(), &shapes, priors));
+    let shapes = [shape(2, 1, 2), shape(5, 3, 3)];
+    cases.extend(by_member(&crate::penalty::members(), &shapes, penalties));
     cases.extend(objective_cases(&crate::objective::members()));
     cases
         .extend(models(&Lists::of_all_members(&Activation::ALL), &SMALL).into_iter().map(Case::of));

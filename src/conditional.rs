@@ -45,8 +45,36 @@ pub struct Conditional<T> {
     /// The distribution's own tensors.
     own: Tensor,
     width: usize,
-    /// Width C of the condition, which the network sees behind what is given.
-    condition: usize,
+    inputs: Inputs,
+}
+
+/// What a network sees: what is given, which of it is missing, and the condition, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// Width of what is given.
+    pub width: usize,
+    /// Whether NaN among it stands for a value that is missing. The network sees 0 there, and behind what is
+    /// given a 1 for each missing value and a 0 for each other.
+    pub missing: bool,
+    /// Width C of the condition, 0 without one.
+    pub condition: usize,
+}
+
+impl Inputs {
+    /// What is given alone, of this width.
+    pub fn of(width: usize) -> Self {
+        Inputs { width, missing: false, condition: 0 }
+    }
+
+    /// How much a network sees.
+    fn seen(self) -> usize {
+        self.width * (1 + usize::from(self.missing)) + self.condition
+    }
+
+    /// Whether that is more than what is given.
+    fn are_joined(self) -> bool {
+        self.seen() > self.width
+    }
 }
 
 impl<T: Real> Conditional<T> {
@@ -56,16 +84,23 @@ impl<T: Real> Conditional<T> {
     /// If there is no such layer, or one of its settings is refused.
     pub fn new(
         scope: &mut Scope<'_>,
-        [inputs, condition]: [usize; 2],
+        inputs: Inputs,
         layers: &[Spec],
         activation: Activation,
         distribution: Box<dyn Distribution<T>>,
         width: usize,
     ) -> Result<Self> {
         let eta = distribution.eta_width(width);
-        let network = Network::new(scope, inputs + condition, layers, eta, activation)?;
+        let network = Network::new(scope, inputs.seen(), layers, eta, activation)?;
+        let zero = distribution.zero_at_start(width);
+        if !zero.is_empty() {
+            let head = network.head();
+            let inputs = head.inputs();
+            scope.start_at_zero(head.weight(), zero.start * inputs..zero.end * inputs);
+            scope.start_at_zero(head.bias(), zero);
+        }
         let own = scope.group(|scope| distribution.own(scope, width));
-        Ok(Conditional { network, distribution, own, width, condition })
+        Ok(Conditional { network, distribution, own, width, inputs })
     }
 
     /// Width of the value.
@@ -75,12 +110,17 @@ impl<T: Real> Conditional<T> {
 
     /// Width of what is given.
     pub fn inputs(&self) -> usize {
-        self.network.inputs() - self.condition
+        self.inputs.width
     }
 
     /// Width C of the condition, 0 without one.
     pub fn condition(&self) -> usize {
-        self.condition
+        self.inputs.condition
+    }
+
+    /// Whether the network sees which of the values that it is given are missing.
+    pub(crate) fn sees_missing(&self) -> bool {
+        self.inputs.missing
     }
 
     /// The distribution, whatever it can do.
@@ -136,11 +176,11 @@ impl<T: Real> Conditional<T> {
         let rows_d = if gradients { rows } else { 0 };
         Emitted {
             network: self.network.buffers(rows, gradients),
-            joined: Joined::new(rows, rows_d, self.inputs(), self.condition),
+            joined: Joined::new(rows, rows_d, self.inputs),
         }
     }
 
-    /// Runs the network on what is given, and on the condition beside it.
+    /// Runs the network on what is given, and on what stands beside it.
     pub(crate) fn emit(
         &self,
         buffers: &mut Emitted<T>,

@@ -3,7 +3,9 @@
 //! A member of a family is one file, and one line in the family's list (the macro `family!`). From that
 //! line come its name on the command line, its place in the model file and its gradient checks.
 //! How a member is configured is a [`Spec`], written `name:key=value,key=value`, or
-//! `name=value:key=value` where one setting goes without saying.
+//! `name=value:key=value` where one setting goes without saying. A value may be a spec itself, of a member that
+//! is made of others: `mixture:of=laplace`, and in parentheses where it has settings,
+//! `mixture:of=(laplace:scale=learned),components=3`.
 
 use crate::error::{Error, Result};
 use std::fmt;
@@ -81,6 +83,25 @@ impl Spec {
         }
     }
 
+    /// The settings, in the order in which they were given.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.args.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The value of `key` as a spec, if it was given.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn spec(&self, key: &str) -> Result<Option<Spec>> {
+        self.get(key).map(str::parse).transpose()
+    }
+
+    /// The same spec with one more setting, which is a spec.
+    pub fn with_spec(self, key: &str, spec: &Spec) -> Self {
+        let text = spec.to_string();
+        self.with(key, if text.contains([':', '=']) { format!("({text})") } else { text })
+    }
+
     /// Refuses settings that are not among `keys`, and a value of the member itself.
     ///
     /// # Errors
@@ -118,6 +139,7 @@ impl std::str::FromStr for Spec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        let text = inside(text.trim());
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let (name, value) = match name.split_once('=') {
             Some((name, value)) => (name, Some(value.trim().to_owned())),
@@ -130,7 +152,12 @@ impl std::str::FromStr for Spec {
                 "a name is missing; write `name` or `name:key=value`",
             ));
         }
-        for pair in rest.split(',').filter(|p| !p.trim().is_empty()) {
+        if depths(rest).any(|depth| depth < 0) || depths(rest).last().is_some_and(|depth| depth > 0)
+        {
+            let message = "parentheses do not match";
+            return Err(Error::setting(format!("`{text}`"), message));
+        }
+        for pair in pieces(rest).filter(|p| !p.trim().is_empty()) {
             let Some((key, value)) = pair.split_once('=') else {
                 return Err(Error::setting(
                     format!("`{text}`"),
@@ -147,6 +174,28 @@ impl std::str::FromStr for Spec {
         }
         Ok(spec)
     }
+}
+
+/// What is in the parentheses around all of `text`, if there are any.
+fn inside(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
+        return text;
+    };
+    if depths(rest).all(|depth| depth >= 0) { rest } else { text }
+}
+
+/// How many parentheses are open behind each character.
+fn depths(text: &str) -> impl Iterator<Item = i32> {
+    text.chars().scan(0, |depth, c| {
+        *depth += i32::from(c == '(') - i32::from(c == ')');
+        Some(*depth)
+    })
+}
+
+/// What stands between the commas that are in no parentheses.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut depths = depths(text);
+    text.split(move |c| depths.next() == Some(0) && c == ',')
 }
 
 impl fmt::Display for Spec {
@@ -219,7 +268,14 @@ mod tests {
 
     #[test]
     fn specs_survive_a_round_trip() {
-        for text in ["normal", "normal:variance=1", "a:b=1,c=x", "a=3", "a=3:b=1"] {
+        for text in [
+            "normal",
+            "normal:variance=1",
+            "a:b=1,c=x",
+            "a=3",
+            "a=3:b=1",
+            "a:b=(c:d=(e:f=1,g=2),h=3),i=4",
+        ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
         }
         assert_eq!(
@@ -230,8 +286,12 @@ mod tests {
 
     #[test]
     fn bad_specs_say_what_is_wrong() {
-        for (text, part) in [("", "name is missing"), ("a:b", "key=value"), ("a:b=1,b=2", "twice")]
-        {
+        for (text, part) in [
+            ("", "name is missing"),
+            ("a:b", "key=value"),
+            ("a:b=1,b=2", "twice"),
+            ("a:b=(c", "match"),
+        ] {
             let message = text.parse::<Spec>().unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }

@@ -86,6 +86,25 @@ impl<T: Real> Gradient<T> {
         at.of_mut(&mut self.values)
     }
 
+    /// Divides the derivatives of each tensor by their norm, unless that is 0: its direction alone is left (Yu et
+    /// al. 2017, "Normalized gradient with adaptive stepsize"). Of tensors that lie in a group, by the group's.
+    pub fn normalize(&mut self) {
+        for Written { place, bound } in &mut self.written {
+            let values = &mut self.values[place.clone()];
+            let squares = map_sum(
+                [],
+                [&*values],
+                #[inline(always)]
+                |[v]| ([], v.to_f64() * v.to_f64()),
+            );
+            if squares > 0.0 {
+                let scale = T::from_f64(squares.sqrt().recip());
+                values.iter_mut().for_each(|v| *v *= scale);
+                *bound = 2.0;
+            }
+        }
+    }
+
     /// Whether no derivative is infinite or NaN.
     pub fn is_finite(&self) -> bool {
         // Half: the bound and the sums that it bounds are rounded.
@@ -152,6 +171,21 @@ mod tests {
     use ndarray::{Array2, array};
 
     const ZERO: Start = Start::Constant(0.0);
+
+    /// Each tensor has the length 1, or stays 0, and points where it did.
+    #[test]
+    fn normalised_tensors_have_the_length_one() {
+        let mut layout = Layout::default();
+        let [a, b, c] = ["a", "b", "c"].map(|name| layout.scope("t").tensor(name, &[2], ZERO));
+        let mut gradient = Gradient::<f32>::zeros(&layout);
+        gradient.tensor(a).copy_from_slice(&[3e20, -4e20]);
+        gradient.tensor(b).copy_from_slice(&[0.0, 0.0]);
+        gradient.normalize();
+        let values = gradient.values();
+        let of = |tensor: Tensor| [tensor.of(values)[0], tensor.of(values)[1]];
+        assert!((of(a)[0] - 0.6).abs() < 1e-6 && (of(a)[1] + 0.8).abs() < 1e-6, "{:?}", of(a));
+        assert_eq!([of(b), of(c)], [[0.0; 2]; 2]);
+    }
 
     /// What was there before `clear` is gone, wherever it was, and adding twice adds twice.
     #[test]

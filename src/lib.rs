@@ -65,6 +65,7 @@ pub mod distribution;
 pub mod error;
 pub mod evaluate;
 pub mod family;
+pub mod fit;
 pub mod gemm;
 pub mod gradcheck;
 pub mod gradient;
@@ -77,6 +78,7 @@ pub mod optim;
 pub mod parallel;
 pub mod params;
 #[cfg(feature = "cli")]
+pub mod penalty;
 pub mod plot;
 pub mod prior;
 pub mod real;

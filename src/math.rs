@@ -244,6 +244,16 @@ pub fn softplus_sigmoid_parts<T: Real>(x: T) -> (T, T) {
     (e, numerator / (T::one() + e))
 }
 
+/// Σ of a row.
+pub fn sum<T: Real>(x: &[T]) -> T {
+    map_sum(
+        [],
+        [x],
+        #[inline(always)]
+        |[x]| ([], x),
+    )
+}
+
 /// The largest element; NaN if there is one among them.
 fn largest<T: Real>(x: &[T]) -> T {
     // A comparison with NaN is false, so a NaN is taken in and never let go.

@@ -59,6 +59,8 @@ pub struct Layout {
     slots: Vec<Slot>,
     /// How each slot starts.
     starts: Vec<Start>,
+    /// What starts at 0 instead.
+    zeros: Vec<Range<usize>>,
     len: usize,
 }
 
@@ -99,6 +101,7 @@ impl Layout {
             let address = Address::new(seed, Purpose::Init).row(number_of(&slot.name));
             init.fill(&mut params[slot.range()], *start, address);
         }
+        self.zeros.iter().for_each(|range| params[range.clone()].fill(T::zero()));
         params
     }
 
@@ -143,6 +146,16 @@ impl Scope<'_> {
     pub fn at(&mut self, name: impl Display) -> Scope<'_> {
         let path = format!("{}.{name}", self.path);
         Scope { layout: &mut *self.layout, path, side_by_side: self.side_by_side }
+    }
+
+    /// These elements of a tensor that was asked for start at 0.
+    ///
+    /// # Panics
+    /// If it has not as many.
+    pub fn start_at_zero(&mut self, tensor: Tensor, elements: Range<usize>) {
+        assert!(elements.end <= tensor.len(), "the tensor has not as many elements");
+        let at = tensor.range().start;
+        self.layout.zeros.push(at + elements.start..at + elements.end);
     }
 
     /// A tensor of this shape, which starts like that.

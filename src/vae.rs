@@ -20,6 +20,7 @@
 
 mod config;
 mod generate;
+mod penalty;
 mod pseudo;
 mod score;
 mod surrogate;
@@ -34,8 +35,8 @@ pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
 use crate::batch::Batch;
-use crate::conditional::{Conditional, Flow, Input, LogQ};
-use crate::distribution::{self, ClosedForm, Likelihood, Moments, Support};
+use crate::conditional::{Conditional, Flow, Input, Inputs, LogQ};
+use crate::distribution::{self, ClosedForm, Likelihood, Moments};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
 use crate::nn::network;
@@ -84,11 +85,12 @@ impl<T: Real> Vae<T> {
             let likelihood = distribution::build_likelihood(likelihood)?;
             let f = config.activation;
             let mut scope = layout.scope(format_args!("encoder.{l}"));
-            let inputs = [below, config.condition];
+            let missing = l == 0 && (0..below).any(|column| likelihood.facts(column).missing);
+            let inputs = Inputs { width: below, condition: config.condition, missing };
             up.push(Conditional::new(&mut scope, inputs, layers, f, posterior, *latent)?);
             let mut scope = layout.scope(format_args!("decoder.{l}"));
             let layers = network::mirrored(layers)?;
-            let inputs = [*latent, config.condition];
+            let inputs = Inputs { width: *latent, missing: false, ..inputs };
             down.push(Conditional::new(&mut scope, inputs, &layers, f, likelihood, below)?);
             below = *latent;
         }
@@ -124,8 +126,7 @@ impl<T: Real> Vae<T> {
                 return refuse("an encoder's distribution cannot be drawn from differentiably");
             }
             let likelihood = p.distribution().as_likelihood();
-            let dense = |p: &dyn Likelihood<T>| p.facts(0).domain.support(-1.5) == Support::Inside;
-            if likelihood.is_none_or(|p| l > 0 && !dense(p)) {
+            if likelihood.is_none_or(|d| l > 0 && !d.scores_latents(p.width())) {
                 return refuse("a decoder's distribution cannot score what is below it");
             }
         }
@@ -138,6 +139,9 @@ impl<T: Real> Vae<T> {
             }
             if up[0].distribution().as_likelihood().is_none() {
                 return refuse("needs a posterior that can score any latent, such as `normal`");
+            }
+            if up[0].sees_missing() {
+                return refuse("cannot say which values of its pseudo-inputs are missing");
             }
             if up[0].condition() > 0 {
                 return refuse("has no condition to encode its pseudo-inputs under");
@@ -234,6 +238,19 @@ impl<T: Real> Vae<T> {
                  posterior such as `normal` has"
                     .to_owned(),
             );
+        }
+        if let Some(penalty) = objective.penalty() {
+            if self.levels() > 1 {
+                return refuse("is laid on the latents of a model of one level".to_owned());
+            }
+            if let Some(why) = penalty.refuses(self.up[0].distribution()) {
+                return refuse(why.to_owned());
+            }
+            if penalty.needs_prior_draws() && !self.prior.is_standard_normal() {
+                return refuse(
+                    "compares latents with draws from a standard normal prior".to_owned(),
+                );
+            }
         }
         match self.up.iter().find(|q| objective.takes_log_q_apart() && q.separable().is_none()) {
             Some(q) => refuse(format!(
@@ -371,6 +388,7 @@ impl<T: Real> Vae<T> {
         if !closed_form {
             self.prior_backward(d_params, ws, params);
         }
+        self.penalty_backward(ws);
         let weights = &ws.weights;
         let (direct, kl) = (first_rows(&weights.direct, b), head(&weights.kl, b));
         let [of_prior, path] =
@@ -445,13 +463,17 @@ impl<T: Real> Vae<T> {
             Some(kl) => sum(kl) / rows,
             None => (sum(terms.log_q) - sum(terms.log_prior)) / draws,
         };
-        let score = Score { loss, reconstruction: -sum(terms.log_px) / draws, kl };
+        let reconstruction = -sum(terms.log_px) / draws;
+        ws.penalized = objective.penalty().is_some();
+        let penalty = objective.penalty().map_or(0.0, |p| self.penalize(ws, p, params, noise));
+        let score = Score { loss: loss + penalty, reconstruction, kl };
         if batch.total == ws.rows {
             return score;
         }
         // The objective's average is over the rows at hand.
         let share = rows / batch.total as f64;
         ws.weights.scale(ws.rows, T::from_f64(share));
+        self.scale_penalty(ws, T::from_f64(share));
         let mut part = Score::default();
         part.add(&score, share);
         part

@@ -83,13 +83,15 @@ impl<T: Real> On<T> {
 
     /// Values that it can have, the B rows of x.
     fn x(&self) -> Tensor {
-        let values = Values::Of(self.p.facts(0).domain);
-        Tensor::new("x", self.shape.rows * self.shape.width, values)
+        let Shape { rows, width, .. } = self.shape;
+        Tensor::new("x", rows * width, Values::of(&*self.p, width))
     }
 
-    /// Whether x can be moved; other values are given.
+    /// Whether x can be moved; other values are given, and some may be missing.
     fn is_smooth(&self) -> bool {
-        self.p.facts(0).domain.is_smooth()
+        (0..self.shape.width)
+            .map(|column| self.p.facts(column))
+            .all(|facts| facts.domain.is_smooth() && !facts.missing)
     }
 
     /// Its own tensors.

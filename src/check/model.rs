@@ -39,7 +39,7 @@ pub fn model<T: Real>(
     samples: usize,
 ) -> Entry<T> {
     vae.check_objective(&*objective).expect("an objective that can train the model");
-    let x = Tensor::new("x", rows * vae.width(), Values::Of(vae.likelihood().facts(0).domain));
+    let x = Tensor::new("x", rows * vae.width(), Values::of(vae.likelihood(), vae.width()));
     let x = Array2::from_shape_vec((rows, vae.width()), x.point(stream(&name)));
     let shape = (rows, vae.condition());
     let condition = Tensor::new("condition", rows * shape.1, Values::Real(1.0));

@@ -4,7 +4,7 @@ use super::model::model;
 use super::operation::Entry;
 use super::pairwise::{Cover, Level, cover};
 use super::specs;
-use crate::distribution::{self, Support};
+use crate::distribution;
 use crate::family::Spec;
 use crate::nn::{self, Activation, network};
 use crate::objective;
@@ -42,12 +42,13 @@ impl Lists {
         let of = |fits: &dyn Fn(&Spec) -> bool| all.iter().filter(|s| fits(s)).cloned().collect();
         let likelihood = |s: &Spec| distribution::build_likelihood::<f64>(s);
         // Between latents goes whatever scores any real value.
-        let dense = |s: &Spec| {
-            likelihood(s).is_ok_and(|p| p.facts(0).domain.support(-1.5) == Support::Inside)
-        };
+        let dense = |s: &Spec| likelihood(s).is_ok_and(|p| p.scores_latents(MOST_LATENTS));
+        // Variants of one member are a matter of the data's side, which has them all.
+        let mut conditionals: Vec<Spec> = of(&dense);
+        conditionals.dedup_by_key(|spec| spec.name().to_owned());
         Lists {
             likelihoods: of(&|s| likelihood(s).is_ok()),
-            conditionals: of(&dense),
+            conditionals,
             posteriors: of(&|s| distribution::build_posterior::<f64>(s).is_ok()),
             priors: specs(&prior::members::<f64>()),
             objectives: specs(&objective::members::<f64>()),
@@ -200,6 +201,9 @@ pub struct Sizes {
 
 /// As small as a model can be and still show a mixed-up row or column.
 pub const SMALL: Sizes = Sizes { rows: 2, width: 5, levels: [(7, 3), (5, 2)] };
+
+/// More latents than any of the checks' models has.
+const MOST_LATENTS: usize = 32;
 
 /// Models of these lists in which each pair that can be is.
 ///

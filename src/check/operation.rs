@@ -1,6 +1,6 @@
 //! What an operation is, as the checks see it.
 
-use crate::distribution::Domain;
+use crate::distribution::{Distribution, Domain, Facts};
 use crate::params::Layout;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
@@ -31,7 +31,7 @@ pub trait Operation<T: Real> {
 
 /// An operation and where it stands.
 pub struct Entry<T> {
-    /// The room of the engine: `nn`, `distribution`, `prior`, `objective` or `model`.
+    /// The room of the engine: `nn`, `distribution`, `prior`, `penalty`, `objective` or `model`.
     pub family: &'static str,
     /// The file in that room.
     pub member: String,
@@ -93,14 +93,14 @@ pub struct Tensor {
 }
 
 /// Which values a tensor takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Any; such a size is ordinary.
     Real(f64),
     /// Any that a variance may be the exponential of; such a size is ordinary.
     LogVariance(f64),
-    /// Those of a column of data.
-    Of(Domain),
+    /// Rows of data, whose columns have these values; where some may be missing, some are.
+    Of(Vec<Facts>),
     /// Those above 0.
     Positive,
 }
@@ -113,30 +113,49 @@ impl Tensor {
     /// Ordinary values, the same ones in either type, from a stream that the number names.
     pub fn point<T: Real>(&self, stream: u64) -> Vec<T> {
         let mut values = constants(self.len, stream);
-        values.iter_mut().for_each(|v| *v = self.values.ordinary(*v));
+        values.iter_mut().enumerate().for_each(|(i, v)| *v = self.values.ordinary(i, *v));
         values
     }
 }
 
 impl Values {
-    /// The ordinary value for a draw from N(0, 1).
-    fn ordinary<T: Real>(self, draw: T) -> T {
-        let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+    /// What the columns of `p` can have.
+    pub(super) fn of<T: Real>(p: &dyn Distribution<T>, width: usize) -> Self {
+        Values::Of((0..width).map(|column| p.facts(column)).collect())
+    }
+
+    /// The ordinary i-th value for a draw from N(0, 1).
+    fn ordinary<T: Real>(&self, i: usize, draw: T) -> T {
         let v = draw.to_f64();
         let value = match self {
             Values::Real(size) | Values::LogVariance(size) => size * v,
             Values::Positive => sigmoid(v),
-            Values::Of(Domain::Real) => v,
-            Values::Of(Domain::Positive) => (0.5 * v).exp(),
-            Values::Of(Domain::Unit | Domain::Bit) => sigmoid(v),
-            Values::Of(Domain::Count) => (2.0 * v).abs().round(),
-            Values::Of(Domain::Levels(n) | Domain::Classes(n)) => {
-                (sigmoid(v) * f64::from(n)).floor()
+            // Another column in each row.
+            Values::Of(columns)
+                if columns[i % columns.len()].missing && i % (columns.len() + 1) == 1 =>
+            {
+                f64::NAN
             }
-            Values::Of(Domain::Grid(n)) => (sigmoid(v) * f64::from(n)).floor() / f64::from(n - 1),
+            Values::Of(columns) => ordinary_in(columns[i % columns.len()].domain, v),
         };
         T::from_f64(value as f32 as f64)
     }
+}
+
+/// The ordinary value of a domain for a draw from N(0, 1).
+fn ordinary_in(domain: Domain, v: f64) -> f64 {
+    match domain {
+        Domain::Real => v,
+        Domain::Positive => (0.5 * v).exp(),
+        Domain::Unit | Domain::Bit => sigmoid(v),
+        Domain::Count => (2.0 * v).abs().round(),
+        Domain::Levels(n) | Domain::Classes(n) => (sigmoid(v) * f64::from(n)).floor(),
+        Domain::Grid(n) => (sigmoid(v) * f64::from(n)).floor() / f64::from(n - 1),
+    }
+}
+
+fn sigmoid(v: f64) -> f64 {
+    1.0 / (1.0 + (-v).exp())
 }
 
 /// `n` draws from N(0, 1) as single precision has them: the same numbers in either type.
@@ -157,7 +176,7 @@ pub(super) struct Slots(pub(super) Layout);
 impl Slots {
     /// The tensors, of values of that kind.
     pub(super) fn inputs(&self, values: Values) -> impl Iterator<Item = Tensor> {
-        self.0.slots().iter().map(move |slot| Tensor::new(&slot.name, slot.len(), values))
+        self.0.slots().iter().map(move |slot| Tensor::new(&slot.name, slot.len(), values.clone()))
     }
 
     /// The buffer that holds these tensors.

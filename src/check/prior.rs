@@ -50,7 +50,10 @@ impl<T: Real> Operation<T> for LogP<T> {
         let other = Values::LogVariance(0.7);
         let eta = self.prior.pseudo_inputs() * self.q.eta_width(self.width);
         let z = Tensor::new("z", self.n * self.width, Values::Real(1.0));
-        [z, Tensor::new("η", eta, other)].into_iter().chain(self.own.inputs(other)).collect()
+        [z, Tensor::new("η", eta, other.clone())]
+            .into_iter()
+            .chain(self.own.inputs(other))
+            .collect()
     }
 
     fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {

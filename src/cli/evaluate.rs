@@ -12,13 +12,14 @@ use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{
-    DRAWS, Doubt, Evaluator, LogPx, Proposal, RowScore, Summary, TailShape, log_px,
-    standard_error_of_mean,
+    Auc, DRAWS, Doubt, Evaluator, IDLE, Information, LogPx, Proposal, RowScore, Summary, TailShape,
+    kl_per_latent, log_px, mutual_information, standard_error_of_mean, two_sample_auc,
 };
 use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
-use elbo::rng::Address;
-use elbo::vae::Score;
+use elbo::rng::{Address, Purpose};
+use elbo::vae::{Pass, Sampling, Score, Workspace};
+use ndarray::{Array2, Axis};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
   elbo evaluate runs/digits                                the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 5000    and log p(x) by importance sampling
   elbo evaluate runs/mnist --samples 5000 --proposal wide  the same where the posterior is too narrow
+  elbo evaluate runs/digits --two-sample                   can a classifier tell samples from the test rows?
   elbo evaluate runs/wine --data new.csv --per-row scores.csv    the highest neg_elbo are the oddest rows
 
 Of the data that the model was trained on, the test rows are judged; of other data, all rows.
@@ -57,6 +59,10 @@ pub(crate) struct EvaluateArgs {
     /// Judge the first ROWS rows only
     #[arg(long, value_name = "ROWS")]
     limit: Option<usize>,
+    /// Also generate as many rows (20,000 at most), and say how well a classifier tells them from these (AUC, 0.5 is
+    /// perfect)
+    #[arg(long)]
+    two_sample: bool,
     /// Also write every row's −ELBO, reconstruction and KL (and −log p(x) with --samples): a .csv or .npy
     #[arg(long, value_name = "FILE")]
     per_row: Option<PathBuf>,
@@ -109,6 +115,12 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     if let Some(table) = &table {
         write_scores(table, &judged, &scores, estimates.as_deref())?;
     }
+    let latents = Latents::of(&model, part, noise)?;
+    let auc = args
+        .two_sample
+        .then(|| two_sample(&model, part, reason.is_none(), noise, common))
+        .transpose()?
+        .flatten();
     let error = standard_error_of_mean(scores.iter().map(|s| (s.number, s.standard_error)));
     let estimate = estimates.as_deref().map(Summary::of);
 
@@ -120,8 +132,15 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         "reconstruction": elbo.reconstruction,
         "kl": elbo.kl,
         "draws": args.draws,
+        "kl_per_latent": latents.kl,
+        "active_latents": latents.active(),
+        "mutual_information": latents.information.map(|i| i.nats),
+        "mutual_information_ceiling": latents.information.map(|i| i.ceiling),
+        "two_sample_auc": auc.map(|auc| auc.value),
+        "two_sample_auc_se": auc.map(|auc| auc.standard_error),
         "loss": trained_on,
         "neg_log_px": estimate.map(|e| e.neg_log_px),
+        "gap": estimate.map(|e| elbo.loss - e.neg_log_px),
         "neg_log_px_se": estimate.and_then(|e| e.error.ok()).map(|(se, _)| se),
         "neg_log_px_interval": estimate.and_then(|e| e.error.ok()).map(|(_, interval)| interval),
         "no_error_bar": estimate.and_then(|e| e.error.err()).map(|doubt| doubt.to_string()),
@@ -145,9 +164,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let mut lines = vec![
         ("rows", count),
         ("−ELBO", format!("{:.4}{give_or_take} nats ({draws} a row)", elbo.loss)),
-        ("  reconstruction", format!("{:.4}", elbo.reconstruction)),
-        ("  KL", format!("{:.4}", elbo.kl)),
+        ("  reconstruction", format!("{:.4} (the distortion)", elbo.reconstruction)),
+        ("  KL", format!("{:.4} (the rate)", elbo.kl)),
     ];
+    lines.extend(latents.report());
     if let (Some(loss), Some(training)) = (trained_on, &model.header.training) {
         let draws = counted(training.config.samples, "draw");
         lines.push((
@@ -157,12 +177,15 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     }
     if let (Some(estimate), Some(samples)) = (&estimate, args.samples) {
         lines.extend(report(estimate, samples, &proposal));
+        let gap = elbo.loss - estimate.neg_log_px;
+        lines.push(("  gap", format!("{gap:.4}, what the posterior's shape costs the bound")));
     }
     let best = estimate.map_or(elbo.loss, |e| e.neg_log_px);
     let bits = best / (model.vae.width() as f64 * std::f64::consts::LN_2);
     let bits = reason.is_none().then_some(bits);
     json["bits_per_dim"] = json!(bits);
-    let differential = model.vae.likelihood().facts(0).domain.is_dense();
+    let likelihood = model.vae.likelihood();
+    let differential = (0..model.vae.width()).any(|i| likelihood.facts(i).domain.is_dense());
     match (bits, reason) {
         (Some(bits), _) => {
             json["differential"] = json!(differential);
@@ -174,6 +197,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
             lines.push(("no likelihood", reason.to_owned()))
         }
         (None, _) => {} // said already
+    }
+    if let Some(auc) = auc {
+        let Auc { value, standard_error } = auc;
+        let figure = format!("AUC {value:.3} ± {standard_error:.3}, generated against these rows");
+        lines.push(("two samples", format!("{figure} (0.5 is perfect)")));
     }
     if let Some(why) = reason.or(args.samples.is_none().then_some("log p(x) needs --samples")) {
         json["reason"] = Value::from(why);
@@ -187,6 +215,76 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         None => common.result(&json, &two_columns(&lines))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the latents carry.
+struct Latents {
+    kl: Option<Vec<f64>>,
+    information: Option<Information>,
+}
+
+impl Latents {
+    fn of(model: &Model<f32>, part: &Part, noise: Address) -> Result<Self> {
+        let (vae, params) = (&model.vae, &model.params);
+        Ok(Latents {
+            kl: kl_per_latent(vae, params, part, part.rows())?,
+            information: mutual_information(vae, params, part, noise)?,
+        })
+    }
+
+    fn active(&self) -> Option<usize> {
+        self.kl.as_ref().map(|kl| kl.iter().filter(|kl| **kl >= IDLE).count())
+    }
+
+    /// Lines of the table.
+    fn report(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        if let Some(Information { nats, ceiling }) = self.information {
+            let most = match nats > 0.9 * ceiling {
+                true => format!("{nats:.4} at least (so many rows tell {ceiling:.4} at most)"),
+                false => format!("{nats:.4}"),
+            };
+            lines.push(("  of it information", format!("{most} about the rows")));
+        }
+        if let (Some(active), Some(kl)) = (self.active(), &self.kl) {
+            lines.push(("active latents", format!("{active} of {}", kl.len())));
+        }
+        lines
+    }
+}
+
+/// Rows that are generated for a two-sample test.
+const GENERATED: usize = 20_000;
+
+/// How well a classifier tells generated rows from those of `part`, in the model's units.
+///
+/// They are draws, or means where the data are grey and the likelihood's draws are not.
+fn two_sample(
+    model: &Model<f32>,
+    part: &Part,
+    draw: bool,
+    noise: Address,
+    common: &Common,
+) -> Result<Option<Auc>> {
+    let rows = &part.rows()[..part.rows().len().min(GENERATED)];
+    if rows.len() < 8 {
+        common.remark(Some("--two-sample needs eight rows at least"));
+        return Ok(None);
+    }
+    let (vae, width) = (&model.vae, model.vae.width());
+    let mut held_out = Array2::<f32>::zeros((rows.len(), width));
+    let room = held_out.as_slice_mut().expect("just made");
+    part.gather(room, rows, None)?;
+    let mut generated = Array2::zeros((rows.len(), width));
+    let most = rows.len().min(500);
+    let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
+    let address = Address { purpose: Purpose::Sample, ..noise };
+    for (chunk, x) in generated.axis_chunks_iter_mut(Axis(0), most).enumerate() {
+        let first = (chunk * most) as u64;
+        let sampling = Sampling { address, first, temperature: 1.0, draw };
+        vae.sample(x, &mut ws, &model.params, &sampling);
+    }
+    two_sample_auc(&generated.view(), &held_out.view(), noise.seed).map(Some)
 }
 
 /// What is known of log p(x), in lines of the table.

@@ -1,6 +1,7 @@
 //! `elbo sample`, `elbo decode`, `elbo reconstruct` and `elbo interpolate`
 
 use crate::Common;
+use crate::fitted;
 use crate::join::Join;
 use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
@@ -25,6 +26,7 @@ use std::process::ExitCode;
   elbo sample runs/digits -n 1000 -o digits.npy          as an array [1000, 28, 28] of numbers in [0, 1]
   elbo sample runs/digits --temperature 0.7 -o tame.png  closer to what is common
   elbo sample runs/wine -n 500 --draw -o wines.csv       table rows in their own units, with their noise
+  elbo sample runs/digits --prior fitted:components=20 -o better.png    from where the training rows are
 
 A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
 the data do only with --draw.")]
@@ -40,6 +42,12 @@ pub(crate) struct SampleArgs {
     /// Draw from the likelihood instead of taking its mean
     #[arg(long)]
     draw: bool,
+    /// Where latents come from: `model` is its prior; fitted:components=K is a mixture of K (10) normals, fitted to
+    /// the latents of the training rows
+    #[arg(long, value_name = "SPEC", default_value = "model")]
+    prior: String,
+    #[command(flatten)]
+    data: DataArgs,
     /// Other seeds give other samples
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -142,7 +150,14 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         temperature: args.temperature,
         draw: args.draw,
     };
-    let rows = draw(&model, args.count, &sampling)?;
+    let rows = match fitted::components(&args.prior)? {
+        None => draw(&model, args.count, &sampling)?,
+        Some(components) => {
+            let (path, data, n) = (&args.model, &args.data, args.count);
+            let z = fitted::latents(path, &model, data, components, n, &sampling, common)?;
+            decoded(&model, &z, &sampling)?
+        }
+    };
     output.write_rows(&model, &Join::default(), &rows, columns_for(args.count))?;
     output.report(args.count, "samples", common)
 }
@@ -169,15 +184,9 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     for (row, z) in z.chunks_exact_mut(latent).enumerate() {
         latents.read(z, row, None)?;
     }
-    let mut rows = buffer(&model, n)?;
-    let mut session = session_for(&model, n)?;
     let address = Address::new(args.seed, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
-    match args.draw {
-        true => session.decode_draw(&mut rows, &z, &sampling),
-        false => session.decode(&mut rows, &z),
-    }
-    .map_err(|e| in_data(e, &args.latents))?;
+    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: args.draw };
+    let rows = decoded(&model, &z, &sampling).map_err(|e| in_data(e, &args.latents))?;
     output.write_rows(&model, &Join::carried(&table, n), &rows, columns_for(n))?;
     output.report(n, "decoded rows", common)
 }
@@ -296,6 +305,18 @@ fn buffer(model: &Model<f32>, n: usize) -> Result<Vec<f64>> {
 fn draw(model: &Model<f32>, n: usize, sampling: &Sampling) -> Result<Vec<f64>> {
     let mut rows = buffer(model, n)?;
     session_for(model, n)?.sample(&mut rows, sampling)?;
+    Ok(rows)
+}
+
+/// `[n·D]` rows at these latents: draws from the likelihood if `sampling` says so, or its means.
+fn decoded(model: &Model<f32>, z: &[f32], sampling: &Sampling) -> Result<Vec<f64>> {
+    let n = z.len() / model.vae.latent();
+    let mut rows = buffer(model, n)?;
+    let mut session = session_for(model, n)?;
+    match sampling.draw {
+        true => session.decode_draw(&mut rows, z, &Sampling { temperature: 1.0, ..*sampling })?,
+        false => session.decode(&mut rows, z)?,
+    }
     Ok(rows)
 }
 

@@ -8,6 +8,7 @@ mod defaults;
 mod diagnosis;
 mod encode;
 mod evaluate;
+mod fitted;
 mod folder;
 mod generate;
 mod info;

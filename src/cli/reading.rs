@@ -68,6 +68,8 @@ enum PartName {
 pub(crate) enum Unsaid {
     /// The test rows of the training's data; of other data all rows, or its own test part.
     HeldOut,
+    /// The rows that the model was trained on; of other data all rows, or its own training part.
+    Training,
     /// All rows of one file; of data with a test part of its own, that.
     Everything,
 }
@@ -192,6 +194,7 @@ impl DataArgs {
             }
             (Some(choice), _) => choice,
             (None, Unsaid::HeldOut) => PartName::Test,
+            (None, Unsaid::Training) => PartName::Train,
             (None, Unsaid::Everything) if own_test => PartName::Test,
             (None, Unsaid::Everything) => PartName::All,
         };

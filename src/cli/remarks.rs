@@ -30,7 +30,7 @@ fn constant(part: &Part, likelihood: &Spec, common: &Common) -> Result<()> {
     let constant = part.statistics()?.constant();
     let Some(first) = constant.first() else { return Ok(()) };
     let p = elbo::distribution::build::<f32>(likelihood)?;
-    let consequence = if p.facts(0).learns_spread {
+    let consequence = if constant.iter().any(|column| p.facts(*column).learns_spread) {
         "its variance is learned towards 0 and its density grows without bound; leave it out, or keep the variance \
          away from 0 (--likelihood bounded-normal)"
     } else {

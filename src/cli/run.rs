@@ -361,13 +361,15 @@ impl Task {
         })
     }
 
-    /// Whether units are of use: for a likelihood with a location and a scale, of values as they are.
+    /// Whether units are of use: for a likelihood whose columns all have a location and a scale, of values as
+    /// they are.
     ///
     /// # Errors
     /// If the likelihood or the binarisation is unknown.
-    pub(crate) fn has_units(&self, likelihood: &Spec) -> Result<bool> {
+    pub(crate) fn has_units(&self, likelihood: &Spec, width: usize) -> Result<bool> {
         let p = elbo::distribution::build::<f32>(likelihood)?;
-        Ok(p.facts(0).location_scale && self.binarize.parse::<Binarize>()? == Binarize::None)
+        Ok((0..width).all(|i| p.facts(i).location_scale)
+            && self.binarize.parse::<Binarize>()? == Binarize::None)
     }
 
     /// Whether the columns of `data` are to be standardised for this likelihood.
@@ -375,7 +377,7 @@ impl Task {
     /// # Errors
     /// Names the flag that is wrong.
     pub(crate) fn standardizes(&self, data: &Dataset, likelihood: &Spec) -> Result<bool> {
-        let sensible = self.has_units(likelihood)?;
+        let sensible = self.has_units(likelihood, data.width())?;
         match whether("standardize", &self.standardize)? {
             None => Ok(sensible && !data.are_pixels()),
             Some(true) if !sensible => {

@@ -276,7 +276,10 @@ fn say_how_to_go_on(job: &Job, common: &Common) {
 /// After a loss that is not finite: say what may help, of what this run does not do already.
 fn diverged(job: &Job, error: &Error, step: u64) -> Result<ExitCode> {
     let units = !job.trainer.parts().train.columns().have_units()
-        && job.run.task.has_units(&job.trainer.vae().config().likelihood)?;
+        && job
+            .run
+            .task
+            .has_units(&job.trainer.vae().config().likelihood, job.trainer.vae().width())?;
     terminal::error(format!("{error}: {}", remedies(&job.run, step, units)));
     // A newer run that has done nothing is not in the way of the finished one.
     let saved = Checkpoint::open(&job.workplace.checkpoint()).and_then(|c| c.progress());

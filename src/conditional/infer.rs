@@ -16,7 +16,7 @@ use crate::distribution::batch::{self, DrawBuffers};
 use crate::gradient::Gradient;
 use crate::real::Real;
 use crate::rng::Draws;
-use crate::rows::{add_weighted_draws, first_rows, first_rows_mut, head, head_mut};
+use crate::rows::{add_weighted_draws, first_rows, first_rows_mut, flat_mut, head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 /// What a conditional that infers needs, for a network on up to `rows` rows and up to N draws.
@@ -28,6 +28,8 @@ pub(crate) struct InferBuffers<T> {
     /// ∂loss/∂z `[N, width]`, ∂loss/∂η `[rows, P]`.
     pub(crate) d_z: Array2<T>,
     d_eta: Array2<T>,
+    /// ∂loss/∂η that comes from elsewhere, `[rows·P]`, or nothing.
+    pub(crate) elsewhere: Vec<T>,
     /// Where log q's two ways are weighed apart, its unit gradients: in η at fixed z `[N, P]`, in z.
     d_eta_q: Array2<T>,
     d_z_q: Array2<T>,
@@ -62,6 +64,7 @@ impl<T: Real> Conditional<T> {
             z: zeros(n, self.width),
             d_z: zeros(with(n), self.width),
             d_eta: zeros(with(rows), eta),
+            elsewhere: Vec::new(),
             d_eta_q: zeros(with(n), eta),
             d_z_q: zeros(with(n), self.width),
         }
@@ -70,7 +73,7 @@ impl<T: Real> Conditional<T> {
     /// Elements that the buffers of one row and draw have.
     pub(crate) fn infer_elements(&self) -> usize {
         let q = self.posterior();
-        let joined = if self.condition > 0 { 2 * self.network.inputs() } else { 0 };
+        let joined = if self.inputs.are_joined() { 2 * self.network.inputs() } else { 0 };
         let draw = q.noise_width(self.width) + q.kept_width(self.width) + 3 * self.width;
         self.network.elements_per_row() + 2 * self.network.outputs() + joined + draw
     }
@@ -131,12 +134,21 @@ impl<T: Real> Conditional<T> {
     ) {
         let rows = input.given.nrows();
         let InferBuffers {
-            emitted: Emitted { network, joined }, draws, d_z, d_eta, d_eta_q, ..
+            emitted: Emitted { network, joined },
+            draws,
+            d_z,
+            d_eta,
+            d_eta_q,
+            elsewhere,
+            ..
         } = buf;
         let (eta, own) = (network.out(rows), self.own(params));
         let width = eta.ncols();
         let mut d_eta = head_mut(d_eta, rows);
-        d_eta.fill(T::zero());
+        match elsewhere.is_empty() {
+            true => d_eta.fill(T::zero()),
+            false => flat_mut(&mut d_eta).copy_from_slice(elsewhere),
+        }
         let whole = if let LogQ::Whole(weight) = log_q { Some(weight) } else { None };
         let (d_own, d_z) = (d_params.tensor(self.own), head(d_z, n));
         batch::draw_backward(

@@ -1,13 +1,15 @@
-//! What is given and the condition side by side, as the network of a conditional model sees them.
+//! What is given, which of it is missing, and the condition side by side, as the network sees them.
 //!
 //! ```text
-//! Forward   input_n = [given_n; c_b], row b of the batch being that of row n
-//! Backward  d_given_n = the first columns of d_input_n; a condition has no gradient
+//! Forward   input_n = [given_n; m_n; c_b], row b of the batch being that of row n. Where a value is missing
+//!           (NaN) given_ni = 0 and m_ni = 1, elsewhere m_ni = 0; without missing values there is no m
+//! Backward  d_given_n = the first columns of d_input_n; neither m nor a condition has a gradient
 //! ```
 
+use super::Inputs;
 use crate::real::Real;
 use crate::rows::{head, head_mut};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 
 /// What a conditional is conditioned on.
 #[derive(Clone, Copy)]
@@ -18,18 +20,19 @@ pub(crate) struct Input<'a, T> {
     pub(crate) condition: Option<ArrayView2<'a, T>>,
 }
 
-/// Buffers for the network's input and its gradient; without rows where there is no condition.
+/// Buffers for the network's input and its gradient; without columns where it sees nothing but what is given.
 pub(super) struct Joined<T> {
+    inputs: Inputs,
     input: Array2<T>,
     d_input: Array2<T>,
 }
 
 impl<T: Real> Joined<T> {
-    /// Buffers for up to `rows` rows of `given` values, and gradients for up to `rows_d`, under a condition
-    /// of `condition` values.
-    pub(super) fn new(rows: usize, rows_d: usize, given: usize, condition: usize) -> Self {
-        let width = if condition > 0 { given + condition } else { 0 };
-        Joined { input: Array2::zeros((rows, width)), d_input: Array2::zeros((rows_d, width)) }
+    /// Buffers for up to `rows` rows, and gradients for up to `rows_d`.
+    pub(super) fn new(rows: usize, rows_d: usize, inputs: Inputs) -> Self {
+        let width = if inputs.are_joined() { inputs.seen() } else { 0 };
+        let zeros = |rows| Array2::zeros((rows, width));
+        Joined { inputs, input: zeros(rows), d_input: zeros(rows_d) }
     }
 
     /// Writes the network's input.
@@ -37,18 +40,29 @@ impl<T: Real> Joined<T> {
     /// # Panics
     /// If there is a condition where the model has none, or none where it has one.
     pub(super) fn join(&mut self, Input { given, condition }: Input<'_, T>) {
-        let width = self.input.ncols();
-        let condition = match condition {
-            None if width == 0 => return,
-            Some(condition) if given.ncols() + condition.ncols() == width => condition,
-            _ => panic!("the condition is not of the model's width"),
-        };
-        let (n, inputs) = given.dim();
-        let per_row = n / condition.nrows();
+        let Inputs { width, missing, condition: c } = self.inputs;
+        let given_c = condition.as_ref().map_or(0, |condition| condition.ncols());
+        assert!(given_c == c, "the condition is not of the model's width");
+        if !self.inputs.are_joined() {
+            return;
+        }
+        let n = given.nrows();
         let mut input = head_mut(&mut self.input, n);
-        input.slice_mut(s![.., ..inputs]).assign(&given);
-        for (i, mut row) in input.rows_mut().into_iter().enumerate() {
-            row.slice_mut(s![inputs..]).assign(&condition.row(i / per_row));
+        input.slice_mut(s![.., ..width]).assign(&given);
+        if missing {
+            let (mut values, mut rest) = input.view_mut().split_at(Axis(1), width);
+            let marks = rest.slice_mut(s![.., ..width]);
+            Zip::from(&mut values).and(marks).for_each(|value, mark| {
+                (*value, *mark) =
+                    if value.is_nan() { (T::zero(), T::one()) } else { (*value, T::zero()) };
+            });
+        }
+        if let Some(condition) = condition {
+            let per_row = n / condition.nrows();
+            let mut room = input.slice_mut(s![.., self.inputs.seen() - c..]);
+            for (i, mut row) in room.rows_mut().into_iter().enumerate() {
+                row.assign(&condition.row(i / per_row));
+            }
         }
     }
 
@@ -69,7 +83,7 @@ impl<T: Real> Joined<T> {
         live: Option<ArrayView2<T>>,
         backward: impl FnOnce(&mut ArrayViewMut2<T>, &ArrayView2<T>),
     ) {
-        let Joined { input: joined, d_input } = self;
+        let Joined { input: joined, d_input, .. } = self;
         let seen = match (&live, joined.ncols()) {
             (Some(live), _) => live.view(),
             (None, 0) => input.given.view(),

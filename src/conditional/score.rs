@@ -58,7 +58,7 @@ impl<T: Real> Conditional<T> {
 
     /// Elements that the buffers of one row have.
     pub(crate) fn score_elements(&self) -> usize {
-        let joined = if self.condition > 0 { 2 * self.network.inputs() } else { 0 };
+        let joined = if self.inputs.are_joined() { 2 * self.network.inputs() } else { 0 };
         let input = self.network.inputs() + joined;
         self.network.elements_per_row() + self.network.outputs() + self.width + input
     }

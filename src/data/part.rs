@@ -394,7 +394,9 @@ impl Part {
     /// [`Error::Value`] at the first value that it cannot train on; and if a file cannot be read.
     pub fn support<T: Real>(&self, p: &dyn Distribution<T>) -> Result<Support> {
         if self.binarize != Binarize::None {
-            return Ok(p.facts(0).domain.support(1.0));
+            let domains = screen::domains(p, self.data.width()).into_iter();
+            let mut of_ones = domains.map(|domain| domain.support(1.0));
+            return Ok(of_ones.find(|s| *s != Support::Inside).unwrap_or(Support::Inside));
         }
         let domains = screen::domains(p, self.data.width());
         let mut verdict = Support::Inside;

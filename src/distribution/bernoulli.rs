@@ -19,7 +19,9 @@
 //! is then a cross-entropy between two coins, **not** a log-likelihood: the distribution gives such
 //! pixels no probability at all.
 
-use super::{Distribution, Domain, Facts, Likelihood, Member, Moments, RowGradient, Spec};
+use super::{
+    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+};
 use crate::math::{self, map_sum_ln_1p};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -66,7 +68,7 @@ impl<T: Real> Distribution<T> for Bernoulli {
     }
 
     fn facts(&self, _column: usize) -> Facts {
-        Facts { domain: Domain::Bit, location_scale: false, learns_spread: false }
+        Facts::of(Domain::Bit)
     }
 
     /// The logit of the mean: before training, every image is then scored by its pixels' frequencies
@@ -107,7 +109,13 @@ impl<T: Real> Likelihood<T> for Bernoulli {
             },
         )
     }
+
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
 }
+
+impl<T: Real> Factorized<T> for Bernoulli {}
 
 #[cfg(test)]
 mod tests {

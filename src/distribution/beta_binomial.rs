@@ -57,7 +57,7 @@ impl<T: Real> Univariate<T, 2> for BetaBinomial {
     }
 
     fn facts(&self, _places: &[Place; 2]) -> Facts {
-        Facts { domain: self.trials.domain(), location_scale: false, learns_spread: false }
+        Facts::of(self.trials.domain())
     }
 
     #[inline(always)]

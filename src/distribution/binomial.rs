@@ -109,7 +109,7 @@ impl<T: Real> Univariate<T, 1> for Binomial {
     }
 
     fn facts(&self, _places: &[Place; 1]) -> Facts {
-        Facts { domain: self.trials.domain(), location_scale: false, learns_spread: false }
+        Facts::of(self.trials.domain())
     }
 
     #[inline(always)]

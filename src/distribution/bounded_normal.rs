@@ -23,7 +23,9 @@
 //! explained by noise of its own and looks like any other row. In a column that is standardised,
 //! noise wider than the whole column (s > 0) explains nothing else: C = 1 forbids it.
 
-use super::{Distribution, Domain, Facts, Likelihood, Member, Moments, RowGradient, Spec};
+use super::{
+    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+};
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum, softplus_sigmoid_parts};
 use crate::real::Real;
@@ -109,7 +111,7 @@ impl<T: Real> Distribution<T> for BoundedNormal {
     }
 
     fn facts(&self, _column: usize) -> Facts {
-        Facts { domain: Domain::Real, location_scale: true, learns_spread: false }
+        Facts { location_scale: true, learns_spread: false, ..Facts::of(Domain::Real) }
     }
 
     /// The mean starts at the data's mean, and the spread near the cap: nothing is known yet.
@@ -160,7 +162,13 @@ impl<T: Real> Likelihood<T> for BoundedNormal {
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, d_mean)| *d_x = -*d_mean);
         -half * sum
     }
+
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
 }
+
+impl<T: Real> Factorized<T> for BoundedNormal {}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,9 @@
 //!
 //! Classes have no order and no mean: the most probable one stands for it.
 
-use super::{Distribution, Domain, Facts, Likelihood, Member, Moments, RowGradient, Spec};
+use super::{
+    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+};
 use crate::error::Error;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -64,7 +66,7 @@ impl<T: Real> Distribution<T> for Categorical {
 
     fn facts(&self, _column: usize) -> Facts {
         let domain = Domain::Classes(self.classes as u32);
-        Facts { domain, location_scale: false, learns_spread: false }
+        Facts::of(domain)
     }
 
     fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
@@ -125,7 +127,13 @@ impl<T: Real> Likelihood<T> for Categorical {
         }
         self.log_prob(x, eta, own)
     }
+
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
 }
+
+impl<T: Real> Factorized<T> for Categorical {}
 
 #[cfg(test)]
 mod tests {

@@ -52,7 +52,7 @@ impl<T: Real> Univariate<T, 1> for ContinuousBernoulli {
     }
 
     fn facts(&self, _places: &[Place; 1]) -> Facts {
-        Facts { domain: Domain::Unit, location_scale: false, learns_spread: true }
+        Facts { location_scale: false, learns_spread: true, ..Facts::of(Domain::Unit) }
     }
 
     #[inline(always)]

@@ -62,7 +62,7 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
     }
 
     fn facts(&self, _places: &[Place; 2]) -> Facts {
-        Facts { domain: Domain::Grid(self.levels), location_scale: false, learns_spread: false }
+        Facts::of(Domain::Grid(self.levels))
     }
 
     #[inline(always)]

@@ -12,6 +12,15 @@ pub struct Facts {
     /// Whether it learns how far the column spreads, without a bound. The density of a column that is
     /// constant then grows without bound too.
     pub learns_spread: bool,
+    /// Whether NaN stands for a value that is missing, and is left out.
+    pub missing: bool,
+}
+
+impl Facts {
+    /// What is to be known of most: these values, and nothing else.
+    pub const fn of(domain: Domain) -> Self {
+        Facts { domain, location_scale: false, learns_spread: false, missing: false }
+    }
 }
 
 /// A set of values.
@@ -59,6 +68,15 @@ impl Domain {
     /// in x. Nobody asks for it of other values, which are data.
     pub fn is_smooth(self) -> bool {
         matches!(self, Domain::Real | Domain::Bit)
+    }
+
+    /// One of them, to stand where there is none.
+    pub(crate) fn any(self) -> f64 {
+        match self {
+            Domain::Positive => 1.0,
+            Domain::Unit => 0.5,
+            _ => 0.0,
+        }
     }
 
     /// Whether this value is among them.

@@ -46,7 +46,7 @@ impl<T: Real> Univariate<T, 2> for Gamma {
 
     fn facts(&self, places: &[Place; 2]) -> Facts {
         let learns_spread = !matches!(places[1], Place::Fixed(_));
-        Facts { domain: Domain::Positive, location_scale: false, learns_spread }
+        Facts { location_scale: false, learns_spread, ..Facts::of(Domain::Positive) }
     }
 
     #[inline(always)]

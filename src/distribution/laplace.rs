@@ -42,7 +42,7 @@ impl<T: Real> Univariate<T, 2> for Laplace {
 
     fn facts(&self, places: &[Place; 2]) -> Facts {
         let learns_spread = !matches!(places[1], Place::Fixed(_));
-        Facts { domain: Domain::Real, location_scale: true, learns_spread }
+        Facts { location_scale: true, learns_spread, ..Facts::of(Domain::Real) }
     }
 
     #[inline(always)]

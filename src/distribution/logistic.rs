@@ -25,7 +25,7 @@
 //! ```
 
 use super::{
-    ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Member, Reparameterized,
+    ClosedForm, Distribution, Domain, Draw, Factorized, Facts, Likelihood, Member, Reparameterized,
     RowGradient, Separable, Spec,
 };
 use crate::math::map_sum;
@@ -87,7 +87,7 @@ impl<T: Real> Distribution<T> for Logistic {
     }
 
     fn facts(&self, _column: usize) -> Facts {
-        Facts { domain: Domain::Real, location_scale: true, learns_spread: true }
+        Facts { location_scale: true, learns_spread: true, ..Facts::of(Domain::Real) }
     }
 
     fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
@@ -137,7 +137,13 @@ impl<T: Real> Likelihood<T> for Logistic {
         d.d_x.iter_mut().zip(d_mean).for_each(|(d_x, d_mean)| *d_x = -*d_mean);
         -sum
     }
+
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
 }
+
+impl<T: Real> Factorized<T> for Logistic {}
 
 impl<T: Real> Reparameterized<T> for Logistic {
     fn rsample(&self, z: &mut [T], _kept: &mut [T], draw: Draw<'_, T>) {

@@ -9,9 +9,12 @@
 //! the file's name to the list below.
 
 pub mod batch;
+mod factorized;
 mod facts;
+pub mod flow;
 pub mod univariate;
 
+pub use factorized::Factorized;
 pub use facts::{Domain, Facts, Support};
 
 use crate::error::{Error, Result};
@@ -19,10 +22,12 @@ use crate::family::{Member, Spec, family};
 use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
+use std::ops::Range;
 
-family!(Distribution, "distribution": bernoulli, normal, bounded_normal, planar,
+family!(Distribution, "distribution": bernoulli, normal, bounded_normal, full_normal, planar, iaf,
     laplace, logistic, student_t, log_normal, gamma, continuous_bernoulli, poisson, negative_binomial,
-    zero_inflated, binomial, beta_binomial, categorical, discretized_logistic);
+    zero_inflated, binomial, beta_binomial, categorical, ordinal, discretized_logistic, mixture, columns,
+    masked);
 
 /// What is known of the data's columns before training, as the model sees them.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,11 +50,21 @@ pub trait Distribution<T: Real>: Send + Sync {
     /// Width P of η for a variable of width `width`.
     fn eta_width(&self, width: usize) -> usize;
 
+    /// Which of η start at 0 whatever is given: the rows of the layer that emits them do.
+    fn zero_at_start(&self, _width: usize) -> Range<usize> {
+        0..0
+    }
+
     /// Asks for its own tensors, if it has any, for a variable of width `width`.
     fn own(&self, _scope: &mut Scope<'_>, _width: usize) {}
 
     /// What is to be known of a column of its values.
     fn facts(&self, column: usize) -> Facts;
+
+    /// Whether each of `width` columns can have any real value, as a latent needs.
+    fn scores_latents(&self, width: usize) -> bool {
+        (0..width).all(|column| self.facts(column).domain.support(-1.5) == Support::Inside)
+    }
 
     /// `mean ← E[x|η]`, `[D]`; where that has no closed form, the draw at ε = 0.
     fn mean(&self, mean: &mut [T], eta: &[T], own: &[T]);
@@ -95,6 +110,11 @@ pub trait Likelihood<T: Real>: Distribution<T> {
     /// Calls `side` with the side of each kink of log p that x is on: a finite difference is valid only while
     /// no answer changes.
     fn kinks(&self, _x: &[T], _eta: &[T], _own: &[T], _side: &mut dyn FnMut(bool)) {}
+
+    /// The same object, if its columns are independent given η.
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        None
+    }
 }
 
 /// What one draw from a posterior is made of.

@@ -50,7 +50,7 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
     }
 
     fn facts(&self, _places: &[Place; 2]) -> Facts {
-        Facts { domain: Domain::Count, location_scale: false, learns_spread: false }
+        Facts::of(Domain::Count)
     }
 
     #[inline(always)]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! Shapes    x, z, ε [D]   η = [mean μ; log-variance s] [2D], or η = μ [D] where the variance is
-//!           fixed (`variance=V`) or one learned number (`variance=learned`)
+//!           fixed (`variance=V`), one learned number (`variance=learned`) or one of each column
+//!           (`variance=columns`)
 //! Forward   σ² = eˢ.   log p(x|η) = −½ Σ_i [ ln 2π + s_i + (x_i − μ_i)²/σ_i² ]
 //! Backward  with t = (x − μ)/σ, so that ∂t/∂μ = −1/σ and ∂t/∂s = −½ t:
 //!             ∂/∂μ_i = t_i/σ_i                ∂/∂s_i = ½ (t_i² − 1)
@@ -28,8 +29,8 @@
 //! ```
 
 use super::{
-    ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Member, Moments, Reparameterized,
-    RowGradient, Separable, Spec,
+    ClosedForm, Distribution, Domain, Draw, Factorized, Facts, Likelihood, Member, Moments,
+    Reparameterized, RowGradient, Separable, Spec,
 };
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
@@ -48,6 +49,8 @@ pub enum Variance {
     Fixed(f64),
     /// One number for every coordinate, learned with the weights; starts at the data's own.
     Learned,
+    /// One number of each coordinate, learned with the weights; starts at its column's own.
+    Columns,
 }
 
 /// The least variance that a learned one starts at: data without any spread have none to start from.
@@ -63,9 +66,14 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     Member {
         name: "normal",
         summary: "real values; the net emits mean and log-variance, or `variance=V` fixes it (in units of \
-                  the spread where columns are standardised), or `variance=learned` learns one number",
+                  the spread where columns are standardised), `variance=learned` learns one number, `variance=columns` one a column",
         build: |spec| Ok(Box::new(Normal::from_spec(spec)?)),
-        examples: &["normal", "normal:variance=0.7", "normal:variance=learned"],
+        examples: &[
+            "normal",
+            "normal:variance=0.7",
+            "normal:variance=learned",
+            "normal:variance=columns",
+        ],
     }
 }
 
@@ -85,11 +93,12 @@ impl Normal {
         let variance = match spec.get("variance") {
             None => Variance::Network,
             Some("learned") => Variance::Learned,
+            Some("columns") => Variance::Columns,
             Some(_) => match spec.number("variance")? {
                 // Beyond these, single precision has no room left for a density.
                 Some(v) if (1e-30..=1e30).contains(&v) => Variance::Fixed(v),
                 _ => {
-                    let message = "must be between 1e-30 and 1e30, or `learned`";
+                    let message = "must be between 1e-30 and 1e30, `learned` or `columns`";
                     return Err(Error::setting("normal:variance", message));
                 }
             },
@@ -97,15 +106,22 @@ impl Normal {
         Ok(Normal { variance })
     }
 
-    /// The one log-variance of all coordinates, unless the network emits them.
+    /// Where the log-variances of n coordinates stand.
     #[inline(always)]
-    fn shared_log_variance<T: Real>(&self, own: &[T]) -> Option<T> {
+    fn log_variances<'a, T: Real>(&self, n: usize, eta: &'a [T], own: &'a [T]) -> S<'a, T> {
         match self.variance {
-            Variance::Network => None,
-            Variance::Fixed(v) => Some(T::from_f64(v.ln())),
-            Variance::Learned => Some(own[0]),
+            Variance::Network => S::Each(&eta[n..]),
+            Variance::Columns => S::Each(own),
+            Variance::Fixed(v) => S::Shared(T::from_f64(v.ln())),
+            Variance::Learned => S::Shared(own[0]),
         }
     }
+}
+
+/// The log-variances of a row.
+enum S<'a, T> {
+    Shared(T),
+    Each(&'a [T]),
 }
 
 impl<T: Real> Distribution<T> for Normal {
@@ -114,6 +130,7 @@ impl<T: Real> Distribution<T> for Normal {
             Variance::Network => Spec::new("normal"),
             Variance::Fixed(v) => Spec::new("normal").with("variance", v),
             Variance::Learned => Spec::new("normal").with("variance", "learned"),
+            Variance::Columns => Spec::new("normal").with("variance", "columns"),
         }
     }
 
@@ -121,16 +138,19 @@ impl<T: Real> Distribution<T> for Normal {
         if self.variance == Variance::Network { 2 * width } else { width }
     }
 
-    fn own(&self, scope: &mut Scope<'_>, _width: usize) {
-        if self.variance == Variance::Learned {
-            scope.tensor("log_variance", &[1], Start::Constant(0.0));
-        }
+    fn own(&self, scope: &mut Scope<'_>, width: usize) {
+        let count = match self.variance {
+            Variance::Network | Variance::Fixed(_) => return,
+            Variance::Learned => 1,
+            Variance::Columns => width,
+        };
+        scope.tensor("log_variance", &[count], Start::Constant(0.0));
     }
 
     fn facts(&self, _column: usize) -> Facts {
         // One number for all columns cannot follow a single constant one.
-        let learns_spread = self.variance == Variance::Network;
-        Facts { domain: Domain::Real, location_scale: true, learns_spread }
+        let learns_spread = matches!(self.variance, Variance::Network | Variance::Columns);
+        Facts { location_scale: true, learns_spread, ..Facts::of(Domain::Real) }
     }
 
     fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
@@ -140,21 +160,29 @@ impl<T: Real> Distribution<T> for Normal {
 
     fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
         let n = x.len();
-        let shared = self.shared_log_variance(own);
+        let log_variances = self.log_variances(n, eta, own);
         for i in 0..n {
-            let s = shared.unwrap_or_else(|| eta[n + i]);
+            let s = match log_variances {
+                S::Shared(s) => s,
+                S::Each(s) => s[i],
+            };
             let eps: f64 = StandardNormal.sample(rng);
             x[i] = eta[i] + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
         }
     }
 
     /// The mean starts at the data's mean, and a learned variance at the residual's while the output is
-    /// the data's mean: the mean of the columns' variances. (Further up, the reconstruction would count
+    /// the data's mean: its column's, or the mean of all columns' variances. (Further up, the reconstruction would count
     /// for so little beside the KL that the latents are given up before the variance has come down.)
     fn start(&self, bias: &mut [T], own: &mut [T], data: &Moments) {
         bias.iter_mut().zip(&data.mean).for_each(|(b, &mean)| *b = T::from_f64(mean));
-        let residual = data.variance.iter().sum::<f64>() / data.variance.len() as f64;
-        own.fill(T::from_f64(residual.clamp(LEAST_START, 1.0 / LEAST_START).ln()));
+        let start = |v: f64| T::from_f64(v.clamp(LEAST_START, 1.0 / LEAST_START).ln());
+        match self.variance {
+            Variance::Columns => {
+                own.iter_mut().zip(&data.variance).for_each(|(s, v)| *s = start(*v))
+            }
+            _ => own.fill(start(data.variance.iter().sum::<f64>() / data.variance.len() as f64)),
+        }
     }
 
     fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
@@ -170,8 +198,8 @@ impl<T: Real> Likelihood<T> for Normal {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
         let n = x.len();
         let (half, ln_2pi) = (T::from_f64(0.5), T::from_f64(LN_2PI));
-        let sum = match self.shared_log_variance(own) {
-            Some(s) => {
+        let sum = match self.log_variances(n, eta, own) {
+            S::Shared(s) => {
                 let scale = (-half * s).exp();
                 let squares = map_sum(
                     [],
@@ -184,9 +212,9 @@ impl<T: Real> Likelihood<T> for Normal {
                 );
                 squares + T::from_f64(n as f64) * (ln_2pi + s)
             }
-            None => map_sum(
+            S::Each(s) => map_sum(
                 [],
-                [x, &eta[..n], &eta[n..]],
+                [x, &eta[..n], s],
                 #[inline(always)]
                 |[x, mean, s]| {
                     let t = (x - mean) * (-half * s).exp();
@@ -201,8 +229,8 @@ impl<T: Real> Likelihood<T> for Normal {
         let n = x.len();
         let (half, ln_2pi, one) = (T::from_f64(0.5), T::from_f64(LN_2PI), T::one());
         let (d_mean, d_s) = d.d_eta.split_at_mut(n);
-        let sum = match self.shared_log_variance(own) {
-            Some(s) => {
+        let sum = match self.log_variances(n, eta, own) {
+            S::Shared(s) => {
                 let (scale, width) = ((-half * s).exp(), T::from_f64(n as f64));
                 let squares = map_sum(
                     [&mut *d_mean],
@@ -215,9 +243,19 @@ impl<T: Real> Likelihood<T> for Normal {
                 );
                 squares + width * (ln_2pi + s)
             }
-            None => map_sum(
+            S::Each(s) if d_s.is_empty() => map_sum(
+                [&mut *d_mean],
+                [x, eta, s],
+                #[inline(always)]
+                |[x, mean, s]| {
+                    let scale = (-half * s).exp();
+                    let t = (x - mean) * scale;
+                    ([t * scale], ln_2pi + s + t * t)
+                },
+            ),
+            S::Each(s) => map_sum(
                 [&mut *d_mean, d_s],
-                [x, &eta[..n], &eta[n..]],
+                [x, &eta[..n], s],
                 #[inline(always)]
                 |[x, mean, s]| {
                     let scale = (-half * s).exp();
@@ -230,9 +268,16 @@ impl<T: Real> Likelihood<T> for Normal {
         -half * sum
     }
 
-    /// A shared s has the gradient ½ Σ (t² − 1).
+    /// A shared s has the gradient ½ Σ (t² − 1), one of a column its own term.
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
-        let half = T::from_f64(0.5);
+        let (half, one) = (T::from_f64(0.5), T::one());
+        if self.variance == Variance::Columns {
+            for i in 0..x.len() {
+                let t = (x[i] - eta[i]) * (-half * own[i]).exp();
+                d_own[i] += weight * half * (t * t - one);
+            }
+            return;
+        }
         let scale = (-half * own[0]).exp();
         let sum = map_sum(
             [],
@@ -244,6 +289,16 @@ impl<T: Real> Likelihood<T> for Normal {
             },
         );
         d_own[0] += weight * half * (sum - T::from_f64(x.len() as f64));
+    }
+
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Factorized<T> for Normal {
+    fn shares_own(&self) -> bool {
+        self.variance == Variance::Learned
     }
 }
 
@@ -414,6 +469,19 @@ mod tests {
             &Moments { mean: vec![0.0], variance: vec![0.0] },
         );
         assert!(own[0].is_finite(), "of a constant");
+    }
+
+    /// Each column has a variance of its own, and the others' values do not move it.
+    #[test]
+    fn variances_of_columns_are_their_own() {
+        let p = Normal::new(Variance::Columns);
+        let (x, eta, own) = ([0.5f64, -1.0, 3.0], [0.0, 0.5, 2.0], [0.3, -0.8, 1.1]);
+        let each: f64 = (0..3).map(|i| NORMAL.log_prob(&[x[i]], &[eta[i], own[i]], &[])).sum();
+        assert!((p.log_prob(&x, &eta, &own) - each).abs() < 1e-14);
+        let data = Moments { mean: vec![1.0, 2.0], variance: vec![4.0, 0.25] };
+        let (mut bias, mut start) = ([0.0f64; 2], [0.0f64; 2]);
+        Distribution::start(&p, &mut bias, &mut start, &data);
+        assert_eq!((bias, start), ([1.0, 2.0], [4f64.ln(), 0.25f64.ln()]));
     }
 
     /// The closed form against the integral of q (log q − log p).

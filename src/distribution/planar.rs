@@ -1,8 +1,8 @@
-//! Planar flows on a normal: a posterior that can bend and part.
+//! Planar flows: a posterior that can bend and part.
 //!
 //! ```text
-//! Shapes    z_k, u, w, ε [Z]   a, b, h scalars   η = [μ; s; then u, w, b of every step], P = 2Z + K(2Z + 1)
-//! Draw      z_0 = μ + e^{s/2} ε, and for each step k = 1 … K
+//! Shapes    z_k, u, w [Z]   a, b, h scalars   η = [the base's; u, w, b of every step], K(2Z + 1) behind the base's
+//! Draw      z_0 from the base (`flow.rs`), and for each step k = 1 … K
 //!             z_k = z_{k−1} + g u h,   h = tanh a,   a = wᵀ z_{k−1} + b
 //!           which moves z along u, by how far it lies on either side of the plane a = 0.
 //!           g(α) = m(α)/α with α = wᵀu and m(α) = ln(1 + κ(eᵅ − 1)), κ = 1 − 1/e: so wᵀ(g u) = m > −1,
@@ -15,25 +15,23 @@
 //!             ∂/∂a = h′ ∂/∂h                        ⇒ d_b += ∂/∂a,  d_w += ∂/∂a · z_{k−1}
 //!             ∂/∂α = g′ h δ − λ h′ m′/D             ⇒ d_w += ∂/∂α · u,  d_u += ∂/∂α · w
 //!             d_u += g h d                          ∂/∂z_{k−1} = d + ∂/∂a · w
-//!           with m′ = κ eᵅ/(1 + κ(eᵅ − 1)) and g′ = (m′ − g)/α; what reaches z_0 goes the normal's way
+//!           with m′ = κ eᵅ/(1 + κ(eᵅ − 1)) and g′ = (m′ − g)/α; what reaches z_0 goes the base's way
 //! Numerics  the scalars of a step are computed in f64, from a: of a saturated h, 1 − h² has no digits, and
 //!           m may be large. D = (1 + m) − h² m keeps its digits where m is near −1 and h near 0. Near
 //!           α = 0, g′ is its series.
 //! Source    Rezende & Mohamed 2015, "Variational Inference with Normalizing Flows", eqs. 10–12 and A.1
 //! ```
 
-use super::normal::Normal;
-use super::{Distribution, Domain, Draw, Facts, Member, Reparameterized, Spec};
-use crate::error::{Error, Result};
+use super::flow::{Flow, Flowing, Gradient};
+use super::{Distribution, Member, Spec};
+use crate::error::Result;
 use crate::math::dot;
 use crate::real::Real;
-use crate::rng::ChaCha8Rng;
 use std::f64::consts::E;
 
-/// A normal distribution behind which planar steps follow.
+/// So many planar steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Planar {
-    base: Normal,
     steps: usize,
 }
 
@@ -43,9 +41,9 @@ const MOST: usize = 64;
 pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     Member {
         name: "planar",
-        summary: "a posterior: `steps=K` (4) planar flows behind a normal, so that it can bend",
-        build: |spec| Ok(Box::new(Planar::from_spec(spec)?)),
-        examples: &["planar:steps=2"],
+        summary: "a posterior: `steps=K` (4) planar flows behind `base=normal` or `full-normal`, so that it can bend",
+        build: |spec| Ok(Box::new(Flowing::new(Planar::from_spec(spec)?, spec)?)),
+        examples: &["planar:steps=2", "planar:steps=1,base=full-normal"],
     }
 }
 
@@ -95,22 +93,8 @@ impl Scale {
 
 impl Planar {
     fn from_spec(spec: &Spec) -> Result<Self> {
-        spec.only(&["steps"])?;
-        let steps = spec.number("steps")?.unwrap_or(4.0);
-        if steps.fract() != 0.0 || !(1.0..=MOST as f64).contains(&steps) {
-            let message = format!("must be a whole number from 1 to {MOST}");
-            return Err(Error::setting("planar:steps", message));
-        }
-        Ok(Planar { base: Normal::emitted(), steps: steps as usize })
-    }
-
-    /// The base's part of η, and those of the steps.
-    #[inline(always)]
-    fn split<'a, T>(&self, eta: &'a [T]) -> (&'a [T], std::slice::ChunksExact<'a, T>) {
-        // P = 2Z + K(2Z + 1)
-        let width = (eta.len() - self.steps) / (2 * (self.steps + 1));
-        let (base, steps) = eta.split_at(2 * width);
-        (base, steps.chunks_exact(2 * width + 1))
+        spec.only(&["steps", "base"])?;
+        Ok(Planar { steps: spec.whole("steps", 1..=MOST)?.unwrap_or(4) })
     }
 
     /// `z ← z + g u h`; gives a.
@@ -123,84 +107,42 @@ impl Planar {
     }
 }
 
-impl<T: Real> Distribution<T> for Planar {
+impl<T: Real> Flow<T> for Planar {
     fn spec(&self) -> Spec {
         Spec::new("planar").with("steps", self.steps)
     }
 
     fn eta_width(&self, width: usize) -> usize {
-        2 * width + self.steps * (2 * width + 1)
+        self.steps * (2 * width + 1)
     }
 
-    fn facts(&self, _column: usize) -> Facts {
-        Facts { domain: Domain::Real, location_scale: false, learns_spread: true }
-    }
-
-    fn mean(&self, mean: &mut [T], eta: &[T], _own: &[T]) {
-        let (base, steps) = self.split(eta);
-        mean.copy_from_slice(&base[..mean.len()]);
-        steps.for_each(|step| {
-            Planar::step(mean, step);
-        });
-    }
-
-    fn sample(&self, x: &mut [T], eta: &[T], own: &[T], rng: &mut ChaCha8Rng) {
-        let (base, steps) = self.split(eta);
-        self.base.sample(x, base, own, rng);
-        steps.for_each(|step| {
-            Planar::step(x, step);
-        });
-    }
-
-    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
-        Some(self)
-    }
-}
-
-impl<T: Real> Reparameterized<T> for Planar {
-    /// a and z_{k−1} of every step, and room for ∂/∂z.
+    /// a and z_{k−1} of every step.
     fn kept_width(&self, width: usize) -> usize {
-        self.steps * (width + 1) + width
+        self.steps * (width + 1)
     }
 
-    fn rsample(&self, z: &mut [T], kept: &mut [T], draw: Draw<'_, T>) {
-        let (base, steps) = self.split(draw.eta);
-        self.base.rsample(z, &mut [], Draw { eta: base, ..draw });
+    fn forward(&self, z: &mut [T], kept: &mut [T], eta: &[T], _own: &[T]) {
+        let steps = eta.chunks_exact(2 * z.len() + 1);
         for (step, kept) in steps.zip(kept.chunks_exact_mut(z.len() + 1)) {
             kept[1..].copy_from_slice(z);
             kept[0] = Planar::step(z, step);
         }
     }
 
-    fn log_q(&self, kept: &[T], draw: Draw<'_, T>) -> T {
-        let (base, steps) = self.split(draw.eta);
-        let log_q = self.base.log_q(&[], Draw { eta: base, ..draw });
+    fn ln_det(&self, width: usize, kept: &[T], eta: &[T], _own: &[T]) -> T {
         let ln_determinant = |(step, kept): (&[T], &[T])| {
             let [u, w, _] = parts(step);
             Scale::new(dot(w, u).to_f64()).determinant(kept[0].to_f64().tanh()).ln()
         };
-        let sum: f64 = steps.zip(kept.chunks_exact(draw.eps.len() + 1)).map(ln_determinant).sum();
-        log_q - T::from_f64(sum)
+        let steps = eta.chunks_exact(2 * width + 1);
+        T::from_f64(steps.zip(kept.chunks_exact(width + 1)).map(ln_determinant).sum())
     }
 
-    fn backward(
-        &self,
-        d_eta: &mut [T],
-        d_own: &mut [T],
-        kept: &mut [T],
-        d_z: &[T],
-        d_log_q: T,
-        draw: Draw<'_, T>,
-    ) {
-        let width = d_z.len();
-        let (base, steps) = self.split(draw.eta);
-        let (d_base, d_steps) = d_eta.split_at_mut(base.len());
-        let (kept, d) = kept.split_at_mut(self.steps * (width + 1));
-        d.copy_from_slice(d_z);
-        let kept = kept.chunks_exact(width + 1);
-        for ((step, d_step), kept) in
-            steps.zip(d_steps.chunks_exact_mut(2 * width + 1)).zip(kept).rev()
-        {
+    fn backward(&self, gradient: Gradient<'_, T>, kept: &[T], d_log_q: T, eta: &[T], _own: &[T]) {
+        let Gradient { d, d_eta, .. } = gradient;
+        let width = d.len();
+        let steps = eta.chunks_exact(2 * width + 1).zip(d_eta.chunks_exact_mut(2 * width + 1));
+        for ((step, d_step), kept) in steps.zip(kept.chunks_exact(width + 1)).rev() {
             let ([u, w, _], z) = (parts(step), &kept[1..]);
             let scale = Scale::new(dot(w, u).to_f64());
             let (a, delta, lambda) = (kept[0].to_f64(), dot(u, d).to_f64(), d_log_q.to_f64());
@@ -218,24 +160,23 @@ impl<T: Real> Reparameterized<T> for Planar {
                 d[j] += d_a * w[j];
             }
         }
-        self.base.backward(d_base, d_own, &mut [], d, d_log_q, Draw { eta: base, ..draw });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution::Likelihood;
-    use crate::distribution::normal::Variance;
+    use crate::distribution::normal::{Normal, Variance};
+    use crate::distribution::{Draw, Likelihood, Reparameterized};
 
-    fn planar(steps: usize) -> Planar {
-        Planar::from_spec(&format!("planar:steps={steps}").parse().unwrap()).unwrap()
+    fn planar(steps: usize) -> Flowing<f64, Planar> {
+        Flowing::new(Planar { steps }, &Spec::new("planar")).unwrap()
     }
 
     /// z and log q of one draw of one latent.
-    fn draw(p: Planar, eta: &[f64], eps: f64) -> (f64, f64) {
+    fn draw(p: &Flowing<f64, Planar>, eta: &[f64], eps: f64) -> (f64, f64) {
         let mut z = [0.0];
-        let mut kept = vec![0.0; Reparameterized::<f64>::kept_width(&p, 1)];
+        let mut kept = vec![0.0; p.kept_width(1)];
         let draw = Draw { eta, own: &[], eps: &[eps] };
         p.rsample(&mut z, &mut kept, draw);
         (z[0], p.log_q(&kept, draw))
@@ -246,10 +187,10 @@ mod tests {
     #[test]
     fn log_q_is_the_density_of_the_draws() {
         let eta = [0.3, -0.4, 2.0, -3.0, 0.7, 1.5, 0.8, -1.0];
-        let (h, mut total) = (1e-4, 0.0);
+        let (p, h, mut total) = (planar(2), 1e-4, 0.0);
         for i in -80_000..80_000 {
             let ((z, log_q), (next, _)) =
-                (draw(planar(2), &eta, i as f64 * h), draw(planar(2), &eta, (i + 1) as f64 * h));
+                (draw(&p, &eta, i as f64 * h), draw(&p, &eta, (i + 1) as f64 * h));
             assert!(next > z, "{i}");
             total += log_q.exp() * (next - z);
         }
@@ -262,9 +203,9 @@ mod tests {
         let p = planar(3);
         let width = 2;
         let eta: Vec<f64> = (0..19).map(|i| 0.7 * f64::sin(1.7 * i as f64)).collect();
-        assert_eq!(eta.len(), Distribution::<f64>::eta_width(&p, width));
+        assert_eq!(eta.len(), p.eta_width(width));
         let (n, mut sum, mut squares) = (40_000, 0.0, 0.0);
-        let mut kept = vec![0.0; Reparameterized::<f64>::kept_width(&p, width)];
+        let mut kept = vec![0.0; p.kept_width(width)];
         for i in 0..n {
             let (mut eps, mut z) = ([0.0; 2], [0.0; 2]);
             let address = crate::rng::Address::new(0, crate::rng::Purpose::Check);
@@ -291,7 +232,7 @@ mod tests {
         eps_of.fill_normal(&mut eps);
         let drawn = |eps: &[f64]| {
             let mut z = [0.0; 2];
-            let mut kept = vec![0.0; Reparameterized::<f64>::kept_width(&p, width)];
+            let mut kept = vec![0.0; p.kept_width(width)];
             p.rsample(&mut z, &mut kept, Draw { eta: &eta, own: &[], eps });
             z
         };

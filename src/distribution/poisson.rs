@@ -44,7 +44,7 @@ impl<T: Real> Univariate<T, 1> for Poisson {
     }
 
     fn facts(&self, _places: &[Place; 1]) -> Facts {
-        Facts { domain: Domain::Count, location_scale: false, learns_spread: false }
+        Facts::of(Domain::Count)
     }
 
     #[inline(always)]

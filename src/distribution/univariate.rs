@@ -13,7 +13,7 @@
 //! Sixteen columns are computed side by side, their log p added in sixteen lanes and a fixed tree, as in
 //! [`crate::math::map_sum`].
 
-use super::{Distribution, Facts, Likelihood, Moments, RowGradient};
+use super::{Distribution, Factorized, Facts, Likelihood, Moments, RowGradient};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::math;
@@ -188,15 +188,44 @@ impl<U, const P: usize> Independent<U, P> {
         })
     }
 
-    /// Σ log p of a row. `put` gets the slopes of up to sixteen columns in η and in x, with the index of the
-    /// first one and their number.
+    /// Where the block of each emitted parameter begins in η.
+    fn emitted(&self, n: usize) -> [Option<usize>; P] {
+        array::from_fn(|k| (self.places[k] == Place::Emitted).then(|| self.index(k) * n))
+    }
+
+    /// `d_own += Σ_i weight(i) ∂log p_i/∂own`
+    fn add_own<T: Real>(
+        &self,
+        d_own: &mut [T],
+        x: &[T],
+        eta: &[T],
+        own: &[T],
+        weight: impl Fn(usize) -> T,
+    ) where
+        U: Univariate<T, P>,
+    {
+        let n = x.len();
+        self.pass(x, eta, own, |terms, first, len| {
+            for k in (0..P).filter(|k| self.places[*k] == Place::Learned) {
+                let d_own = &mut d_own[self.index(k) * n + first..][..len];
+                for (l, (d_own, d)) in d_own.iter_mut().zip(&terms.d_eta[k]).enumerate() {
+                    let weight = weight(first + l);
+                    // Where the weight is 0 anything may stand.
+                    *d_own += if weight == T::zero() { weight } else { weight * *d };
+                }
+            }
+        });
+    }
+
+    /// Σ log p of a row. `put` gets the terms of up to sixteen columns, with the index of the first one and their
+    /// number.
     #[inline(always)]
     fn pass<T: Real>(
         &self,
         x: &[T],
         eta: &[T],
         own: &[T],
-        mut put: impl FnMut(&[[T; LANES]; P], &[T; LANES], usize, usize),
+        mut put: impl FnMut(&Terms<T, P>, usize, usize),
     ) -> T
     where
         U: Univariate<T, P>,
@@ -207,7 +236,8 @@ impl<U, const P: usize> Independent<U, P> {
             || {
                 let mut sums = [T::zero(); LANES];
                 let (mut values, mut etas) = ([T::zero(); LANES], [[T::zero(); LANES]; P]);
-                let (mut d_eta, mut d_x) = ([[T::zero(); LANES]; P], [T::zero(); LANES]);
+                let zeros = [T::zero(); LANES];
+                let mut terms = Terms { log_p: zeros, d_eta: [zeros; P], d_x: zeros };
                 for first in (0..x.len()).step_by(LANES) {
                     let len = LANES.min(x.len() - first);
                     values[..len].copy_from_slice(&x[first..first + len]);
@@ -229,17 +259,44 @@ impl<U, const P: usize> Independent<U, P> {
                             );
                             let scored = self.of.score(values[l], eta);
                             sums[l] += scored.log_p;
-                            d_x[l] = scored.d_x;
-                            for (lanes, d) in d_eta.iter_mut().zip(scored.d_eta) {
+                            terms.log_p[l] = scored.log_p;
+                            terms.d_x[l] = scored.d_x;
+                            for (lanes, d) in terms.d_eta.iter_mut().zip(scored.d_eta) {
                                 lanes[l] = d;
                             }
                         },
                     );
-                    put(&d_eta, &d_x, first, len);
+                    put(&terms, first, len);
                 }
                 math::fold(sums)
             },
         )
+    }
+}
+
+/// log p of sixteen columns, and its slopes.
+struct Terms<T, const P: usize> {
+    log_p: [T; LANES],
+    d_eta: [[T; LANES]; P],
+    d_x: [T; LANES],
+}
+
+/// Writes the slopes of columns from `first` on, in η where the blocks begin there.
+#[inline(always)]
+fn write<T: Real, const P: usize>(
+    d: &mut RowGradient<'_, T>,
+    places: &[Option<usize>; P],
+    terms: &Terms<T, P>,
+    first: usize,
+    len: usize,
+) {
+    for (block, d_eta) in places.iter().zip(&terms.d_eta) {
+        if let Some(block) = block {
+            d.d_eta[block + first..][..len].copy_from_slice(&d_eta[..len]);
+        }
+    }
+    if !d.d_x.is_empty() {
+        d.d_x[first..first + len].copy_from_slice(&terms.d_x[..len]);
     }
 }
 
@@ -319,39 +376,23 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent
             eta,
             own,
             #[inline(always)]
-            |_, _, _, _| {},
+            |_, _, _| {},
         )
     }
 
-    fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
-        let n = x.len();
-        let places: [_; P] = array::from_fn(|k| (self.places[k], self.index(k) * n));
+    fn log_prob_gradient(&self, mut d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
+        let places = self.emitted(x.len());
         self.pass(
             x,
             eta,
             own,
             #[inline(always)]
-            |d_eta, d_x, first, len| {
-                for ((place, block), d_eta) in places.iter().zip(d_eta) {
-                    if *place == Place::Emitted {
-                        d.d_eta[block + first..][..len].copy_from_slice(&d_eta[..len]);
-                    }
-                }
-                if !d.d_x.is_empty() {
-                    d.d_x[first..first + len].copy_from_slice(&d_x[..len]);
-                }
-            },
+            |terms, first, len| write(&mut d, &places, terms, first, len),
         )
     }
 
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
-        let n = x.len();
-        self.pass(x, eta, own, |d_eta, _, first, len| {
-            for k in (0..P).filter(|k| self.places[*k] == Place::Learned) {
-                let d_own = &mut d_own[self.index(k) * n + first..][..len];
-                d_own.iter_mut().zip(&d_eta[k]).for_each(|(d_own, d)| *d_own += weight * *d);
-            }
-        });
+        self.add_own(d_own, x, eta, own, |_| weight);
     }
 
     fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
@@ -359,5 +400,30 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent
         for (i, &x) in x.iter().enumerate() {
             self.of.side(x, Self::column(&blocks, i)).into_iter().for_each(&mut *side);
         }
+    }
+    fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real, U: Univariate<T, P>, const P: usize> Factorized<T> for Independent<U, P> {
+    fn log_probs(&self, log_p: &mut [T], mut d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) {
+        let places = self.emitted(x.len());
+        self.pass(
+            x,
+            eta,
+            own,
+            #[inline(always)]
+            |terms, first, len| {
+                log_p[first..first + len].copy_from_slice(&terms.log_p[..len]);
+                if !d.d_eta.is_empty() {
+                    write(&mut d, &places, terms, first, len);
+                }
+            },
+        );
+    }
+
+    fn own_backward_each(&self, d_own: &mut [T], weight: &[T], x: &[T], eta: &[T], own: &[T]) {
+        self.add_own(d_own, x, eta, own, |i| weight[i]);
     }
 }

@@ -14,16 +14,20 @@
 //! log p(x) itself is [`log_px`]'s.
 
 mod importance;
+mod information;
 mod latents;
 mod pareto;
 mod proposal;
 mod summary;
+mod two_sample;
 mod weights;
 
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
+pub use information::{Information, mutual_information};
 pub use latents::{IDLE, kl_per_latent};
 pub use proposal::Proposal;
 pub use summary::{Doubt, Summary, standard_error_of_mean};
+pub use two_sample::{Auc, two_sample_auc};
 
 use crate::data::Part;
 use crate::error::Result;

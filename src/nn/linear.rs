@@ -45,6 +45,11 @@ impl Linear {
         self.weight.dim().0
     }
 
+    /// Where the weight lies, `[out, in]`.
+    pub fn weight(&self) -> Tensor {
+        self.weight
+    }
+
     /// Where the bias lies, for whoever knows a better start for it.
     pub fn bias(&self) -> Tensor {
         self.bias

@@ -15,12 +15,13 @@
 //! To add one: write its file, ending in a `member()` function, and add its name to the list below.
 
 use crate::family::{Member, Spec, family};
+use crate::penalty::Penalty;
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 mod importance;
 
-family!(Objective, "objective": elbo, iwae, renyi, ciwae, miwae, dreg, stl);
+family!(Objective, "objective": elbo, iwae, renyi, ciwae, miwae, dreg, stl, penalized);
 
 /// The pieces of log w, in nats.
 #[derive(Clone, Copy)]
@@ -82,6 +83,11 @@ pub trait Objective<T: Real>: Send + Sync {
     /// `direct` is minus `log_prior`, `path` 1.
     fn takes_log_q_apart(&self) -> bool {
         false
+    }
+
+    /// A penalty on the latents of the whole batch that is added to the loss, if there is one.
+    fn penalty(&self) -> Option<&dyn Penalty<T>> {
+        None
     }
 
     /// The bound on log p(x) that held-out rows are judged by: this one, without anything that

@@ -79,6 +79,17 @@ settings! {
             takes: ["0.5"], refuses: ["0", "-1", "inf"],
         }
 
+        /// Divide each tensor's gradient by its norm before Adam.
+        ///
+        /// AdamNormGrad, as the published runs of Tomczak & Welling 2018 use it.
+        normalize_gradient: bool {
+            flag: "normalize-gradient" "", OPTIMISATION,
+            file: "normalize_gradient",
+            default: false,
+            range: ANY,
+            takes: ["true"], refuses: ["maybe"],
+        }
+
         /// Adam's constants.
         adam: AdamConfig { .. }
 

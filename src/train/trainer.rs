@@ -259,7 +259,7 @@ impl<T: Real> Trainer<T> {
         Ok(Ending::Finished)
     }
 
-    /// One step: gather, forward, backward, clip, Adam. After an epoch's last step it begins the next
+    /// One step: gather, forward, backward, normalise, clip, Adam. After an epoch's last step it begins the next
     /// epoch; judging and remembering the best weights is [`Self::run`]'s.
     ///
     /// # Errors
@@ -308,6 +308,9 @@ impl<T: Real> Trainer<T> {
         let broken = || (!self.gradient.is_finite()).then_some("gradient");
         if let Some(term) = score.broken_term().or_else(broken) {
             return Err(Error::NonFinite { step, term });
+        }
+        if self.config.normalize_gradient {
+            self.gradient.normalize();
         }
         let gradient = self.gradient.values();
         let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(gradient), max));

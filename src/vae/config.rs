@@ -1,6 +1,6 @@
 //! What a model is made of.
 
-use crate::distribution::{self, Support};
+use crate::distribution;
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{self, Activation, network};
@@ -108,7 +108,8 @@ impl VaeConfig {
         distribution::build_likelihood::<f64>(&self.likelihood).map_err(role("likelihood"))?;
         let conditional = distribution::build_likelihood::<f64>(&self.conditional)
             .map_err(role("conditional"))?;
-        if conditional.facts(0).domain.support(-1.5) != Support::Inside {
+        let latents = self.levels.iter().rev().skip(1).map(|level| level.latent);
+        if !latents.max().is_none_or(|width| conditional.scores_latents(width)) {
             let message = format!(
                 "`{}` cannot score a latent, which is any number; use `normal`",
                 self.conditional

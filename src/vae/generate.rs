@@ -7,7 +7,7 @@
 
 use super::{Vae, Workspace};
 use crate::conditional::{InferBuffers, Input};
-use crate::distribution::batch;
+use crate::distribution::{Likelihood, batch};
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::Address;
@@ -90,6 +90,25 @@ impl<T: Real> Vae<T> {
         assert!(kl.ncols() == self.latent(), "kl is {} wide, not {}", kl.ncols(), self.latent());
         let eta = ws.up[0].emitted.out(kl.nrows());
         batch::kl(kl, q, &eta);
+    }
+
+    /// The lowest posterior, q(z_1|x), if it can score any latent.
+    pub(crate) fn lowest_posterior(&self) -> Option<&dyn Likelihood<T>> {
+        self.up[0].distribution().as_likelihood()
+    }
+
+    /// Its own tensors in `params`.
+    pub(crate) fn lowest_own<'a>(&self, params: &'a [T]) -> &'a [T] {
+        self.up[0].own(params)
+    }
+
+    /// The lowest latents that the last pass drew, one a row, and what their encoder emitted: `[B, Z_1]`,
+    /// `[B, P]`.
+    pub(crate) fn lowest_draws<'a>(
+        &self,
+        ws: &'a Workspace<T>,
+    ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
+        (head(&ws.up[0].z, ws.rows), ws.up[0].emitted.out(ws.rows))
     }
 
     /// `x ← the likelihood's mean`, each level's mean feeding the one below. `x: [B, D]`, `z: [B, Z_L]`.

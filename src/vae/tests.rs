@@ -223,11 +223,14 @@ fn a_condition_of_all_rows_is_a_bias() {
 
 #[test]
 fn parts_that_do_not_fit_each_other_are_refused() {
-    let part = |layout: &mut Layout, side: &str, inputs, spec: &str, width| {
-        let p = distribution::build::<f64>(&spec.parse().unwrap()).unwrap();
-        let mut scope = layout.scope(side);
-        Conditional::new(&mut scope, inputs, &[], crate::nn::Activation::Relu, p, width).unwrap()
-    };
+    let part =
+        |layout: &mut Layout, side: &str, [inputs, condition]: [usize; 2], spec: &str, width| {
+            let p = distribution::build::<f64>(&spec.parse().unwrap()).unwrap();
+            let mut scope = layout.scope(side);
+            let inputs = Inputs { condition, ..Inputs::of(inputs) };
+            Conditional::new(&mut scope, inputs, &[], crate::nn::Activation::Relu, p, width)
+                .unwrap()
+        };
     let refusal = |up: ([usize; 2], &str), down: ([usize; 2], &str), prior: &str| {
         let mut layout = Layout::default();
         let q = part(&mut layout, "up", up.0, up.1, 2);

@@ -1,5 +1,6 @@
 //! All buffers of a pass through the chain, allocated once.
 
+use super::penalty::PenaltyBuffers;
 use super::pseudo::{DPseudo, Pseudo};
 use super::{Score, Vae};
 use crate::conditional::{InferBuffers, ScoreBuffers};
@@ -43,6 +44,9 @@ pub struct Workspace<T> {
     pub(super) prior_work: Vec<T>,
     pub(super) pseudo: Option<Pseudo<T>>,
     pub(super) d_pseudo: Option<DPseudo<T>>,
+    /// What a penalty works with, once there was one, and whether the last pass has one.
+    pub(super) penalty: Option<PenaltyBuffers<T>>,
+    pub(super) penalized: bool,
     /// The pieces of log w, and the objective's answer to them.
     pub(super) scores: Scores<T>,
     pub(super) weights: WeightBuffers<T>,
@@ -155,6 +159,8 @@ impl<T: Real> Workspace<T> {
                 d_eta: Array2::zeros((pseudo_inputs, encoder.outputs())),
                 d_u: Array2::zeros((pseudo_inputs, vae.width())),
             }),
+            penalty: None,
+            penalized: false,
             scores: Scores {
                 log_px: per_draw(),
                 log_prior: per_draw(),

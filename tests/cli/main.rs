@@ -5,6 +5,7 @@
 //! that can be wrong one line that says so.
 #![cfg(feature = "cli")]
 
+mod aggregate;
 mod arrays;
 mod defaults;
 mod determinism;

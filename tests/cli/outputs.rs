@@ -42,14 +42,19 @@ fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-const EVALUATED: [&str; 18] = [
+const EVALUATED: [&str; 25] = [
+    "active_latents",
     "bits_per_dim",
     "draws",
     "effective_samples",
+    "gap",
     "k_hat",
     "kl",
+    "kl_per_latent",
     "largest_weight",
     "loss",
+    "mutual_information",
+    "mutual_information_ceiling",
     "neg_elbo",
     "neg_elbo_se",
     "neg_log_px",
@@ -61,6 +66,8 @@ const EVALUATED: [&str; 18] = [
     "refused",
     "rows",
     "samples",
+    "two_sample_auc",
+    "two_sample_auc_se",
 ];
 
 /// `EVALUATED` and more keys, sorted.

@@ -26,6 +26,14 @@ impl Chain {
         Chain { decoders: vec![Decoder::new(normals(WIDTH, 2, 1), &[0.5; WIDTH])] }
     }
 
+    /// One level, W with columns that nearly point the same way.
+    pub(crate) fn correlated() -> Self {
+        let mut w = normals(WIDTH, 2, 1);
+        let first = w.column(0).to_owned();
+        w.column_mut(1).zip_mut_with(&first, |b, a| *b = 0.3 * *b + a);
+        Chain { decoders: vec![Decoder::new(w, &[0.5; WIDTH])] }
+    }
+
     /// Two levels. W₂ is a scaled rotation, which keeps the covariance of z₁, and so that of its
     /// posterior, diagonal.
     pub(crate) fn orthogonal_of_two_levels() -> Self {
@@ -87,6 +95,16 @@ impl Chain {
             let posterior = encoder.of(self, l);
             model.set(&format!("encoder.{l}"), posterior);
         }
+        model
+    }
+
+    /// The same with this posterior, of a chain of one level, before any training.
+    pub(crate) fn untrained(&self, posterior: &str) -> Model {
+        let of_normals = self.model(Encoder::EXACT);
+        let posterior = posterior.parse().unwrap();
+        let vae = Vae::new(VaeConfig { posterior, ..of_normals.vae.config().clone() }).unwrap();
+        let mut model = Model { params: vae.init(Init::Uniform, 0, None), vae };
+        model.set_decoder(0, &self.decoders[0]);
         model
     }
 

@@ -41,6 +41,7 @@ use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
 
 mod chain;
+mod covariance;
 mod estimators;
 mod intervals;
 mod model;

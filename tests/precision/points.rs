@@ -49,14 +49,19 @@ fn extremes(input: &Tensor) -> Vec<Vec<f32>> {
     let cycle = |values: &[f32], skip: usize| {
         values.iter().copied().cycle().skip(skip).take(input.len).collect::<Vec<_>>()
     };
-    match input.values {
+    match &input.values {
         _ if input.len == 0 => Vec::new(),
         Values::Real(_) => vec![cycle(&EXTREMES, 0)],
         // The first of few is the widest, or the narrowest.
         Values::LogVariance(_) => vec![cycle(&LOG_VARIANCES, 0), cycle(&LOG_VARIANCES, 1)],
-        Values::Of(domain) => {
-            let accepted = |v: &f32| !matches!(domain.support(*v as f64), Support::Outside(_));
-            vec![cycle(&VALUES.into_iter().filter(accepted).collect::<Vec<_>>(), 0)]
+        Values::Of(columns) => {
+            let extreme = |i: usize| {
+                let domain = columns[i % columns.len()].domain;
+                let accepted = |v: &f32| !matches!(domain.support(*v as f64), Support::Outside(_));
+                let mut accepted = VALUES.into_iter().filter(accepted).cycle().skip(i);
+                accepted.next().expect("0 or 1")
+            };
+            vec![(0..input.len).map(extreme).collect()]
         }
         Values::Positive => vec![cycle(&[1e4, 1e-30, 1.0, 88.8], 0)],
     }
