@@ -37,7 +37,7 @@ fn a_fitted_prior_is_where_the_training_rows_are() {
     let fitted = "sample run -n 5 --prior fitted:components=3";
     let said = lab.run(&format!("{fitted} -o a.csv")).stderr;
     let said = String::from_utf8(said).unwrap();
-    assert!(said.contains("3 normals fitted to those of 400 training rows"), "{said}");
+    assert!(said.contains("3 normals fitted to those of 500 training rows"), "{said}");
     lab.run(&format!("{fitted} -o b.csv"));
     lab.run(&format!("{fitted} --seed 1 -o c.csv"));
     lab.run("sample run -n 5 -o d.csv");
