@@ -46,6 +46,13 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     }
 }
 
+/// softplus(t) and σ(t).
+#[inline(always)]
+fn edge<T: Real>(t: T) -> (T, T) {
+    let (e, sigmoid) = softplus_sigmoid_parts(t);
+    (t.max(T::zero()) + e.ln_1p_unit(), sigmoid)
+}
+
 impl DiscretizedLogistic {
     /// h
     #[inline(always)]
@@ -72,21 +79,19 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
         let (a, b) = ((x - h - mean) * rate, (x + h - mean) * rate);
         let delta = T::from_f64(2.0) * h * rate;
         let (value, slope) = ln_mean_exp(delta);
-        let [of_a, of_b] = [a, -b].map(
-            #[inline(always)]
-            |t| {
-                let (e, sigmoid) = softplus_sigmoid_parts(t);
-                (t.max(zero) + e.ln_1p_unit(), sigmoid)
-            },
-        );
-        // Of a bin at an end one edge is missing, and with it the width.
+        // Of a bin at an end one edge is missing, and with it the width. Each number is chosen by itself, so that
+        // there is nothing to jump over.
         let (low, high) = (x < h, x > one - h);
-        let (softplus_a, sigmoid_a) = if low { (zero, zero) } else { of_a };
-        let (softplus_b, sigmoid_b) = if high { (zero, zero) } else { of_b };
-        let inner = !(low || high);
+        let (softplus_a, sigmoid_a) = edge(a);
+        let (softplus_b, sigmoid_b) = edge(-b);
+        let softplus_a = if low { zero } else { softplus_a };
+        let sigmoid_a = if low { zero } else { sigmoid_a };
+        let softplus_b = if high { zero } else { softplus_b };
+        let sigmoid_b = if high { zero } else { sigmoid_b };
         let ln_width = T::from_f64((1.0 / f64::from(self.levels - 1)).ln()) - s + value;
-        let (ln_width, of_width) =
-            if inner { (ln_width, one + delta * slope) } else { (zero, zero) };
+        let of_width = one + delta * slope;
+        let ln_width = if low || high { zero } else { ln_width };
+        let of_width = if low || high { zero } else { of_width };
         let d_mean = (sigmoid_a - sigmoid_b) * rate;
         Scored {
             log_p: ln_width - softplus_a - softplus_b,
