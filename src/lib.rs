@@ -29,9 +29,9 @@
 //! |---|---|
 //! | one training step, forward and backward | [`vae`] |
 //! | how an encoder infers and a decoder scores | [`conditional`] |
-//! | a layer, a distribution, the KL, with derivations | [`nn`], [`distribution`], [`prior`], [`objective`] |
+//! | a layer, a distribution, the KL, with derivations | [`nn`], [`distribution`], [`prior`], [`penalty`], [`objective`] |
 //! | how a gradient is proved | [`gradcheck`], [`check`] |
-//! | how log p(x) is estimated | [`evaluate`] |
+//! | how log p(x) is estimated, and what else is said of a model | [`evaluate`], [`fit`] |
 //! | how a program uses a model | [`session`](../elbo/session/index.html), [`model_file`](../elbo/model_file/index.html) |
 //! | the loop around the step | [`train`], [`optim`], [`data`] |
 //! | every setting, its default and its range | [`train::TrainConfig`], [`settings`] |
@@ -77,8 +77,8 @@ pub mod objective;
 pub mod optim;
 pub mod parallel;
 pub mod params;
-#[cfg(feature = "cli")]
 pub mod penalty;
+#[cfg(feature = "cli")]
 pub mod plot;
 pub mod prior;
 pub mod real;

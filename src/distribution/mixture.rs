@@ -141,7 +141,7 @@ impl<T: Real> Distribution<T> for Mixture<T> {
         self.of.facts(column)
     }
 
-    /// Σ_c π_c E_c[x]; of classes the most probable one of the most probable component.
+    /// Σ_c π_c E_c\[x\]; of classes the most probable one of the most probable component.
     fn mean(&self, mean: &mut [T], eta: &[T], own: &[T]) {
         let n = mean.len();
         let weights = self.weights(&eta[self.logits(n)..], n);
