@@ -35,8 +35,8 @@ struct Component {
 }
 
 /// No more passes than these, and the rise of the mean log-likelihood that ends them earlier.
-const PASSES: usize = 200;
-const RISE: f64 = 1e-6;
+const PASSES: usize = 100;
+const RISE: f64 = 1e-4;
 
 /// What is added to variances, of the columns' mean variance.
 const RIDGE: f64 = 1e-6;

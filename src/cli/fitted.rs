@@ -12,8 +12,8 @@ use elbo::vae::Sampling;
 use ndarray::Array2;
 use std::path::Path;
 
-/// Rows whose latents it is fitted to, at most: enough for any number of components.
-const ROWS: usize = 20_000;
+/// Rows whose latents it is fitted to, at most: so many take some seconds.
+const ROWS: usize = 5_000;
 
 /// The number of components that `spec` asks for; none if the model's own prior is meant.
 ///
