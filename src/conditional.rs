@@ -96,7 +96,9 @@ impl<T: Real> Conditional<T> {
         if !zero.is_empty() {
             let head = network.head();
             let inputs = head.inputs();
-            scope.start_at_zero(head.weight(), zero.start * inputs..zero.end * inputs);
+            // Saturating: what a forged header asks for is refused when its memory is.
+            let [start, end] = [zero.start, zero.end].map(|row| row.saturating_mul(inputs));
+            scope.start_at_zero(head.weight(), start..end);
             scope.start_at_zero(head.bias(), zero);
         }
         let own = scope.group(|scope| distribution.own(scope, width));

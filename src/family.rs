@@ -152,6 +152,11 @@ impl std::str::FromStr for Spec {
                 "a name is missing; write `name` or `name:key=value`",
             ));
         }
+        if depths(rest).any(|depth| depth > DEEPEST) {
+            // What builds a member builds those in it: a file of somebody else must not decide how deep.
+            let message = format!("a spec in a spec may be {DEEPEST} deep");
+            return Err(Error::setting(format!("`{}…`", head(text)), message));
+        }
         if depths(rest).any(|depth| depth < 0) || depths(rest).last().is_some_and(|depth| depth > 0)
         {
             let message = "parentheses do not match";
@@ -164,6 +169,12 @@ impl std::str::FromStr for Spec {
                     format!("`{pair}` is not of the form key=value"),
                 ));
             };
+            if !value.trim_start().starts_with('(') && value.contains(':') {
+                return Err(Error::setting(
+                    format!("`{}`", key.trim()),
+                    format!("`{}` has settings: put it in parentheses", head(value)),
+                ));
+            }
             if spec.get(key.trim()).is_some() {
                 return Err(Error::setting(
                     format!("`{text}`"),
@@ -174,6 +185,14 @@ impl std::str::FromStr for Spec {
         }
         Ok(spec)
     }
+}
+
+/// How deep parentheses may stand in each other.
+const DEEPEST: i32 = 8;
+
+/// As much of a text as a message has room for.
+fn head(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// What is in the parentheses around all of `text`, if there are any.
@@ -291,10 +310,15 @@ mod tests {
             ("a:b", "key=value"),
             ("a:b=1,b=2", "twice"),
             ("a:b=(c", "match"),
+            ("a:b=c:d=1", "parentheses"),
         ] {
             let message = text.parse::<Spec>().unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
+        let deep = |depth: usize| format!("a:b={}c{}", "(a:b=".repeat(depth), ")".repeat(depth));
+        let parse = |depth: usize| deep(depth).parse::<Spec>();
+        assert!(parse(8).is_ok());
+        assert!(parse(100_000).unwrap_err().to_string().contains("8 deep"));
         let spec: Spec = "normal:varience=1".parse().unwrap();
         assert!(spec.only(&["variance"]).unwrap_err().to_string().contains("knows variance"));
         let spec: Spec = "normal:variance=nan".parse().unwrap();

@@ -54,7 +54,8 @@ impl GaussianMixture {
         if x.iter().any(|v| !v.is_finite()) {
             return refuse("cannot be fitted to values that are not finite".to_owned());
         }
-        let whole = Component::of(x, &Array1::ones(x.nrows()).view(), ridge(x));
+        let ridge = ridge(x);
+        let whole = Component::of(x, &Array1::ones(x.nrows()).view(), ridge);
         let mut rng = Address::new(seed, Purpose::Init).rng();
         let start = |mean: Array1<f64>| Component {
             weight: 1.0 / components as f64,
@@ -63,7 +64,7 @@ impl GaussianMixture {
         };
         let means = plus_plus(x, components, &mut rng);
         let mut mixture = GaussianMixture { components: means.into_iter().map(start).collect() };
-        let (mut before, ridge) = (f64::NEG_INFINITY, ridge(x));
+        let mut before = f64::NEG_INFINITY;
         for _ in 0..PASSES {
             let (shares, log_likelihood) = mixture.shares(x);
             let of = |c: usize| Component::of(x, &shares.column(c), ridge);

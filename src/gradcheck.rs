@@ -20,7 +20,7 @@
 //! 2·10⁻¹⁵ of the fifth derivative.
 //!
 //! Where the fifth derivative is large (exponentials of exponentials, over several levels), that is not enough. A
-//! coordinate that fails is tried again with h/5, and with h/25: each time the truncation is 625 times as small, the
+//! coordinate that fails is tried again with h/5, h/25 and h/125: each time the truncation is 625 times as small, the
 //! rounding five times as large. A wrong gradient is as wrong there.
 //!
 //! A difference across a kink (relu at 0, free bits at their threshold) measures neither side's

@@ -59,8 +59,8 @@ pub struct Layout {
     slots: Vec<Slot>,
     /// How each slot starts.
     starts: Vec<Start>,
-    /// What starts at 0 instead.
-    zeros: Vec<Range<usize>>,
+    /// What starts at 0 instead: elements of a tensor.
+    zeros: Vec<(Tensor, Range<usize>)>,
     len: usize,
 }
 
@@ -101,7 +101,9 @@ impl Layout {
             let address = Address::new(seed, Purpose::Init).row(number_of(&slot.name));
             init.fill(&mut params[slot.range()], *start, address);
         }
-        self.zeros.iter().for_each(|range| params[range.clone()].fill(T::zero()));
+        for (tensor, elements) in &self.zeros {
+            tensor.of_mut(&mut params)[elements.clone()].fill(T::zero());
+        }
         params
     }
 
@@ -151,11 +153,9 @@ impl Scope<'_> {
     /// These elements of a tensor that was asked for start at 0.
     ///
     /// # Panics
-    /// If it has not as many.
+    /// [`Layout::init`] does, if it has not as many.
     pub fn start_at_zero(&mut self, tensor: Tensor, elements: Range<usize>) {
-        assert!(elements.end <= tensor.len(), "the tensor has not as many elements");
-        let at = tensor.range().start;
-        self.layout.zeros.push(at + elements.start..at + elements.end);
+        self.layout.zeros.push((tensor, elements));
     }
 
     /// A tensor of this shape, which starts like that.

@@ -284,7 +284,7 @@ fn two_sample(
         let sampling = Sampling { address, first, temperature: 1.0, draw };
         vae.sample(x, &mut ws, &model.params, &sampling);
     }
-    two_sample_auc(&generated.view(), &held_out.view(), noise.seed).map(Some)
+    Ok(Some(two_sample_auc(&generated.view(), &held_out.view(), noise.seed)))
 }
 
 /// What is known of log p(x), in lines of the table.

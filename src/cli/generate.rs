@@ -26,7 +26,7 @@ use std::process::ExitCode;
   elbo sample runs/digits -n 1000 -o digits.npy          as an array [1000, 28, 28] of numbers in [0, 1]
   elbo sample runs/digits --temperature 0.7 -o tame.png  closer to what is common
   elbo sample runs/wine -n 500 --draw -o wines.csv       table rows in their own units, with their noise
-  elbo sample runs/digits --prior fitted:components=20 -o better.png    from where the training rows are
+  elbo sample runs/digits --prior fitted:components=20 -o fitted.png    from where the training rows are
 
 A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
 the data do only with --draw.")]

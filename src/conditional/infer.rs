@@ -28,8 +28,8 @@ pub(crate) struct InferBuffers<T> {
     /// ∂loss/∂z `[N, width]`, ∂loss/∂η `[rows, P]`.
     pub(crate) d_z: Array2<T>,
     d_eta: Array2<T>,
-    /// ∂loss/∂η that comes from elsewhere, `[rows·P]`, or nothing.
-    pub(crate) elsewhere: Vec<T>,
+    /// ∂loss/∂η of a penalty on the draws of this pass, `[rows·P]`; nothing without one.
+    pub(crate) penalty: Vec<T>,
     /// Where log q's two ways are weighed apart, its unit gradients: in η at fixed z `[N, P]`, in z.
     d_eta_q: Array2<T>,
     d_z_q: Array2<T>,
@@ -64,7 +64,7 @@ impl<T: Real> Conditional<T> {
             z: zeros(n, self.width),
             d_z: zeros(with(n), self.width),
             d_eta: zeros(with(rows), eta),
-            elsewhere: Vec::new(),
+            penalty: Vec::new(),
             d_eta_q: zeros(with(n), eta),
             d_z_q: zeros(with(n), self.width),
         }
@@ -139,15 +139,15 @@ impl<T: Real> Conditional<T> {
             d_z,
             d_eta,
             d_eta_q,
-            elsewhere,
+            penalty,
             ..
         } = buf;
         let (eta, own) = (network.out(rows), self.own(params));
         let width = eta.ncols();
         let mut d_eta = head_mut(d_eta, rows);
-        match elsewhere.is_empty() {
+        match penalty.is_empty() {
             true => d_eta.fill(T::zero()),
-            false => flat_mut(&mut d_eta).copy_from_slice(elsewhere),
+            false => flat_mut(&mut d_eta).copy_from_slice(penalty),
         }
         let whole = if let LogQ::Whole(weight) = log_q { Some(weight) } else { None };
         let (d_own, d_z) = (d_params.tensor(self.own), head(d_z, n));

@@ -83,7 +83,7 @@ impl<T: Real> Columns<T> {
                     groups.push(Group { first: first - 1, of: build_likelihood(&value.parse()?)? })
                 }
             }
-            next = last.map(|last| last.expect("a whole range") + 1);
+            next = last.flatten().map(|last| last.saturating_add(1));
         }
         match next {
             None => Ok(Columns { groups, parts: OnceLock::new() }),
@@ -258,6 +258,7 @@ mod tests {
             ("columns:1-=normal,2-=normal", "behind"),
             ("columns:3-1=normal", "no range"),
             ("columns:a=normal", "no range"),
+            ("columns:1-18446744073709551615=normal,2-=normal", "next column is"),
             ("columns:1-=planar", "score"),
         ] {
             let error = build::<f64>(&spec.parse().unwrap()).err().unwrap().to_string();

@@ -2,6 +2,7 @@
 //! of columns and rows with missing values are made of.
 
 use super::{Likelihood, RowGradient};
+use crate::math;
 use crate::real::Real;
 
 /// A likelihood of independent columns, log p(x|η) = Σ_i log p(x_i|η_i).
@@ -57,6 +58,20 @@ pub trait Factorized<T: Real>: Likelihood<T> {
     }
 }
 
+/// log p of a row from those of its columns, and its gradient where there is room: what a member is made of that
+/// is written column by column.
+pub(super) fn log_prob_of_row<T: Real>(
+    p: &dyn Factorized<T>,
+    d: RowGradient<'_, T>,
+    x: &[T],
+    eta: &[T],
+    own: &[T],
+) -> T {
+    let mut each = vec![T::zero(); x.len()];
+    p.log_probs(&mut each, d, x, eta, own);
+    math::sum(&each)
+}
+
 /// The numbers of column i in blocks of n.
 pub(super) fn column<T: Real>(blocks: &[T], i: usize, n: usize) -> Vec<T> {
     blocks.iter().skip(i).step_by(n).copied().collect()
@@ -96,8 +111,7 @@ mod tests {
             let (mut each, mut values) = ([0.0; N], [0.0; N]);
             let d = RowGradient { d_eta: &mut d_eta, d_x: &mut d_x };
             factorized.log_probs(&mut each, d, &x, &eta, &own);
-            let none = RowGradient { d_eta: &mut [], d_x: &mut [] };
-            factorized.log_probs(&mut values, none, &x, &eta, &own);
+            factorized.log_probs(&mut values, RowGradient::none(), &x, &eta, &own);
 
             let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * (1.0 + a.abs());
             let alike = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| close(*a, *b));

@@ -37,7 +37,7 @@ pub trait Flow<T: Real>: Send + Sync {
     fn forward(&self, z: &mut [T], kept: &mut [T], eta: &[T], own: &[T]);
 
     /// ln |det ∂F/∂z| of the way that was kept, of rows of that width.
-    fn ln_det(&self, width: usize, kept: &[T], eta: &[T], own: &[T]) -> T;
+    fn ln_det(&self, width: usize, kept: &[T], eta: &[T]) -> T;
 
     /// Of f(F(z)) + `d_log_q` · log q: `d ← ∂/∂z`, from ∂/∂F(z) in it, and adds to `d_eta` and `d_own`.
     fn backward(&self, gradient: Gradient<'_, T>, kept: &[T], d_log_q: T, eta: &[T], own: &[T]);
@@ -151,7 +151,7 @@ impl<T: Real, F: Flow<T>> Reparameterized<T> for Flowing<T, F> {
         let (base, eta) = self.base_draw(draw, width);
         let (of_base, rest) = kept.split_at(self.q().kept_width(width));
         let rest = &rest[..self.flow.kept_width(width)];
-        self.q().log_q(of_base, base) - self.flow.ln_det(width, rest, eta, draw.own)
+        self.q().log_q(of_base, base) - self.flow.ln_det(width, rest, eta)
     }
 
     fn backward(

@@ -34,6 +34,17 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     }
 }
 
+/// A draw of the mean eᵐ and the shape eᵃ. Where either is beyond what numbers can hold, the spread is: it is the
+/// mean, or 0 for a shape that is nearly none.
+pub(super) fn draw(m: f64, a: f64, rng: &mut ChaCha8Rng) -> f64 {
+    let (shape, scale) = (a.exp(), (m - a).exp());
+    match rand_distr::Gamma::new(shape, scale) {
+        Ok(law) if shape.is_finite() && scale.is_finite() => law.sample(rng),
+        _ if a < 0.0 => 0.0,
+        _ => m.exp(),
+    }
+}
+
 impl<T: Real> Univariate<T, 2> for Gamma {
     const PARAMETERS: [Parameter; 2] = [
         Parameter::emitted("mean"),
@@ -70,9 +81,8 @@ impl<T: Real> Univariate<T, 2> for Gamma {
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [m, a] = eta.map(T::to_f64);
-        let law = rand_distr::Gamma::new(a.exp(), (m - a).exp()).expect("both are above 0");
         // A shape near 0 has draws below any number there is.
-        T::from_f64(law.sample(rng)).max(T::MIN_POSITIVE)
+        T::from_f64(draw(m, a, rng)).max(T::MIN_POSITIVE)
     }
 
     fn start(&self, mean: f64, variance: f64) -> [f64; 2] {
@@ -85,6 +95,18 @@ impl<T: Real> Univariate<T, 2> for Gamma {
 mod tests {
     use super::*;
     use crate::math::LN_2PI;
+
+    /// A network that is shown a latent from far out emits what no number holds.
+    #[test]
+    fn draws_far_out_are_still_numbers_above_0() {
+        let mut rng = crate::rng::Address::new(0, crate::rng::Purpose::Check).rng();
+        for m in [-1e30f32, -800.0, 0.0, 800.0, 1e30] {
+            for a in [-1e30f32, -800.0, 0.0, 800.0, 1e30] {
+                let x = Gamma.draw([m, a], &mut rng);
+                assert!(x > 0.0, "{m} {a}: {x}");
+            }
+        }
+    }
 
     /// Shape 1 is the exponential distribution; a large shape is nearly a normal of spread μ/√k, whose digits
     /// single precision keeps.

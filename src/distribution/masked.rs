@@ -11,10 +11,10 @@
 //! have been: a missing column integrates to 1. Models with such a likelihood show their first encoder 0 for a
 //! missing value, and beside the values which of them are missing.
 
+use super::factorized::log_prob_of_row;
 use super::mixture::inner;
 use super::{Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec};
 use crate::error::Result;
-use crate::math;
 use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -88,15 +88,11 @@ impl<T: Real> Distribution<T> for Masked<T> {
 
 impl<T: Real> Likelihood<T> for Masked<T> {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
-        let mut each = vec![T::zero(); x.len()];
-        self.log_probs(&mut each, RowGradient { d_eta: &mut [], d_x: &mut [] }, x, eta, own);
-        math::sum(&each)
+        log_prob_of_row(self, RowGradient::none(), x, eta, own)
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
-        let mut each = vec![T::zero(); x.len()];
-        self.log_probs(&mut each, d, x, eta, own);
-        math::sum(&each)
+        log_prob_of_row(self, d, x, eta, own)
     }
 
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {

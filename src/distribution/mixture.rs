@@ -16,6 +16,7 @@
 //! Each column chooses its component by itself. The components start apart, or they would stay one: see
 //! [`Distribution::start`] here.
 
+use super::factorized::log_prob_of_row;
 use super::{
     Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
     build_likelihood,
@@ -73,7 +74,13 @@ impl<T: Real> Mixture<T> {
     fn from_spec(spec: &Spec) -> Result<Self> {
         spec.only(&["of", "components"])?;
         let components = spec.whole("components", 2..=1 << 10)?.unwrap_or(2);
-        Ok(Mixture { of: inner(spec)?, components })
+        let of = inner::<T>(spec)?;
+        // Nested, components multiply.
+        if of.spec().to_string().contains("mixture:") {
+            let message = "a mixture of mixtures is a mixture: give it more components";
+            return Err(Error::setting("mixture:of", message));
+        }
+        Ok(Mixture { of, components })
     }
 
     /// Components and the ranges of their η and their own tensors, for n columns.
@@ -194,15 +201,11 @@ impl<T: Real> Distribution<T> for Mixture<T> {
 
 impl<T: Real> Likelihood<T> for Mixture<T> {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
-        let mut each = vec![T::zero(); x.len()];
-        self.log_probs(&mut each, RowGradient { d_eta: &mut [], d_x: &mut [] }, x, eta, own);
-        math::sum(&each)
+        log_prob_of_row(self, RowGradient::none(), x, eta, own)
     }
 
     fn log_prob_gradient(&self, d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
-        let mut each = vec![T::zero(); x.len()];
-        self.log_probs(&mut each, d, x, eta, own);
-        math::sum(&each)
+        log_prob_of_row(self, d, x, eta, own)
     }
 
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
@@ -296,6 +299,8 @@ mod tests {
             ("mixture:of=planar", "score"),
             ("mixture:of=nothing", "unknown"),
             ("mixture:of=normal,components=1", "components"),
+            ("mixture:of=(mixture:of=normal)", "more components"),
+            ("mixture:of=(masked:of=(mixture:of=normal))", "more components"),
         ] {
             let error = build::<f64>(&spec.parse().unwrap()).err().unwrap().to_string();
             assert!(error.contains(part), "{error}");

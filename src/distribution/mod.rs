@@ -95,6 +95,13 @@ pub struct RowGradient<'a, T> {
     pub d_x: &'a mut [T],
 }
 
+impl<T> RowGradient<'_, T> {
+    /// Nowhere: only the value is asked for.
+    pub fn none() -> Self {
+        RowGradient { d_eta: &mut [], d_x: &mut [] }
+    }
+}
+
 /// A distribution that scores given values.
 pub trait Likelihood<T: Real>: Distribution<T> {
     /// log p(x|η)

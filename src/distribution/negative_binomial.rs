@@ -17,12 +17,11 @@
 //! The variance is μ + μ²/θ; as θ grows it is a Poisson's.
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec, poisson};
+use super::{Distribution, Domain, Facts, Member, Spec, gamma, poisson};
 use crate::math::gamma::{digamma, ln_gamma};
 use crate::math::{sigmoid, softplus};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
-use rand_distr::Distribution as _;
 
 /// Mean and inverse dispersion.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +73,7 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [m, a] = eta.map(T::to_f64);
-        let law = rand_distr::Gamma::new(a.exp(), (m - a).exp()).expect("both are above 0");
-        T::from_f64(poisson::draw(law.sample(rng), rng))
+        T::from_f64(poisson::draw(gamma::draw(m, a, rng), rng))
     }
 
     /// By moments, where the variance is above the mean.
@@ -90,6 +88,18 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
 mod tests {
     use super::*;
     use crate::distribution::poisson::Poisson;
+
+    /// As of its gamma distribution.
+    #[test]
+    fn draws_far_out_are_still_counts() {
+        let mut rng = crate::rng::Address::new(0, crate::rng::Purpose::Check).rng();
+        for m in [-1e30f32, -800.0, 0.0, 800.0] {
+            for a in [-1e30f32, -800.0, 0.0, 800.0, 1e30] {
+                let x = NegativeBinomial.draw([m, a], &mut rng);
+                assert!(x >= 0.0, "{m} {a}: {x}");
+            }
+        }
+    }
 
     /// θ = 1 is the geometric distribution; at θ = 10⁴ and 10⁶ it nears a Poisson, and single precision has the
     /// digits of double, for means from 10⁻³ to 10⁵.

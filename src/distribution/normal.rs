@@ -28,16 +28,17 @@
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
+mod posterior;
+
 use super::{
-    ClosedForm, Distribution, Domain, Draw, Factorized, Facts, Likelihood, Member, Moments,
-    Reparameterized, RowGradient, Separable, Spec,
+    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
+    RowGradient, Spec,
 };
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum};
 use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
-use crate::simd;
 use rand_distr::{Distribution as _, StandardNormal};
 
 /// Where the variance comes from.
@@ -302,124 +303,10 @@ impl<T: Real> Factorized<T> for Normal {
     }
 }
 
-impl<T: Real> Reparameterized<T> for Normal {
-    fn rsample(&self, z: &mut [T], _kept: &mut [T], draw: Draw<'_, T>) {
-        let (mean, s) = draw.eta.split_at(z.len());
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for (((z, &mean), &s), &eps) in z.iter_mut().zip(mean).zip(s).zip(draw.eps) {
-                    *z = mean + (T::from_f64(0.5) * s).exp() * eps;
-                }
-            },
-        );
-    }
-
-    fn log_q(&self, _kept: &[T], draw: Draw<'_, T>) -> T {
-        let ln_2pi = T::from_f64(LN_2PI);
-        let sum = map_sum(
-            [],
-            [draw.eps, &draw.eta[draw.eps.len()..]],
-            #[inline(always)]
-            |[eps, s]| ([], ln_2pi + s + eps * eps),
-        );
-        T::from_f64(-0.5) * sum
-    }
-
-    fn backward(
-        &self,
-        d_eta: &mut [T],
-        _d_own: &mut [T],
-        _kept: &mut [T],
-        d_z: &[T],
-        d_log_q: T,
-        draw: Draw<'_, T>,
-    ) {
-        let n = d_z.len();
-        let half = T::from_f64(0.5);
-        let (d_mean, d_s) = d_eta.split_at_mut(n);
-        let (s, eps) = (&draw.eta[n..], draw.eps);
-        let total = half * d_log_q;
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    d_mean[i] += d_z[i];
-                    d_s[i] += half * (half * s[i]).exp() * eps[i] * d_z[i] - total;
-                }
-            },
-        );
-    }
-
-    fn as_separable(&self) -> Option<&dyn Separable<T>> {
-        Some(self)
-    }
-
-    fn as_closed_form(&self) -> Option<&dyn ClosedForm<T>> {
-        Some(self)
-    }
-}
-
-impl<T: Real> Separable<T> for Normal {
-    fn log_q_gradient(&self, d_eta: &mut [T], d_z: &mut [T], draw: Draw<'_, T>) {
-        let Draw { eta, eps, .. } = draw;
-        let n = eps.len();
-        let half = T::from_f64(0.5);
-        let (d_mean, d_s) = d_eta.split_at_mut(n);
-        let s = &eta[n..2 * n];
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    let u = eps[i] * (-half * s[i]).exp();
-                    d_mean[i] = u;
-                    d_s[i] = half * (eps[i] * eps[i] - T::one());
-                    d_z[i] = -u;
-                }
-            },
-        );
-    }
-}
-
-impl<T: Real> ClosedForm<T> for Normal {
-    fn std(&self, std: &mut [T], eta: &[T]) {
-        let s = &eta[std.len()..];
-        std.iter_mut().zip(s).for_each(|(std, &s)| *std = (T::from_f64(0.5) * s).exp());
-    }
-
-    fn kl(&self, kl: &mut [T], eta: &[T]) {
-        let (mean, s) = eta.split_at(kl.len());
-        let (half, one) = (T::from_f64(0.5), T::one());
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for ((kl, &mean), &s) in kl.iter_mut().zip(mean).zip(s) {
-                    *kl = half * (mean * mean + (s.exp() - one - s));
-                }
-            },
-        );
-    }
-
-    fn kl_backward(&self, d_eta: &mut [T], d_kl: &[T], eta: &[T]) {
-        let n = d_kl.len();
-        let (half, one) = (T::from_f64(0.5), T::one());
-        let (mean, s) = eta.split_at(n);
-        let (d_mean, d_s) = d_eta.split_at_mut(n);
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for i in 0..n {
-                    d_mean[i] += d_kl[i] * mean[i];
-                    d_s[i] += d_kl[i] * half * (s[i].exp() - one);
-                }
-            },
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::{ClosedForm, Draw};
 
     const NORMAL: Normal = Normal { variance: Variance::Network };
 

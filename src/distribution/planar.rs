@@ -129,7 +129,7 @@ impl<T: Real> Flow<T> for Planar {
         }
     }
 
-    fn ln_det(&self, width: usize, kept: &[T], eta: &[T], _own: &[T]) -> T {
+    fn ln_det(&self, width: usize, kept: &[T], eta: &[T]) -> T {
         let ln_determinant = |(step, kept): (&[T], &[T])| {
             let [u, w, _] = parts(step);
             Scale::new(dot(w, u).to_f64()).determinant(kept[0].to_f64().tanh()).ln()

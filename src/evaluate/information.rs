@@ -59,8 +59,8 @@ pub fn mutual_information<T: Real>(
             let (first, count) = (chunk * most, rows.len());
             let x = gather(&mut x, part, rows, vae.width())?;
             let numbers: Vec<u64> = (first..first + count).map(|row| row as u64).collect();
-            vae.forward(&mut ws, &x, params, Noise::new(noise, &numbers), false);
-            let (drawn, emitted) = vae.lowest_draws(&ws);
+            let noise = Noise::new(noise, &numbers);
+            let (drawn, emitted) = vae.infer_lowest(&mut ws, &x, params, noise);
             if chunk == 0 {
                 z = Array2::zeros((n, drawn.ncols()));
                 eta = Array2::zeros((n, emitted.ncols()));

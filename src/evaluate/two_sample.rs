@@ -9,7 +9,7 @@
 //! kind and judged on the other half. What it does not find another one might: the figure is a lower bound on how
 //! far apart the two are.
 
-use crate::error::Result;
+use crate::family::Spec;
 use crate::gradient::Gradient;
 use crate::math::sigmoid;
 use crate::nn::{Activation, Network};
@@ -34,16 +34,9 @@ pub struct Auc {
 
 /// How well a classifier tells the rows of the two apart; `[N, D]` and `[M, D]`, of four rows each at least.
 ///
-/// # Errors
-/// If there is no such layer, which there is.
-///
 /// # Panics
 /// If the widths differ, or there are fewer rows.
-pub fn two_sample_auc(
-    generated: &ArrayView2<f32>,
-    held_out: &ArrayView2<f32>,
-    seed: u64,
-) -> Result<Auc> {
+pub fn two_sample_auc(generated: &ArrayView2<f32>, held_out: &ArrayView2<f32>, seed: u64) -> Auc {
     assert!(generated.nrows() >= 4 && held_out.nrows() >= 4, "four rows of either kind");
     let (mean, spread) = units(held_out);
     let in_units = |rows: ArrayView2<f32>| (&rows - &mean) / &spread;
@@ -55,9 +48,9 @@ pub fn two_sample_auc(
     let x = concatenate(Axis(0), &[of_g.view(), of_h.view()]).expect("of one width");
     let labels: Vec<f32> =
         (0..x.nrows()).map(|i| if i < of_g.nrows() { 1.0 } else { 0.0 }).collect();
-    let mut classifier = Classifier::new(x.ncols(), seed)?;
+    let mut classifier = Classifier::new(x.ncols(), seed);
     classifier.train(&x, &labels, seed);
-    Ok(auc(&classifier.logits(&judge_g), &classifier.logits(&judge_h)))
+    auc(&classifier.logits(&judge_g), &classifier.logits(&judge_h))
 }
 
 /// The mean of each column, and its spread, 1 where it has none.
@@ -93,13 +86,14 @@ struct Classifier {
 }
 
 impl Classifier {
-    fn new(inputs: usize, seed: u64) -> Result<Self> {
+    fn new(inputs: usize, seed: u64) -> Self {
         let mut layout = Layout::default();
-        let layers = crate::nn::network::parse("dense=64")?;
+        let layers = [Spec::new("dense").with_value(64)];
         let scope = &mut layout.scope("classifier");
-        let network = Network::new(scope, inputs, &layers, 1, Activation::Relu)?;
+        let network = Network::new(scope, inputs, &layers, 1, Activation::Relu)
+            .expect("there are dense layers");
         let params = layout.init(Init::Uniform, seed);
-        Ok(Classifier { network, layout, params })
+        Classifier { network, layout, params }
     }
 
     /// Minimises the mean of ln(1 + e^{−(2y − 1) l}), whose slope in the logit l is σ(l) − y.
@@ -160,10 +154,10 @@ mod tests {
     #[test]
     fn alike_is_a_half_and_wider_is_found() {
         let held_out = normals(2000, 1.0, 1);
-        let alike = two_sample_auc(&normals(2000, 1.0, 2).view(), &held_out.view(), 0).unwrap();
+        let alike = two_sample_auc(&normals(2000, 1.0, 2).view(), &held_out.view(), 0);
         assert!((alike.value - 0.5).abs() < 4.0 * alike.standard_error, "{alike:?}");
         assert!((0.01..0.03).contains(&alike.standard_error), "{alike:?}");
-        let wider = two_sample_auc(&normals(2000, 2.0, 2).view(), &held_out.view(), 0).unwrap();
+        let wider = two_sample_auc(&normals(2000, 2.0, 2).view(), &held_out.view(), 0);
         assert!(wider.value > 0.75, "{wider:?}");
     }
 }

@@ -55,7 +55,7 @@ impl<T: Real> Objective<T> for Ciwae {
     fn weigh(&self, weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
         importance::weigh(weights, terms, |log_w| {
             let k = log_w.len() as f64;
-            let mean = log_w.iter().map(|log_w| log_w.to_f64()).sum::<f64>() / k;
+            let mean = importance::mean(log_w);
             let bound = importance::shares(log_w);
             let [of_elbo, of_iwae] = [self.elbo / k, 1.0 - self.elbo].map(T::from_f64);
             log_w.iter_mut().for_each(|share| *share = of_elbo + of_iwae * *share);

@@ -37,6 +37,11 @@ pub(super) fn weigh<T: Real>(
     -sum / b as f64
 }
 
+/// The mean of a row.
+pub(super) fn mean<T: Real>(log_w: &[T]) -> f64 {
+    log_w.iter().map(|log_w| log_w.to_f64()).sum::<f64>() / log_w.len() as f64
+}
+
 /// `log_w ← w̃`, a softmax, and log 1/K Σ_k w_k. A w̃_k below ε/K, with ε the distance from 1 to the next
 /// number, counts as 0: all of them together are less than the rounding of Σ w̃ = 1, and the engine spares
 /// the backward pass of such a draw.

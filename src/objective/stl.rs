@@ -51,9 +51,8 @@ impl<T: Real> Objective<T> for Stl {
 
     fn weigh(&self, mut weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
         let loss = importance::weigh(weights.reborrow(), terms, |log_w| {
-            let k = log_w.len() as f64;
-            let mean = log_w.iter().map(|log_w| log_w.to_f64()).sum::<f64>() / k;
-            log_w.fill(T::from_f64(1.0 / k));
+            let mean = importance::mean(log_w);
+            log_w.fill(T::from_f64(1.0 / log_w.len() as f64));
             mean
         });
         weights.direct.fill(T::zero());

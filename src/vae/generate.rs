@@ -5,7 +5,7 @@
 //! that stands in the workspace ([`Workspace::set_condition`]). Latents pass through the workspace, so that
 //! nothing is allocated.
 
-use super::{Vae, Workspace};
+use super::{Noise, Vae, Workspace};
 use crate::conditional::{InferBuffers, Input};
 use crate::distribution::{Likelihood, batch};
 use crate::parallel::{self, Rows, RowsMut};
@@ -102,13 +102,22 @@ impl<T: Real> Vae<T> {
         self.up[0].own(params)
     }
 
-    /// The lowest latents that the last pass drew, one a row, and what their encoder emitted: `[B, Z_1]`,
-    /// `[B, P]`.
-    pub(crate) fn lowest_draws<'a>(
+    /// A draw of the lowest latents for each row, and what their encoder emitted: `[B, Z_1]`, `[B, P]`.
+    ///
+    /// # Panics
+    /// As [`Self::encode`], or if there is not one entry in `noise.rows` per row.
+    pub(crate) fn infer_lowest<'a>(
         &self,
-        ws: &'a Workspace<T>,
+        ws: &'a mut Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+        noise: Noise<'_>,
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
-        (head(&ws.up[0].z, ws.rows), ws.up[0].emitted.out(ws.rows))
+        let b = x.nrows();
+        let condition = ws.condition.as_ref().map(|c| head(c, b));
+        let (q, input) = (&mut ws.up[0], Input { given: x.view(), condition });
+        self.up[0].infer(q, input, params, noise.draws(0, 1), None);
+        (head(&q.z, b), q.emitted.out(b))
     }
 
     /// `x ← the likelihood's mean`, each level's mean feeding the one below. `x: [B, D]`, `z: [B, Z_L]`.

@@ -5,18 +5,17 @@
 //! Backward  ∂P/∂z joins ∂loss/∂z before the draws' backward pass, ∂P/∂η what comes out of it
 //! ```
 
-use super::{Noise, Vae, Workspace};
+use super::{Noise, Pass, Vae, Workspace};
+use crate::conditional::InferBuffers;
 use crate::penalty::{LatentGradient, Latents, Penalty};
 use crate::real::Real;
 use crate::rows::{add, first_rows, first_rows_mut, head, head_mut};
-use crate::vae::Pass;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayViewMut2};
 
 /// What a penalty needs besides the pass.
 pub(super) struct PenaltyBuffers<T> {
-    /// ∂P/∂z `[N, Z]`, ∂P/∂η `[B, P]`; in a workspace for values without rows.
+    /// ∂P/∂z, `[N, Z]`; in a workspace for values without rows. (∂P/∂η stands with the encoder's buffers.)
     d_z: Array2<T>,
-    d_eta: Array2<T>,
     /// Draws from N(0, I), `[N, Z]`.
     prior: Array2<T>,
 }
@@ -31,56 +30,52 @@ impl<T: Real> Vae<T> {
         noise: Noise<'_>,
     ) -> f64 {
         let (b, k, q) = (ws.rows, ws.samples, &self.up[0]);
-        let (n, width, emitted) = (b * k, q.width(), q.network().outputs());
-        let most = ws.max_rows * k;
+        let (n, most, width) = (b * k, ws.max_rows * k, q.width());
         let gradients = ws.pass == Pass::Gradient;
-        let buffers = ws.penalty.get_or_insert_with(|| {
-            let rows = |rows: usize, gradient: bool| if gradient == gradients { rows } else { 0 };
-            PenaltyBuffers {
-                d_z: Array2::zeros((rows(most, true), width)),
-                d_eta: Array2::zeros((rows(ws.max_rows, true), emitted)),
-                prior: Array2::zeros((if penalty.needs_prior_draws() { most } else { 0 }, width)),
-            }
+        let PenaltyBuffers { d_z, prior } = ws.penalty.get_or_insert_with(|| {
+            let zeros = |rows| Array2::zeros((rows, width));
+            PenaltyBuffers { d_z: zeros(if gradients { most } else { 0 }), prior: zeros(most) }
         });
-        if penalty.needs_prior_draws() {
+        let draws_of_prior = if penalty.needs_prior_draws() { n } else { 0 };
+        if draws_of_prior > 0 {
             // No encoder draws at the level behind the last.
             let draws = noise.draws(self.levels(), k);
-            draws.fill_normal(first_rows_mut(&mut buffers.prior, n), width);
+            draws.fill_normal(first_rows_mut(prior, n), width);
         }
+        let InferBuffers { z, emitted, penalty: d_eta, .. } = &mut ws.up[0];
         let given = Latents {
-            z: head(&ws.up[0].z, n),
+            z: head(z, n),
             q: q.distribution(),
-            eta: ws.up[0].emitted.out(b),
+            eta: emitted.out(b),
             own: q.own(params),
-            prior: head(&buffers.prior, n.min(buffers.prior.nrows())),
+            prior: head(prior, draws_of_prior),
         };
         if !gradients {
             return penalty.value(&given);
         }
-        let (mut d_z, mut d_eta) = (head_mut(&mut buffers.d_z, n), head_mut(&mut buffers.d_eta, b));
+        let mut d_z = head_mut(d_z, n);
         d_z.fill(T::zero());
-        d_eta.fill(T::zero());
+        let emitted = given.eta.dim();
+        d_eta.resize(given.eta.len(), T::zero());
+        let d_eta = ArrayViewMut2::from_shape(emitted, d_eta).expect("as many as were emitted");
         penalty.gradient(LatentGradient { d_z, d_eta }, &given)
     }
 
     /// Multiplies the gradient that a penalty left for this pass.
     pub(super) fn scale_penalty(&self, ws: &mut Workspace<T>, by: T) {
-        if let Some(PenaltyBuffers { d_z, d_eta, .. }) = &mut ws.penalty {
+        if let Some(PenaltyBuffers { d_z, .. }) = &mut ws.penalty {
             d_z.mapv_inplace(|d| d * by);
-            d_eta.mapv_inplace(|d| d * by);
+            ws.up[0].penalty.iter_mut().for_each(|d| *d *= by);
         }
     }
 
-    /// Adds ∂P/∂z to ∂loss/∂z, and hands ∂P/∂η to the encoder.
+    /// Adds ∂P/∂z to ∂loss/∂z, if this pass has a penalty.
     pub(super) fn penalty_backward(&self, ws: &mut Workspace<T>) {
-        let (b, n) = (ws.rows, ws.rows * ws.samples);
-        let q = &mut ws.up[0];
-        let Some(buffers) = ws.penalty.as_mut().filter(|_| ws.penalized) else {
-            q.elsewhere.clear();
-            return;
-        };
-        add(first_rows_mut(&mut q.d_z, n), first_rows(&buffers.d_z, n));
-        q.elsewhere.clear();
-        q.elsewhere.extend_from_slice(first_rows(&buffers.d_eta, b));
+        let n = ws.rows * ws.samples;
+        if let Some(PenaltyBuffers { d_z, .. }) = &ws.penalty
+            && !ws.up[0].penalty.is_empty()
+        {
+            add(first_rows_mut(&mut ws.up[0].d_z, n), first_rows(d_z, n));
+        }
     }
 }

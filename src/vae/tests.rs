@@ -3,7 +3,7 @@
 use super::*;
 use crate::family::Spec;
 use crate::objective::iwae::Iwae;
-use crate::objective::{Terms, Weights};
+use crate::objective::{Objective, Terms, Weights};
 use crate::rng::{Address, Purpose};
 use ndarray::Array2;
 
@@ -219,6 +219,16 @@ fn a_condition_of_all_rows_is_a_bias() {
     assert!(crate::evaluate::Evaluator::new(&plain, 1).is_ok());
     let refused = crate::evaluate::Evaluator::new(&conditional, 1).err().unwrap().to_string();
     assert!(refused.contains("a condition of 2 values"), "{refused}");
+}
+
+/// A model that no machine can hold is refused, and not by an overflow on the way there.
+#[test]
+fn sizes_that_are_absurd_are_refused() {
+    let widest = 1 << 24;
+    let posterior = "full-normal".parse().unwrap();
+    let config = VaeConfig { posterior, ..VaeConfig::new(widest, &[widest], widest) };
+    let refused = Vae::<f64>::new(config).err().unwrap().to_string();
+    assert!(refused.contains("memory"), "{refused}");
 }
 
 #[test]

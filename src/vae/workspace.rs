@@ -44,9 +44,8 @@ pub struct Workspace<T> {
     pub(super) prior_work: Vec<T>,
     pub(super) pseudo: Option<Pseudo<T>>,
     pub(super) d_pseudo: Option<DPseudo<T>>,
-    /// What a penalty works with, once there was one, and whether the last pass has one.
+    /// What a penalty works with, once there was one.
     pub(super) penalty: Option<PenaltyBuffers<T>>,
-    pub(super) penalized: bool,
     /// The pieces of log w, and the objective's answer to them.
     pub(super) scores: Scores<T>,
     pub(super) weights: WeightBuffers<T>,
@@ -160,7 +159,6 @@ impl<T: Real> Workspace<T> {
                 d_u: Array2::zeros((pseudo_inputs, vae.width())),
             }),
             penalty: None,
-            penalized: false,
             scores: Scores {
                 log_px: per_draw(),
                 log_prior: per_draw(),

@@ -29,7 +29,7 @@ fn evaluate_says_what_latents_carry_and_whether_samples_are_told_apart() {
     assert!(says(&table, "of it information", "about the rows"), "{table}");
 }
 
-/// Samples from where the data are look more like them than the prior's, and other seeds give others.
+/// Samples of a fitted prior are others than the model's own, the same for a seed, and others for another.
 #[test]
 fn a_fitted_prior_is_where_the_training_rows_are() {
     let lab = Lab::new();
