@@ -8,6 +8,8 @@
 //! `mixture:of=(laplace:scale=learned),components=3`.
 
 use crate::error::{Error, Result};
+use crate::real::Real;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -259,6 +261,20 @@ pub fn build<O>(family: &str, members: &[Member<O>], spec: &Spec) -> Result<O> {
     }
 }
 
+/// The one of two lists that is for T. Neither list is generic, so that their members are compiled once, in this
+/// crate, and not again in every program that uses one.
+///
+/// # Panics
+/// If `T` is neither `f32` nor `f64`.
+pub(crate) fn of_type<T: Real, F32: 'static, F64: 'static, List: 'static>(
+    single: fn() -> F32,
+    double: fn() -> F64,
+) -> List {
+    let is_single = TypeId::of::<T>() == TypeId::of::<f32>();
+    let list: Box<dyn Any> = if is_single { Box::new(single()) } else { Box::new(double()) };
+    *list.downcast().expect("models compute in f32 or in f64")
+}
+
 /// A family's list: `family!(Trait, "what a member is called": file, file, …)` declares the files
 /// as modules and collects their `member()` functions.
 macro_rules! family {
@@ -267,7 +283,16 @@ macro_rules! family {
 
         #[doc = concat!("Every ", $what, " there is.")]
         pub fn members<T: $crate::real::Real>() -> Vec<$crate::family::Member<Box<dyn $object<T>>>> {
-            vec![$($file::member()),*]
+            type List<T> = Vec<$crate::family::Member<Box<dyn $object<T>>>>;
+            #[inline(never)]
+            fn single() -> List<f32> {
+                vec![$($file::member()),*]
+            }
+            #[inline(never)]
+            fn double() -> List<f64> {
+                vec![$($file::member()),*]
+            }
+            $crate::family::of_type::<T, _, _, _>(single, double)
         }
 
         #[doc = concat!("Makes the ", $what, " that `spec` names.")]

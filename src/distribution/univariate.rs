@@ -205,7 +205,7 @@ impl<U, const P: usize> Independent<U, P> {
         U: Univariate<T, P>,
     {
         let n = x.len();
-        self.pass(x, eta, own, |terms, first, len| {
+        self.slopes(x, eta, own, &mut |terms, first, len| {
             for k in (0..P).filter(|k| self.places[*k] == Place::Learned) {
                 let d_own = &mut d_own[self.index(k) * n + first..][..len];
                 for (l, (d_own, d)) in d_own.iter_mut().zip(&terms.d_eta[k]).enumerate() {
@@ -217,8 +217,42 @@ impl<U, const P: usize> Independent<U, P> {
         });
     }
 
-    /// Σ log p of a row. `put` gets the terms of up to sixteen columns, with the index of the first one and their
-    /// number.
+    /// Σ log p of a row, and log p of each column where there is room for it.
+    #[inline(never)]
+    fn values<T: Real>(&self, log_p: &mut [T], x: &[T], eta: &[T], own: &[T]) -> T
+    where
+        U: Univariate<T, P>,
+    {
+        self.pass(
+            x,
+            eta,
+            own,
+            #[inline(always)]
+            |terms, first, len| {
+                if !log_p.is_empty() {
+                    log_p[first..first + len].copy_from_slice(&terms.log_p[..len]);
+                }
+            },
+        )
+    }
+
+    /// Σ log p of a row. `put` gets the terms of up to sixteen columns, with the index of the first one and
+    /// their number. All that want slopes come here, so that a member's are compiled once.
+    #[inline(never)]
+    fn slopes<T: Real>(&self, x: &[T], eta: &[T], own: &[T], put: Put<'_, T, P>) -> T
+    where
+        U: Univariate<T, P>,
+    {
+        self.pass(
+            x,
+            eta,
+            own,
+            #[inline(always)]
+            |terms, first, len| put(terms, first, len),
+        )
+    }
+
+    /// The loop of both. What `put` does not look at is not computed.
     #[inline(always)]
     fn pass<T: Real>(
         &self,
@@ -274,6 +308,9 @@ impl<U, const P: usize> Independent<U, P> {
     }
 }
 
+/// Takes the terms of some columns.
+type Put<'a, T, const P: usize> = &'a mut dyn FnMut(&Terms<T, P>, usize, usize);
+
 /// log p of sixteen columns, and its slopes.
 struct Terms<T, const P: usize> {
     log_p: [T; LANES],
@@ -282,7 +319,6 @@ struct Terms<T, const P: usize> {
 }
 
 /// Writes the slopes of columns from `first` on, in η where the blocks begin there.
-#[inline(always)]
 fn write<T: Real, const P: usize>(
     d: &mut RowGradient<'_, T>,
     places: &[Option<usize>; P],
@@ -371,24 +407,14 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Distribution<T> for Independe
 
 impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent<U, P> {
     fn log_prob(&self, x: &[T], eta: &[T], own: &[T]) -> T {
-        self.pass(
-            x,
-            eta,
-            own,
-            #[inline(always)]
-            |_, _, _| {},
-        )
+        self.values(&mut [], x, eta, own)
     }
 
     fn log_prob_gradient(&self, mut d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) -> T {
         let places = self.emitted(x.len());
-        self.pass(
-            x,
-            eta,
-            own,
-            #[inline(always)]
-            |terms, first, len| write(&mut d, &places, terms, first, len),
-        )
+        self.slopes(x, eta, own, &mut |terms, first, len| {
+            write(&mut d, &places, terms, first, len);
+        })
     }
 
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
@@ -408,19 +434,15 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent
 
 impl<T: Real, U: Univariate<T, P>, const P: usize> Factorized<T> for Independent<U, P> {
     fn log_probs(&self, log_p: &mut [T], mut d: RowGradient<'_, T>, x: &[T], eta: &[T], own: &[T]) {
+        if d.d_eta.is_empty() {
+            self.values(log_p, x, eta, own);
+            return;
+        }
         let places = self.emitted(x.len());
-        self.pass(
-            x,
-            eta,
-            own,
-            #[inline(always)]
-            |terms, first, len| {
-                log_p[first..first + len].copy_from_slice(&terms.log_p[..len]);
-                if !d.d_eta.is_empty() {
-                    write(&mut d, &places, terms, first, len);
-                }
-            },
-        );
+        self.slopes(x, eta, own, &mut |terms, first, len| {
+            log_p[first..first + len].copy_from_slice(&terms.log_p[..len]);
+            write(&mut d, &places, terms, first, len);
+        });
     }
 
     fn own_backward_each(&self, d_own: &mut [T], weight: &[T], x: &[T], eta: &[T], own: &[T]) {

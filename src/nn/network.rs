@@ -202,7 +202,7 @@ pub fn dense(hidden: &[usize]) -> Vec<Spec> {
 pub fn parse(text: &str) -> Result<Vec<Spec>> {
     let specs = text.split_whitespace().map(|item| {
         let spec: Spec = item.parse()?;
-        build::<f64>(&spec).map(|plan| plan.spec())
+        build::<f32>(&spec).map(|plan| plan.spec())
     });
     specs.collect::<Result<_>>().map_err(|e| match e {
         Error::Setting { name, message } if name != "network" => {
@@ -221,7 +221,7 @@ pub fn mirrored(layers: &[Spec]) -> Result<Vec<Spec>> {
     let mut blocks: Vec<Vec<Spec>> = Vec::new();
     for spec in layers {
         match blocks.last_mut() {
-            Some(block) if build::<f64>(spec)?.width().is_none() => block.push(spec.clone()),
+            Some(block) if build::<f32>(spec)?.width().is_none() => block.push(spec.clone()),
             _ => blocks.push(vec![spec.clone()]),
         }
     }

@@ -85,6 +85,8 @@ impl VaeConfig {
                 format!("{} levels are not between 1 and 64", self.levels.len()),
             ));
         }
+        // Members are made in `f32` to ask them, whatever the model's numbers: what most programs have compiled
+        // in anyway.
         for level in &self.levels {
             width("latent", level.latent)?;
             if level.layers.len() > MOST_LAYERS {
@@ -92,7 +94,7 @@ impl VaeConfig {
                 return Err(Error::setting("network", message));
             }
             for spec in &level.layers {
-                let plan = nn::build::<f64>(spec)?;
+                let plan = nn::build::<f32>(spec)?;
                 plan.width().map_or(Ok(()), |w| width("hidden", w))?;
             }
         }
@@ -105,8 +107,8 @@ impl VaeConfig {
                 e => e,
             }
         };
-        distribution::build_likelihood::<f64>(&self.likelihood).map_err(role("likelihood"))?;
-        let conditional = distribution::build_likelihood::<f64>(&self.conditional)
+        distribution::build_likelihood::<f32>(&self.likelihood).map_err(role("likelihood"))?;
+        let conditional = distribution::build_likelihood::<f32>(&self.conditional)
             .map_err(role("conditional"))?;
         let latents = self.levels.iter().rev().skip(1).map(|level| level.latent);
         if !latents.max().is_none_or(|width| conditional.scores_latents(width)) {
@@ -116,8 +118,8 @@ impl VaeConfig {
             );
             return Err(Error::setting("conditional", message));
         }
-        distribution::build_posterior::<f64>(&self.posterior).map_err(role("posterior"))?;
-        prior::build::<f64>(&self.prior)?;
+        distribution::build_posterior::<f32>(&self.posterior).map_err(role("posterior"))?;
+        prior::build::<f32>(&self.prior)?;
         Ok(())
     }
 }
