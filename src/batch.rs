@@ -38,3 +38,51 @@ impl<'a, T: Real> From<&ArrayView2<'a, T>> for Batch<'a, T> {
         Batch::new(*x)
     }
 }
+
+/// Room for the rows of a batch and what stands beside them, to be filled again and again.
+pub struct BatchBuffer<T> {
+    x: Vec<T>,
+    condition: Vec<T>,
+    width: usize,
+    condition_width: usize,
+}
+
+impl<T: Real> BatchBuffer<T> {
+    /// Room for `rows` rows of `width` values, and a condition of `condition` values beside each (0: none).
+    pub fn new(rows: usize, width: usize, condition: usize) -> Self {
+        BatchBuffer {
+            x: vec![T::zero(); rows * width],
+            condition: vec![T::zero(); rows * condition],
+            width,
+            condition_width: condition,
+        }
+    }
+
+    /// Width C of a condition, 0 where there is none.
+    pub fn condition_width(&self) -> usize {
+        self.condition_width
+    }
+
+    /// The places of the first rows, and of their conditions: `[rows·D]`, `[rows·C]`.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn rows_mut(&mut self, rows: usize) -> (&mut [T], &mut [T]) {
+        (&mut self.x[..rows * self.width], &mut self.condition[..rows * self.condition_width])
+    }
+
+    /// The first rows, as the model sees them.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn batch(&self, rows: usize) -> Batch<'_, T> {
+        let view = |values, width| {
+            ArrayView2::from_shape((rows, width), values).expect("rows × width values")
+        };
+        let batch = Batch::new(view(&self.x[..rows * self.width], self.width));
+        match self.condition_width {
+            0 => batch,
+            width => batch.given(view(&self.condition[..rows * width], width)),
+        }
+    }
+}

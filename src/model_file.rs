@@ -11,8 +11,8 @@
 mod header;
 
 pub use header::{
-    DataHeader, FORMAT, Header, LevelHeader, ModelHeader, ScalerHeader, TableHeader,
-    TrainingHeader, WeightsHeader,
+    CombinationHeader, ConditionHeader, ConditionsHeader, DataHeader, FORMAT, Header, LevelHeader,
+    ModelHeader, ScalerHeader, TableHeader, TrainingHeader, WeightsHeader,
 };
 
 use crate::error::{Error, Result, one_line};

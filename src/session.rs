@@ -2,7 +2,8 @@
 //!
 //! A [`Session`] is a model with the buffers to run it. What a caller can do wrong, it answers with an
 //! error; what it is asked again and again, it does without allocating (`tests/allocation.rs`). The
-//! mathematics is [`crate::vae`]'s.
+//! mathematics is [`crate::vae`]'s. A conditional model does it under the condition that it was told last
+//! ([`Session::set_condition`]).
 //!
 //! ```
 //! # use elbo::{model_file::{Header, Model}, params::Init, vae::{Vae, VaeConfig}};
@@ -42,6 +43,10 @@ pub struct Session<'m, T> {
     /// Rows of data and of latents in the model's units.
     x: Vec<T>,
     z: Vec<T>,
+    /// What rows are given: one condition for all, or one for each; nothing until it is said.
+    given: Vec<T>,
+    /// The conditions of the rows in the buffers, `[rows·C]`.
+    condition: Vec<T>,
     /// What rows are scored with; made when the first are.
     evaluator: Option<Evaluator<T>>,
 }
@@ -54,7 +59,6 @@ impl<T: Real> Model<T> {
     /// together.
     pub fn session(&self, rows: usize) -> Result<Session<'_, T>> {
         let (width, latent) = (self.vae.width(), self.vae.latent());
-        self.vae.check_unconditional()?;
         self.header.check_rows(width)?;
         let (found, wanted) = (self.params.len(), self.vae.layout().len());
         if found != wanted {
@@ -69,6 +73,8 @@ impl<T: Real> Model<T> {
             ws: Workspace::new(&self.vae, rows, 1, Pass::Value)?,
             x: vec![T::zero(); rows * width],
             z: vec![T::zero(); rows * latent],
+            given: Vec::new(),
+            condition: vec![T::zero(); rows * self.vae.condition()],
             evaluator: None,
         })
     }
@@ -85,11 +91,36 @@ impl<T: Real> Session<'_, T> {
         self.model.vae.latent()
     }
 
+    /// Width C of the condition of a row, 0 without one.
+    pub fn condition(&self) -> usize {
+        self.model.vae.condition()
+    }
+
+    /// The condition under which a conditional model does all that follows: `[C]` for all rows, or `[N·C]` for
+    /// the N rows of each call. [`Conditions::one_hot`] makes them of classes. (Rows of a part bring their own.)
+    ///
+    /// # Errors
+    /// If it is not a condition of the model, or not finite.
+    ///
+    /// [`Conditions::one_hot`]: crate::data::Conditions::one_hot
+    pub fn set_condition(&mut self, condition: &[T]) -> Result<()> {
+        let width = self.condition();
+        if width == 0 || condition.is_empty() || !condition.len().is_multiple_of(width) {
+            self.model.vae.check_condition(condition.len())?;
+        }
+        if !condition.iter().all(|c| c.is_finite()) {
+            return Err(Error::setting("condition", "it is not finite"));
+        }
+        self.given.clear();
+        self.given.extend_from_slice(condition);
+        Ok(())
+    }
+
     /// `z ← the posterior mean of each row`.
     ///
     /// # Errors
-    /// If the slices are not the same number of rows, or a value is not finite or not one that the
-    /// likelihood can have.
+    /// If the slices are not the same number of rows, a value is not finite or not one that the
+    /// likelihood can have, or a conditional model was not told the rows' condition.
     pub fn encode<S: Real>(&mut self, z: &mut [T], x: &[S]) -> Result<()> {
         self.encode_with_std(z, &mut [], x)
     }
@@ -107,8 +138,10 @@ impl<T: Real> Session<'_, T> {
             same_rows("std", std.len(), self.latent(), rows)?;
             self.check_std()?;
         }
+        self.check_given(rows)?;
         for (first, count) in self.passes(rows) {
             self.load(&x[first * self.width()..], first, count)?;
+            self.load_given(first, count);
             self.encode_loaded(z, std, first, count);
         }
         Ok(())
@@ -175,7 +208,9 @@ impl<T: Real> Session<'_, T> {
         if let Some(sampling) = sampling {
             check_temperature(sampling)?;
         }
+        self.check_given(rows)?;
         for (first, count) in self.passes(rows) {
+            self.load_given(first, count);
             let sampling = sampling.map(|s| from_row(s, first));
             let Session { model, ws, x: buffer, .. } = self;
             let z = view(&z[first * latent..], count, latent);
@@ -197,8 +232,10 @@ impl<T: Real> Session<'_, T> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("out", out.len(), width, rows)?;
+        self.check_given(rows)?;
         for (first, count) in self.passes(rows) {
             self.load(&x[first * width..], first, count)?;
+            self.load_given(first, count);
             self.reconstruct_loaded(&mut out[first * width..], count);
         }
         Ok(())
@@ -235,12 +272,15 @@ impl<T: Real> Session<'_, T> {
     /// draws from it.
     ///
     /// # Errors
-    /// If the slice is not a whole number of rows, or the temperature is not a number of at least 0.
+    /// If the slice is not a whole number of rows, the temperature is not a number of at least 0, or a
+    /// conditional model was not told the rows' condition.
     pub fn sample<S: Real>(&mut self, x: &mut [S], sampling: &Sampling) -> Result<()> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
         check_temperature(sampling)?;
+        self.check_given(rows)?;
         for (first, count) in self.passes(rows) {
+            self.load_given(first, count);
             let sampling = from_row(sampling, first);
             let Session { model, ws, x: buffer, .. } = self;
             let out = view_mut(buffer, count, width);
@@ -260,6 +300,7 @@ impl<T: Real> Session<'_, T> {
         let width = self.width();
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("scores", scores.len(), 1, rows)?;
+        self.check_given(rows)?;
         let log_volume = self.columns.log_volume();
         if self.evaluator.is_none() {
             let most = self.ws.max_rows();
@@ -269,9 +310,12 @@ impl<T: Real> Session<'_, T> {
         for first in (0..rows).step_by(most) {
             let count = most.min(rows - first);
             self.load(&x[first * width..], first, count)?;
-            let Session { model: Model { vae, params, header }, x, evaluator, .. } = self;
+            self.load_given(first, count);
+            let Session { model, x, condition, evaluator, .. } = self;
+            let Model { vae, params, header } = model;
             let evaluator = evaluator.as_mut().expect("made above");
-            evaluator.load(&x[..count * width]);
+            let conditions = &condition[..count * vae.condition()];
+            evaluator.load(count, &x[..count * width], conditions);
             parallel::enter(|| evaluator.score_loaded(vae, params, count, DRAWS, header.noise()));
             let found = evaluator.scores(count, log_volume);
             scores[first..].iter_mut().zip(found).for_each(|(score, row)| *score = row.score);
@@ -283,6 +327,34 @@ impl<T: Real> Session<'_, T> {
     fn passes(&self, rows: usize) -> impl Iterator<Item = (usize, usize)> + use<T> {
         let most = self.ws.max_rows();
         (0..rows).step_by(most).map(move |first| (first, most.min(rows - first)))
+    }
+
+    /// Whether so many rows have been given a condition each, in a conditional model.
+    fn check_given(&self, rows: usize) -> Result<()> {
+        let (width, found) = (self.condition(), self.given.len());
+        match found {
+            _ if width == 0 || rows == 0 || found == width || found == rows * width => Ok(()),
+            0 => self.model.vae.check_condition(0),
+            _ => {
+                let message = format!("there are {} conditions for {rows} rows", found / width);
+                Err(Error::setting("condition", message))
+            }
+        }
+    }
+
+    /// Brings the conditions of rows that have been given them into the buffer.
+    fn load_given(&mut self, first: usize, count: usize) {
+        let width = self.condition();
+        if width == 0 {
+            return;
+        }
+        let to = &mut self.condition[..count * width];
+        if self.given.len() == width {
+            to.chunks_exact_mut(width).for_each(|c| c.copy_from_slice(&self.given));
+        } else {
+            to.copy_from_slice(&self.given[first * width..][..count * width]);
+        }
+        self.ws.set_condition(&view(&self.condition, count, width));
     }
 
     /// Brings `count` rows into the model's units. `first` is the number of the first, for messages.
@@ -307,7 +379,7 @@ impl<T: Real> Session<'_, T> {
         Ok(())
     }
 
-    /// Brings rows of a part into the buffer.
+    /// Brings rows of a part, and their conditions, into the buffers.
     fn gather(&mut self, part: &Part, rows: &[usize]) -> Result<()> {
         let width = self.width();
         if part.data().width() != width {
@@ -331,7 +403,13 @@ impl<T: Real> Session<'_, T> {
                 "the part's units are not the model's: give it those of the header's columns";
             return Err(Error::setting("standardize", message));
         }
+        self.model.vae.check_condition(part.condition_width())?;
         part.gather(&mut self.x[..rows.len() * width], rows, None)?;
+        if self.condition() > 0 {
+            let condition = &mut self.condition[..rows.len() * self.model.vae.condition()];
+            part.gather_condition(condition, rows);
+            self.ws.set_condition(&view(condition, rows.len(), self.model.vae.condition()));
+        }
         let likelihood = self.model.vae.likelihood();
         for (row, seen) in rows.iter().zip(self.x.chunks_exact(width)) {
             for (column, &u) in seen.iter().enumerate() {

@@ -174,15 +174,19 @@ impl<T: Real> Vae<T> {
         self.up[0].condition()
     }
 
-    /// Refuses a conditional model, for whoever has no condition to give it.
-    pub(crate) fn check_unconditional(&self) -> Result<()> {
-        match self.condition() {
-            0 => Ok(()),
-            c => {
-                let message = format!("the model wants a condition of {c} values beside each row");
-                Err(Error::setting("condition", message))
+    /// Refuses conditions of another width than the model's.
+    pub(crate) fn check_condition(&self, width: usize) -> Result<()> {
+        let message = match self.condition() {
+            wanted if wanted == width => return Ok(()),
+            0 => "the model has no use for a condition".to_owned(),
+            wanted => {
+                let found = if width == 0 { "none".to_owned() } else { format!("one of {width}") };
+                format!(
+                    "the model wants a condition of {wanted} values beside each row, and there is {found}"
+                )
             }
-        }
+        };
+        Err(Error::setting("condition", message))
     }
 
     /// Levels L of the chain.

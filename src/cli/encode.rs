@@ -4,7 +4,7 @@ use crate::Common;
 use crate::generate::{check_count, session_for};
 use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
-use crate::reading::{DataArgs, Unsaid};
+use crate::reading::{LabelledArgs, Unsaid};
 use crate::screening::Screened;
 use clap::Args;
 use elbo::error::{Error, Result, check_memory};
@@ -26,7 +26,7 @@ pub(crate) struct EncodeArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// Also the posterior's standard deviations, after the means
     #[arg(long)]
     std: bool,

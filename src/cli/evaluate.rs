@@ -4,10 +4,11 @@ use crate::Common;
 use crate::opening::open_model;
 use crate::output::{Format, Output};
 use crate::progress::bar;
-use crate::reading::{DataArgs, Unsaid};
+use crate::reading::{LabelledArgs, Unsaid};
 use crate::screening::Screened;
 use crate::terminal::{counted, thousands, two_columns};
 use clap::Args;
+use elbo::batch::{Batch, BatchBuffer};
 use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
@@ -19,7 +20,7 @@ use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
 use elbo::rng::{Address, Purpose};
 use elbo::vae::{Pass, Sampling, Score, Workspace};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +44,7 @@ pub(crate) struct EvaluateArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// Draws of the latent for the −ELBO of each row; the time is in proportion to them
     #[arg(long, value_name = "D", default_value_t = DRAWS)]
     draws: usize,
@@ -272,9 +273,8 @@ fn two_sample(
         return Ok(None);
     }
     let (vae, width) = (&model.vae, model.vae.width());
-    let mut held_out = Array2::<f32>::zeros((rows.len(), width));
-    let room = held_out.as_slice_mut().expect("just made");
-    part.gather(room, rows, None)?;
+    let mut buffer = BatchBuffer::new(rows.len(), width, vae.condition());
+    let Batch { x: held_out, condition, .. } = part.batch(&mut buffer, rows, None)?;
     let mut generated = Array2::zeros((rows.len(), width));
     let most = rows.len().min(500);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
@@ -282,8 +282,20 @@ fn two_sample(
     for (chunk, x) in generated.axis_chunks_iter_mut(Axis(0), most).enumerate() {
         let first = (chunk * most) as u64;
         let sampling = Sampling { address, first, temperature: 1.0, draw };
+        if let Some(condition) = condition {
+            let rows = chunk * most..chunk * most + x.nrows();
+            ws.set_condition(&condition.slice(s![rows, ..]));
+        }
         vae.sample(x, &mut ws, &model.params, &sampling);
     }
+    let Some(condition) = condition else {
+        return Ok(Some(two_sample_auc(&generated.view(), &held_out, noise.seed)));
+    };
+    // Rows are generated under the conditions of these, and told apart together with them.
+    let beside = |x: ArrayView2<f32>| {
+        concatenate(Axis(1), &[x, condition]).expect("a condition for each row")
+    };
+    let (generated, held_out) = (beside(generated.view()), beside(held_out));
     Ok(Some(two_sample_auc(&generated.view(), &held_out.view(), noise.seed)))
 }
 

@@ -196,7 +196,7 @@ pub(crate) fn bytes_of(checkpoint: &Checkpoint) -> Result<Expected> {
 pub(crate) fn check_data(checkpoint: &Checkpoint, header: &Header, folder: &Folder) -> Result<()> {
     let data = |h: &Header| {
         let fingerprint = h.training.as_ref().map(|t| t.data.fingerprint.clone());
-        (fingerprint, h.columns.clone(), h.scaler.clone())
+        (fingerprint, h.columns.clone(), h.scaler.clone(), h.conditions.clone())
     };
     if data(&Stored::of(checkpoint)?.header) == data(header) {
         return Ok(());

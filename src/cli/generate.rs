@@ -2,10 +2,11 @@
 
 use crate::Common;
 use crate::fitted;
+use crate::given::{self, Choices, Given, GivenArgs, SetArgs};
 use crate::join::Join;
 use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
-use crate::reading::{DataArgs, Unsaid, in_data};
+use crate::reading::{DataArgs, LabelledArgs, Unsaid, in_data};
 use crate::screening::Screened;
 use clap::Args;
 use elbo::data::{ColumnKind, Columns, Dataset, Expected, Part, ReadOptions, Source};
@@ -27,9 +28,11 @@ use std::process::ExitCode;
   elbo sample runs/digits --temperature 0.7 -o tame.png  closer to what is common
   elbo sample runs/wine -n 500 --draw -o wines.csv       table rows in their own units, with their noise
   elbo sample runs/digits --prior fitted:components=20 -o fitted.png    from where the training rows are
+  elbo sample runs/digits --label 7 -o sevens.png        sevens, after elbo train --condition label
 
 A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
-the data do only with --draw.")]
+the data do only with --draw. A model that is given classes makes rows of those that you choose, and
+leaves what you leave open as it was in the training rows; a table says what each row was given.")]
 pub(crate) struct SampleArgs {
     /// A model file, or a run's folder
     model: PathBuf,
@@ -47,6 +50,8 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "SPEC", default_value = "model")]
     prior: String,
     #[command(flatten)]
+    given: GivenArgs,
+    #[command(flatten)]
     data: DataArgs,
     /// Other seeds give other samples
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -62,13 +67,16 @@ pub(crate) struct SampleArgs {
   elbo encode runs/wine --data wine.csv -o - | elbo decode runs/wine - -o again.csv
 
 A table holds the latents in columns called z1, z2, …, as elbo encode writes them; its columns row,
-label and name are passed on to a table. An array is [rows, latents].")]
+label and name are passed on to a table. An array is [rows, latents]. A model that is given classes finds
+them in the table, too, unless you choose others.")]
 pub(crate) struct DecodeArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     /// The latents: a .csv or .npy, or `-` for standard input
     #[arg(value_name = "LATENTS")]
     latents: String,
+    #[command(flatten)]
+    given: GivenArgs,
     /// Draw from the likelihood instead of taking its mean
     #[arg(long)]
     draw: bool,
@@ -94,7 +102,7 @@ pub(crate) struct ReconstructArgs {
     /// A model file, or a run's folder
     model: PathBuf,
     #[command(flatten)]
-    data: DataArgs,
+    data: LabelledArgs,
     /// How many rows, from the first on [default: all, of a picture 40]
     #[arg(short = 'n', long, value_name = "N")]
     count: Option<usize>,
@@ -110,7 +118,7 @@ pub(crate) struct ReconstructArgs {
 
 Both rows are encoded, and the likelihood's means at evenly spaced latents between the two are
 written, ends included. Rows are counted from 1 in the file; in data with a test part of its own, in
-that part.")]
+that part. What a model is given goes over from the one row's classes to the other's, unless you choose it.")]
 pub(crate) struct InterpolateArgs {
     /// A model file, or a run's folder
     model: PathBuf,
@@ -124,7 +132,9 @@ pub(crate) struct InterpolateArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     steps: usize,
     #[command(flatten)]
-    data: DataArgs,
+    set: SetArgs,
+    #[command(flatten)]
+    data: LabelledArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -150,15 +160,19 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         temperature: args.temperature,
         draw: args.draw,
     };
+    let choices = args.given.choices(&model)?;
+    let draws = given::draws(&model, args.seed);
+    let given = choices.as_ref().map(|c| c.drawn(args.count, draws)).transpose()?;
     let rows = match fitted::components(&args.prior)? {
-        None => draw(&model, args.count, &sampling)?,
+        None => draw(&model, args.count, &sampling, given.as_ref())?,
         Some(components) => {
             let (path, data, n) = (&args.model, &args.data, args.count);
             let z = fitted::latents(path, &model, data, components, n, &sampling, common)?;
-            decoded(&model, &z, &sampling)?
+            decoded(&model, &z, &sampling, given.as_ref())?
         }
     };
-    output.write_rows(&model, &Join::default(), &rows, columns_for(args.count))?;
+    let join = given.map_or_else(Join::default, |given| given.join());
+    output.write_rows(&model, &join, &rows, columns_for(args.count))?;
     output.report(args.count, "samples", common)
 }
 
@@ -166,6 +180,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
+    let choices = args.given.choices(&model)?;
     let latent = model.vae.latent();
     let names = (1..=latent).map(|j| format!("z{j}")).collect::<Vec<_>>();
     let columns = Columns::alike(latent, ColumnKind::Number).with_names(names)?;
@@ -186,8 +201,12 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     }
     let address = Address::new(args.seed, Purpose::Sample);
     let sampling = Sampling { address, first: 0, temperature: 1.0, draw: args.draw };
-    let rows = decoded(&model, &z, &sampling).map_err(|e| in_data(e, &args.latents))?;
-    output.write_rows(&model, &Join::carried(&table, n), &rows, columns_for(n))?;
+    let names = choices.as_ref().map_or_else(Vec::new, Choices::names);
+    let join = Join::carried(&table, n, &names);
+    let given = choices.as_ref().map(|choices| choices.of_table(&join, n)).transpose()?;
+    let rows = decoded(&model, &z, &sampling, given.as_ref());
+    let rows = rows.map_err(|e| in_data(e, &args.latents))?;
+    output.write_rows(&model, &join, &rows, columns_for(n))?;
     output.report(n, "decoded rows", common)
 }
 
@@ -245,6 +264,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     }
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
+    let choices = args.set.choices(&model)?;
     let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
     let ends = [row_of(&part, "--from", args.from)?, row_of(&part, "--to", args.to)?];
     part.retain(|row| ends.contains(&row));
@@ -257,15 +277,25 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     let mut z = vec![0.0f32; 2 * latent];
     let encoded = session.encode_part(&mut z, &mut [], &part, &ends);
     encoded.map_err(|e| args.data.blame(e))?;
-    let (from, to) = z.split_at(latent);
-    let mut walk = Vec::with_capacity(args.steps * latent);
-    for step in 0..args.steps {
-        let t = step as f32 / (args.steps - 1) as f32;
-        walk.extend(from.iter().zip(to).map(|(a, b)| (1.0 - t) * a + t * b));
+    if let Some(choices) = choices {
+        let mut conditions = vec![0.0f32; 2 * model.vae.condition()];
+        part.gather_condition(&mut conditions, &ends);
+        conditions.chunks_exact_mut(model.vae.condition()).for_each(|c| choices.put(c));
+        session.set_condition(&walk(&conditions, args.steps))?;
     }
-    session.decode(&mut rows, &walk)?;
+    session.decode(&mut rows, &walk(&z, args.steps))?;
     output.write_rows(&model, &Join::default(), &rows, args.steps.min(20))?;
     output.report(args.steps, "rows on the way", common)
+}
+
+/// Evenly spaced points from the first half of `ends` to the second, ends included.
+fn walk(ends: &[f32], steps: usize) -> Vec<f32> {
+    let (from, to) = ends.split_at(ends.len() / 2);
+    let point = |step: usize| {
+        let t = step as f32 / (steps - 1) as f32;
+        from.iter().zip(to).map(move |(a, b)| (1.0 - t) * a + t * b)
+    };
+    (0..steps).flat_map(point).collect()
 }
 
 /// A row of the part by its number from 1 in the data.
@@ -302,17 +332,30 @@ fn buffer(model: &Model<f32>, n: usize) -> Result<Vec<f64>> {
 }
 
 /// `[n·D]` new rows.
-fn draw(model: &Model<f32>, n: usize, sampling: &Sampling) -> Result<Vec<f64>> {
+fn draw(
+    model: &Model<f32>,
+    n: usize,
+    sampling: &Sampling,
+    given: Option<&Given<'_>>,
+) -> Result<Vec<f64>> {
     let mut rows = buffer(model, n)?;
-    session_for(model, n)?.sample(&mut rows, sampling)?;
+    let mut session = session_for(model, n)?;
+    given.map_or(Ok(()), |given| session.set_condition(&given.one_hots()))?;
+    session.sample(&mut rows, sampling)?;
     Ok(rows)
 }
 
 /// `[n·D]` rows at these latents: draws from the likelihood if `sampling` says so, or its means.
-fn decoded(model: &Model<f32>, z: &[f32], sampling: &Sampling) -> Result<Vec<f64>> {
+fn decoded(
+    model: &Model<f32>,
+    z: &[f32],
+    sampling: &Sampling,
+    given: Option<&Given<'_>>,
+) -> Result<Vec<f64>> {
     let n = z.len() / model.vae.latent();
     let mut rows = buffer(model, n)?;
     let mut session = session_for(model, n)?;
+    given.map_or(Ok(()), |given| session.set_condition(&given.one_hots()))?;
     match sampling.draw {
         true => session.decode_draw(&mut rows, z, &Sampling { temperature: 1.0, ..*sampling })?,
         false => session.decode(&mut rows, z)?,
@@ -320,11 +363,13 @@ fn decoded(model: &Model<f32>, z: &[f32], sampling: &Sampling) -> Result<Vec<f64
     Ok(rows)
 }
 
-/// A grid of samples as a PNG.
+/// A grid of samples as a PNG, of all classes in turn.
 pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64) -> Result<()> {
     let address = Address::new(seed, Purpose::Sample);
     let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
-    let rows = draw(model, n, &sampling)?;
+    let choices = Choices::none(model)?;
+    let given = choices.as_ref().map(|choices| choices.in_turn(n)).transpose()?;
+    let rows = draw(model, n, &sampling, given.as_ref())?;
     Output::new(path, Some(Format::Png), "--output")?.write_rows(
         model,
         &Join::default(),

@@ -5,6 +5,7 @@ use crate::opening::open_model;
 use crate::terminal::{thousands, two_columns};
 use clap::Args;
 use elbo::error::Result;
+use elbo::model_file::ConditionHeader;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +45,13 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
                 Some(_) => "each column's spread around its mean".to_owned(),
                 None => String::new(),
             },
+        ),
+        (
+            "given",
+            header.conditions.as_ref().map_or(String::new(), |conditions| {
+                let of = |c: &ConditionHeader| format!("{} ({} classes)", c.name, c.levels.len());
+                conditions.list.iter().map(of).collect::<Vec<_>>().join(", ")
+            }),
         ),
         ("levels (layers → latent)", levels.join(", ")),
         ("activation", m.activation.clone()),

@@ -11,6 +11,7 @@ mod evaluate;
 mod fitted;
 mod folder;
 mod generate;
+mod given;
 mod info;
 mod join;
 mod metrics;

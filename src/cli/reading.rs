@@ -20,9 +20,6 @@ pub(crate) struct DataArgs {
     /// Which rows of the training's data [default: those that the command's help says]
     #[arg(long, value_name = "PART")]
     part: Option<PartName>,
-    /// The CSV column that holds labels, if the training knew of none
-    #[arg(long, value_name = "COLUMN")]
-    label: Option<String>,
     /// The CSV columns that the model learned, where they cannot be found by name
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -44,6 +41,37 @@ pub(crate) struct DataArgs {
     /// The name of the data that were opened, for messages.
     #[arg(skip)]
     opened: OnceCell<String>,
+}
+
+/// The same, where the labels are of use.
+#[derive(Args)]
+pub(crate) struct LabelledArgs {
+    #[command(flatten)]
+    rows: DataArgs,
+    /// The CSV column that holds labels, if the training knew of none
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+}
+
+impl std::ops::Deref for LabelledArgs {
+    type Target = DataArgs;
+
+    fn deref(&self) -> &DataArgs {
+        &self.rows
+    }
+}
+
+impl LabelledArgs {
+    /// As [`DataArgs::open`].
+    pub(crate) fn open(
+        &self,
+        path: &Path,
+        model: &Model<f32>,
+        default: Unsaid,
+        common: &Common,
+    ) -> Result<Part> {
+        self.rows.open_labelled(self.label.as_ref(), path, model, default, common)
+    }
 }
 
 /// A bad value, with the name of the data that it is in.
@@ -96,13 +124,24 @@ impl DataArgs {
         default: Unsaid,
         common: &Common,
     ) -> Result<Part> {
+        self.open_labelled(None, path, model, default, common)
+    }
+
+    fn open_labelled(
+        &self,
+        label: Option<&String>,
+        path: &Path,
+        model: &Model<f32>,
+        default: Unsaid,
+        common: &Common,
+    ) -> Result<Part> {
         let training = model.header.training.as_ref();
         let run = self.remembered(path);
         let name = &self.named(run.as_ref(), model)?[..];
         self.opened.get_or_init(|| name.to_owned());
         let options = ReadOptions {
             expected: Some(model.header.expected()),
-            ..self.said_or_remembered(run.as_ref())?
+            ..self.said_or_remembered(label, run.as_ref())?
         };
         let source = Source::open_with(name, &options).map_err(|e| match self.data {
             None if !is_there(name) => {
@@ -132,6 +171,9 @@ impl DataArgs {
         if let Some(units) = model.header.columns()?.units() {
             part.set_units(&units)?;
         }
+        if let Some(conditions) = model.header.conditions()? {
+            part.set_conditions(&conditions)?;
+        }
         Ok(part)
     }
 
@@ -158,11 +200,12 @@ impl DataArgs {
     }
 
     /// How to read the data: as the flags say, and where they are silent as the run read them.
-    fn said_or_remembered(&self, run: Option<&Run>) -> Result<ReadOptions> {
+    fn said_or_remembered(&self, label: Option<&String>, run: Option<&Run>) -> Result<ReadOptions> {
         let header = self.header.as_deref().map(|text| whether("header", text)).transpose()?;
         let resize = self.resize.as_deref().map(size).transpose()?;
         let said = ReadOptions {
-            label: self.label.clone(),
+            label: label.cloned(),
+            classes: None,
             columns: self.columns.clone(),
             drop: self.drop.clone(),
             header: header.flatten(),

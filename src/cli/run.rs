@@ -2,7 +2,7 @@
 
 use crate::chosen::Chosen;
 use clap::Args;
-use elbo::data::{Binarize, Dataset, ReadOptions, Roles, Source};
+use elbo::data::{Binarize, Dataset, LABEL, ReadOptions, Roles, Source};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
 use elbo::nn::network;
@@ -39,7 +39,12 @@ pub(crate) struct Task {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
-    /// Learn these CSV columns only, in this order: names, numbers from 1, or ranges such as 2-5 [default: all but the label]
+    /// What all networks are given beside their input: `label`, or columns of classes by name, or number from 1. Then
+    /// `elbo sample` makes rows of any class
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) condition: Option<Vec<String>>,
+    /// Learn these CSV columns only, in this order: names, numbers from 1, or ranges such as 2-5 [default: all but the label and the conditions]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) columns: Option<Vec<String>>,
@@ -351,6 +356,7 @@ impl Task {
     pub(crate) fn options(&self) -> Result<ReadOptions> {
         Ok(ReadOptions {
             label: self.label.clone(),
+            classes: self.classes(),
             columns: self.columns.clone(),
             drop: self.drop.clone(),
             header: whether("header", &self.header)?,
@@ -359,6 +365,19 @@ impl Task {
             resize: self.resize.as_deref().map(size).transpose()?,
             expected: None,
         })
+    }
+
+    /// The columns of classes among the conditions; the labels are read without being asked for.
+    fn classes(&self) -> Option<Vec<String>> {
+        let classes = self.condition.iter().flatten().filter(|name| *name != LABEL);
+        Some(classes.cloned().collect::<Vec<_>>()).filter(|classes| !classes.is_empty())
+    }
+
+    /// What the rows of these data are given: their labels, and columns by the names that they have there.
+    pub(crate) fn conditions(&self, data: &Dataset) -> Vec<String> {
+        let label = self.condition.iter().flatten().filter(|name| *name == LABEL).take(1);
+        let classes = data.all_classes().iter().filter_map(|classes| classes.column());
+        label.map(String::as_str).chain(classes).map(str::to_owned).collect()
     }
 
     /// Whether units are of use: for a likelihood whose columns all have a location and a scale, of values as

@@ -62,6 +62,7 @@ const EXAMPLES: &str = "Examples:
   elbo train --data mnist/ --binarize dynamic --objective iwae --samples 50 --hidden 200,200 --latent 50
   elbo train --data wine.csv --label class                  a table: likelihood, sizes and epochs that fit it are said and used
   elbo train --data photos/ --resize 32                     colour pictures, likewise
+  elbo train --condition label                              given each digit's label; then elbo sample … --label 7
   elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
   elbo train --network 'dense=400 dropout=0.2' --prior mixture:components=10
   elbo train --out runs/digits --resume                     go on where it stopped
@@ -174,13 +175,19 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         None => None,
     };
     let (config, roles) = (run.train.clone(), run.roles()?);
-    let model = run.task.model(source.train.width())?;
+    let mut model = run.task.model(source.train.width())?;
+    let conditions = run.task.conditions(&source.train);
     let standardizes = run.task.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.
     let kept = Roles { test: if source.test.is_some() { 0.0 } else { roles.test }, ..roles };
     let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.task.data))?;
     if standardizes {
         parts.standardize().map_err(|e| in_data(e, &run.task.data))?;
+    }
+    if !conditions.is_empty() {
+        parts.set_conditions(&conditions).map_err(|e| in_data(e, &run.task.data))?;
+        model.condition = parts.train.condition_width();
+        model.check()?;
     }
     let header = describe(&run, &model, &config, &kept, &parts.train);
     let mut trainer =
@@ -240,6 +247,7 @@ fn describe(
     let data = part.data();
     let training = TrainingHeader::new(config, roles, data, run.task.embedded());
     let header = Header::new(model, data.image()).with_columns(part.columns());
+    let header = header.with_conditions(part.conditions());
     Header { training: Some(training), ..header }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn reader() -> Reader {
     Reader {
         name: "Arrow",
         summary: "a file of Arrow's (IPC, Feather): the same",
-        options: &["label", "columns", "drop"],
+        options: &["label", "condition", "columns", "drop"],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(b"ARROW1\0\0"),
             _ => false,

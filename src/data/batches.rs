@@ -2,7 +2,7 @@
 //! in common.
 //!
 //! Columns of integers, floats and truth values, also of a dictionary, are numbers. They are found and
-//! chosen as those of a CSV file are. A column of text may be the labels.
+//! chosen as those of a CSV file are. Columns of text may be the labels and classes.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{self, AssertUnwindSafe};
@@ -27,8 +27,9 @@ pub(super) struct Columns {
     names: Vec<String>,
     /// Those with values, from 0, in the order in which they are wanted.
     values: Vec<usize>,
-    /// That with labels, from 0.
+    /// That with labels, from 0, and those with classes.
     label: Option<usize>,
+    classes: Vec<usize>,
     index: Option<usize>,
 }
 
@@ -40,12 +41,15 @@ impl Columns {
     pub(super) fn choose(input: &Input, schema: &Schema, options: &ReadOptions) -> Result<Self> {
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         let index = names.iter().position(|name| name == INDEX);
-        let (values, label) = csv::choose_named(input, &names, index, options)?;
-        let index = index.filter(|j| !values.contains(j) && label != Some(*j));
-        let columns = Columns { names, values, label, index };
+        let csv::Choice { columns: values, label, classes, .. } =
+            csv::choose_named(input, &names, index, options)?;
+        let columns = Columns { names, values, label, classes, index: None };
+        let index = index.filter(|j| !columns.all().contains(j));
+        let columns = Columns { index, ..columns };
         for j in columns.all() {
             let kind = schema.field(j).data_type();
-            let readable = is_number(kind) || (columns.label == Some(j) && is_text(kind));
+            let readable =
+                is_number(kind) || (columns.with_classes().any(|c| c == j) && is_text(kind));
             if !readable {
                 let (title, name) = (columns.title(j), &columns.names[j]);
                 let remedy = match is_text(kind) {
@@ -58,10 +62,16 @@ impl Columns {
         Ok(columns)
     }
 
+    /// That with labels before those with classes.
+    fn with_classes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.label.into_iter().chain(self.classes.iter().copied())
+    }
+
     /// All that are read, in the order of the file.
     pub(super) fn all(&self) -> Vec<usize> {
-        let mut all: Vec<usize> = self.values.iter().copied().chain(self.label).collect();
+        let mut all: Vec<usize> = self.values.iter().copied().chain(self.with_classes()).collect();
         all.sort_unstable();
+        all.dedup();
         all
     }
 
@@ -81,7 +91,8 @@ impl Columns {
     ) -> Result<Source> {
         let (width, all) = (self.values.len(), self.all());
         let place = |j: &usize| all.binary_search(j).expect("it is among them");
-        let (mut values, mut labels) = (Vec::<f64>::new(), Vec::new());
+        let mut values = Vec::<f64>::new();
+        let mut classes = vec![Vec::new(); self.with_classes().count()];
         for batch in batches {
             let batch = batch.map_err(|e| damaged(input, &e))?;
             let (first, rows) = (values.len() / width, batch.num_rows());
@@ -95,9 +106,9 @@ impl Columns {
                     input.error(format!("row {row}, {}: {what}", self.title(*j)))
                 })?;
             }
-            if let Some(j) = self.label {
+            for (j, classes) in self.with_classes().zip(&mut classes) {
                 let column = batch.column(place(&j));
-                labels.extend((0..rows).map(|row| name(column, row)));
+                classes.extend((0..rows).map(|row| name(column, row)));
             }
         }
         if values.is_empty() {
@@ -106,16 +117,21 @@ impl Columns {
         let data = Dataset::new(Values::F64(values), width);
         let names = self.values.iter().map(|j| self.names[*j].clone()).collect::<Vec<_>>();
         let mut train = data.map_err(|e| in_file(input.path(), e))?.with_columns(names)?;
-        if let Some(j) = self.label {
-            let few = Labels::few(labels.into_iter()).ok_or_else(|| {
+        let labels = self.with_classes().zip(classes).map(|(j, classes)| {
+            let few = Labels::few(classes.into_iter()).ok_or_else(|| {
+                let flag = if self.label == Some(j) { "--label" } else { "--condition" };
                 input.error(format!(
-                    "{} has more than {MOST_LABELS} different labels: name a column of classes with \
-                     --label",
+                    "{} has more than {MOST_LABELS} different classes: name a column of fewer with {flag}",
                     self.title(j)
                 ))
             })?;
-            train = train.with_labels(few.of_column(self.names[j].clone()))?;
+            Ok(few.of_column(self.names[j].clone()))
+        });
+        let mut labels = labels.collect::<Result<Vec<_>>>()?;
+        if self.label.is_some() {
+            train = train.with_labels(labels.remove(0))?;
         }
+        train = train.with_classes(labels)?;
         let note = self.index.map(|j| {
             format!(
                 "{} is pandas' index, and is left out: ask for it with --columns",

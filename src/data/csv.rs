@@ -2,7 +2,7 @@
 //!
 //! Quotes are as in RFC 4180, lines end as on any system, and the text is UTF-8. Blank lines, comments
 //! and the spaces around cells do not count. The first line may hold the columns' names. A column may
-//! hold labels; all other columns that are used hold finite numbers, or words for 1 and 0.
+//! hold labels, others classes that are given; all other columns that are used hold finite numbers, or words for 1 and 0.
 //!
 //! The file is read twice. The first time every cell is looked at and the rows are counted: what the
 //! first line is, and what commas and words mean, is decided by all of a column. The second time takes
@@ -18,7 +18,8 @@ mod trouble;
 
 use std::collections::HashMap;
 
-use self::columns::{Choice, Heads, choose, list, shown};
+pub(super) use self::columns::Choice;
+use self::columns::{Heads, choose, list, shown};
 use self::numbers::Form;
 use self::records::{Marks, Record, Records};
 use self::survey::Survey;
@@ -31,8 +32,8 @@ use crate::error::{Error, Result, check_memory};
 pub(super) fn reader() -> Reader {
     Reader {
         name: "CSV",
-        summary: "a table in text, with commas, semicolons, tabs or bars: numbers, in one column maybe labels; names in the first line are found",
-        options: &["label", "columns", "drop", "header", "delimiter", "comment"],
+        summary: "a table in text, with commas, semicolons, tabs or bars: numbers, in one column maybe labels, in others classes that a model is given; names in the first line are found",
+        options: &["label", "condition", "columns", "drop", "header", "delimiter", "comment"],
         recognises: |location| match location {
             Location::File(input) => is_text(input.start()),
             _ => false,
@@ -60,21 +61,22 @@ fn is_text(start: &[u8]) -> bool {
 /// option cannot be one, or the values do not fit into memory.
 fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     let table = Table::open(input, options)?;
-    let (values, labels) = table.fill()?;
+    let (values, mut classes) = table.fill()?;
     let data = Dataset::new(Values::F64(values), table.columns.len());
     let mut train = data.map_err(|e| in_file(input.path(), e))?;
     let names = table.columns.iter().map(|&(j, _)| table.heads.column_name(j));
     train = train.with_columns(names.collect())?;
-    if let Some((labels, j)) = labels.zip(table.label) {
-        train = train.with_labels(labels.of_column(table.heads.called(j)))?;
+    if table.label.is_some() {
+        train = train.with_labels(classes.remove(0))?;
     }
+    train = train.with_classes(classes)?;
     let layout = TableLayout { comment: table.marks.comment };
     let train = train.with_table(layout, table.first_line);
     Ok(Source { train, test: None, notes: table.notes })
 }
 
-/// The columns of a table with these names, chosen as those of a CSV file are: with values, in the order
-/// in which they are wanted, and with labels; from 0. Column `index` is chosen only if it is asked for.
+/// The columns of a table with these names, chosen as those of a CSV file are. Column `index` is chosen only if
+/// it is asked for.
 ///
 /// # Errors
 /// As [`choose`].
@@ -84,10 +86,9 @@ pub(super) fn choose_named(
     names: &[String],
     index: Option<usize>,
     options: &ReadOptions,
-) -> Result<(Vec<usize>, Option<usize>)> {
+) -> Result<Choice> {
     let mut heads = Heads::new(input, Record::of(names), true)?;
-    let Choice { columns, label, .. } = choose(&mut heads, options, index)?;
-    Ok((columns, label))
+    choose(&mut heads, options, index)
 }
 
 /// A file, and what of it is read.
@@ -98,8 +99,9 @@ struct Table<'a> {
     /// The columns with values, from 0, in the order in which they are wanted, and how they are
     /// written.
     columns: Vec<(usize, Form)>,
-    /// The column with labels, from 0.
+    /// The column with labels, from 0, and those with classes.
     label: Option<usize>,
+    classes: Vec<usize>,
     rows: usize,
     first_line: Option<u64>,
     /// What a user should know.
@@ -132,7 +134,7 @@ impl<'a> Table<'a> {
         }
         let mut heads = Heads::new(input, first, named)?;
         let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
-        let Choice { columns, label, index } =
+        let Choice { columns, label, classes, index } =
             choose(&mut heads, options, Some(0).filter(|_| index))?;
         let needed = options.expected.as_ref().is_some_and(|model| model.texts().is_some());
         let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter, needed)?;
@@ -140,19 +142,19 @@ impl<'a> Table<'a> {
         notes.extend(index.map(|j| left_out(&heads, j)));
         notes.extend(forms_notes(&heads, &columns));
         notes.extend(unnamed_note(&heads, &columns));
-        let used = columns.iter().map(|(j, _)| *j).chain(label).chain(index);
+        let used = columns.iter().map(|(j, _)| *j).chain(label).chain(index).chain(classes.clone());
         notes.extend(others_note(&heads, &used.collect::<Vec<_>>(), options));
         let (rows, first_line) = (survey.rows, survey.first_line());
-        Ok(Table { input, marks, heads, columns, label, rows, first_line, notes })
+        Ok(Table { input, marks, heads, columns, label, classes, rows, first_line, notes })
     }
 
-    /// The values, and the labels.
-    fn fill(&self) -> Result<(Vec<f64>, Option<Labels>)> {
+    /// The values, and the labels, if there are any, before the classes of further columns.
+    fn fill(&self) -> Result<(Vec<f64>, Vec<Labels>)> {
         let count = self.rows * self.columns.len();
         check_memory::<f64>(count, "data", "use fewer columns (--columns), or split the file")?;
         let mut values = Vec::with_capacity(count);
-        let mut labels = Vec::with_capacity(self.label.map_or(0, |_| self.rows));
-        let mut places = HashMap::new();
+        let of_classes = self.label.iter().chain(&self.classes);
+        let mut classes: Vec<_> = of_classes.map(|j| Classes::new(*j, self.rows)).collect();
         let mut records = Records::new(self.input, self.marks)?;
         if self.heads.named() {
             records.next()?;
@@ -162,15 +164,14 @@ impl<'a> Table<'a> {
             for &(j, form) in &self.columns {
                 values.push(self.number(record, j, form)?);
             }
-            if let Some(j) = self.label {
-                let place = place(&mut places, self.text(record, j)?);
-                labels.push(place.ok_or_else(|| self.too_many_labels(j))?);
+            for classes in &mut classes {
+                let j = classes.column;
+                let has_room = classes.add(self.text(record, j)?);
+                has_room.then_some(()).ok_or_else(|| self.too_many_classes(j))?;
             }
         }
-        let mut names = vec![""; places.len()];
-        places.iter().for_each(|(name, &place)| names[place as usize] = name);
-        let labels = self.label.map(|_| Labels::new(labels.iter().map(|&l| names[l as usize])));
-        Ok((values, labels))
+        let labels = |c: Classes| c.labels().of_column(self.heads.called(c.column));
+        Ok((values, classes.into_iter().map(labels).collect()))
     }
 
     /// A cell as text.
@@ -193,9 +194,11 @@ impl<'a> Table<'a> {
         })
     }
 
-    fn too_many_labels(&self, j: usize) -> Error {
+    fn too_many_classes(&self, j: usize) -> Error {
+        let (what, flag) =
+            if self.label == Some(j) { ("labels", "--label") } else { ("classes", "--condition") };
         self.input.error(format!(
-            "{} has more than {MOST_LABELS} different labels: name a column of classes with --label",
+            "{} has more than {MOST_LABELS} different {what}: name a column of classes with {flag}",
             self.heads.title(j)
         ))
     }
@@ -274,12 +277,33 @@ fn unnamed_note(heads: &Heads, columns: &[(usize, Form)]) -> Option<String> {
     ))
 }
 
-/// The place of a label among those seen before and itself, unless there are too many.
-fn place(places: &mut HashMap<String, u32>, label: &str) -> Option<u32> {
-    if !places.contains_key(label) && places.len() < MOST_LABELS {
-        places.insert(label.to_owned(), places.len() as u32);
+/// The classes of a column's cells, as far as they are read.
+struct Classes {
+    column: usize,
+    places: HashMap<String, u32>,
+    of: Vec<u32>,
+}
+
+impl Classes {
+    fn new(column: usize, rows: usize) -> Self {
+        Classes { column, places: HashMap::new(), of: Vec::with_capacity(rows) }
     }
-    places.get(label).copied()
+
+    /// Adds a cell, unless there are too many different ones; whether it did.
+    fn add(&mut self, class: &str) -> bool {
+        if !self.places.contains_key(class) && self.places.len() < MOST_LABELS {
+            self.places.insert(class.to_owned(), self.places.len() as u32);
+        }
+        let place = self.places.get(class).copied();
+        self.of.extend(place);
+        place.is_some()
+    }
+
+    fn labels(&self) -> Labels {
+        let mut names = vec![""; self.places.len()];
+        self.places.iter().for_each(|(name, &place)| names[place as usize] = name);
+        Labels::new(self.of.iter().map(|&place| names[place as usize]))
+    }
 }
 
 #[cfg(test)]

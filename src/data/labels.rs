@@ -42,8 +42,7 @@ impl Labels {
     }
 
     /// The same labels, known to come from this column (its name, or its number from 1) or array.
-    #[cfg(feature = "cli")] // archives and columns
-    pub(super) fn of_column(self, column: String) -> Self {
+    pub fn of_column(self, column: String) -> Self {
         Labels { column: Some(column), ..self }
     }
 

@@ -12,6 +12,7 @@
 mod batches;
 mod bytes;
 mod column;
+mod condition;
 mod input;
 mod labels;
 mod part;
@@ -22,6 +23,7 @@ mod values;
 
 pub use bytes::Bytes;
 pub use column::{Column, ColumnKind, Columns, Name, Unit};
+pub use condition::{Combination, Condition, Conditions, LABEL};
 pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
@@ -92,6 +94,8 @@ pub struct Dataset {
     largest: Option<u8>,
     image: Option<ImageShape>,
     labels: Option<Labels>,
+    /// Columns of classes that are no values.
+    classes: Vec<Labels>,
     names: Option<Vec<String>>,
     table: Option<TableLayout>,
     /// The line of the first row in its file, where each further row stands a line below.
@@ -123,6 +127,7 @@ impl Dataset {
             largest,
             image: None,
             labels: None,
+            classes: Vec::new(),
             names: None,
             table: None,
             first_line: None,
@@ -170,6 +175,19 @@ impl Dataset {
             return Err(Error::setting("data", message));
         }
         self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// The same dataset with columns of classes beside its values, each known by its column.
+    ///
+    /// # Errors
+    /// If there are more or fewer classes than rows.
+    pub fn with_classes(mut self, classes: Vec<Labels>) -> Result<Self> {
+        if let Some(other) = classes.iter().find(|c| c.rows() != self.rows()) {
+            let message = format!("{} classes for {} rows", other.rows(), self.rows());
+            return Err(Error::setting("data", message));
+        }
+        self.classes = classes;
         Ok(self)
     }
 
@@ -241,6 +259,16 @@ impl Dataset {
     /// The label of every row, if there are labels.
     pub fn labels(&self) -> Option<&Labels> {
         self.labels.as_ref()
+    }
+
+    /// The class of every row in the column `name`, if that was read as one of classes.
+    pub fn classes(&self, name: &str) -> Option<&Labels> {
+        self.classes.iter().find(|classes| classes.column() == Some(name))
+    }
+
+    /// All such columns.
+    pub fn all_classes(&self) -> &[Labels] {
+        &self.classes
     }
 
     /// The name of every row, if rows have names: pictures have those of their files.

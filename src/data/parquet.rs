@@ -21,7 +21,7 @@ pub(super) fn reader() -> Reader {
     Reader {
         name: "Parquet",
         summary: "a table in columns, by name: numbers and truth values, in one column maybe labels",
-        options: &["label", "columns", "drop"],
+        options: &["label", "condition", "columns", "drop"],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(b"PAR1\x15"),
             _ => false,

@@ -25,6 +25,8 @@ pub struct Source {
 pub struct ReadOptions {
     /// The column that holds labels, by its name or by its number from 1.
     pub label: Option<String>,
+    /// Columns of classes that are read beside the values, not as such.
+    pub classes: Option<Vec<String>>,
     /// The columns to use, in this order: names, numbers from 1, or ranges of either (`2-5`).
     pub columns: Option<Vec<String>>,
     /// The columns to leave out, named in the same way.
@@ -49,6 +51,8 @@ pub struct Expected {
     pub columns: Option<Columns>,
     /// The column that held labels, if there was one; it need not be there.
     pub label: Option<String>,
+    /// Its columns of classes, which must be there.
+    pub classes: Vec<String>,
     /// The shape of its rows, if they were images.
     pub image: Option<ImageShape>,
     /// How it was read, if it was a table in text.
@@ -85,6 +89,7 @@ impl ReadOptions {
     pub fn or(self, other: ReadOptions) -> Self {
         ReadOptions {
             label: self.label.or(other.label),
+            classes: self.classes.or(other.classes),
             drop: self.drop.or(other.drop.filter(|_| self.columns.is_none())),
             columns: self.columns.or(other.columns),
             header: self.header.or(other.header),
@@ -99,6 +104,7 @@ impl ReadOptions {
     fn given(&self) -> impl Iterator<Item = &'static str> {
         [
             ("label", self.label.is_some()),
+            ("condition", self.classes.is_some()),
             ("columns", self.columns.is_some()),
             ("drop", self.drop.is_some()),
             ("header", self.header.is_some()),

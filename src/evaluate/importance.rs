@@ -26,7 +26,8 @@
 
 use super::proposal::Proposal;
 use super::weights::WeightSums;
-use super::{Evaluator, GROUP, gather, number};
+use super::{Evaluator, GROUP, number};
+use crate::batch::Batch;
 use crate::data::Part;
 use crate::distribution::Support;
 use crate::error::{Error, Result};
@@ -34,7 +35,6 @@ use crate::parallel;
 use crate::real::Real;
 use crate::rng::Address;
 use crate::vae::{Noise, Vae, Workspace};
-use ndarray::ArrayView2;
 
 /// The estimate of one row's log p(x), in nats, and what its weights say of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,8 +116,8 @@ pub fn log_px<T: Real>(
     let mut evaluator = Evaluator::new(vae, samples.min(GROUP))?;
     let mut estimates = Vec::with_capacity(part.rows().len());
     for rows in part.rows().chunks(evaluator.ws.max_rows()) {
-        let x = gather(&mut evaluator.x, part, rows, evaluator.width)?;
-        let found = log_px_of(vae, &mut evaluator.ws, &x, params, samples, proposal, address);
+        let batch = part.batch(&mut evaluator.buffer, rows, None)?;
+        let found = log_px_of(vae, &mut evaluator.ws, batch, params, samples, proposal, address);
         estimates.extend(
             found.into_iter().map(|e| LogPx { estimate: e.estimate - part.log_volume(), ..e }),
         );
@@ -128,26 +128,28 @@ pub fn log_px<T: Real>(
     Ok(estimates)
 }
 
-/// The estimates for the rows `x: [B, D]`, in the units that the model sees.
+/// The estimates for the rows of a batch, in the units that the model sees.
 ///
 /// # Panics
 /// As [`Vae::forward`].
-pub fn log_px_of<T: Real>(
+pub fn log_px_of<'a, T: Real>(
     vae: &Vae<T>,
     ws: &mut Workspace<T>,
-    x: &ArrayView2<T>,
+    batch: impl Into<Batch<'a, T>>,
     params: &[T],
     samples: usize,
     proposal: &Proposal,
     address: Address,
 ) -> Vec<LogPx> {
-    let mut numbers = vec![0; x.nrows()];
-    let noise = Noise::new(address, number(&mut numbers, x)).scaled(proposal.scales());
+    let batch = batch.into();
+    let rows = batch.x.nrows();
+    let mut numbers = vec![0; rows];
+    let noise = Noise::new(address, number(&mut numbers, &batch)).scaled(proposal.scales());
     let mixture = proposal.mixture(samples, vae.latents());
-    let mut sums = vec![WeightSums::new(samples); x.nrows()];
+    let mut sums = vec![WeightSums::new(samples); rows];
     parallel::enter(|| {
         for first in (0..samples).step_by(ws.samples()) {
-            vae.forward(ws, x, params, noise.from_sample(first), false);
+            vae.forward(ws, batch, params, noise.from_sample(first), false);
             // The last group may have more draws than are asked for.
             let wanted = ws.samples().min(samples - first);
             for (b, sums) in sums.iter_mut().enumerate() {

@@ -9,7 +9,8 @@
 //! by at most ln N nats: an estimate near that ceiling says that I is at least as large. The rest of the rate,
 //! KL(q(z) ‖ p(z)), is what samples from the prior miss: places where data have no latents, or latents have no prior.
 
-use super::{VALUES, gather};
+use super::VALUES;
+use crate::batch::BatchBuffer;
 use crate::data::Part;
 use crate::distribution::batch;
 use crate::error::Result;
@@ -39,7 +40,7 @@ pub struct Information {
 /// posterior cannot score any latent, or there are not two rows.
 ///
 /// # Errors
-/// As [`Part::gather`], and if the machine has not the memory.
+/// As [`Part::batch`], and if the machine has not the memory.
 pub fn mutual_information<T: Real>(
     vae: &Vae<T>,
     params: &[T],
@@ -51,16 +52,16 @@ pub fn mutual_information<T: Real>(
     let Some(q) = vae.lowest_posterior().filter(|_| n > 1) else { return Ok(None) };
     let most = AT_A_TIME.min(n).min(VALUES / vae.width()).max(1);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
-    let mut x = vec![T::zero(); most * vae.width()];
+    let mut buffer = BatchBuffer::new(most, vae.width(), vae.condition());
     let own = vae.lowest_own(params);
     parallel::enter(|| {
         let (mut z, mut eta) = (Array2::zeros((0, 0)), Array2::zeros((0, 0)));
         for (chunk, rows) in rows.chunks(most).enumerate() {
             let (first, count) = (chunk * most, rows.len());
-            let x = gather(&mut x, part, rows, vae.width())?;
+            let batch = part.batch(&mut buffer, rows, None)?;
             let numbers: Vec<u64> = (first..first + count).map(|row| row as u64).collect();
             let noise = Noise::new(noise, &numbers);
-            let (drawn, emitted) = vae.infer_lowest(&mut ws, &x, params, noise);
+            let (drawn, emitted) = vae.infer_lowest(&mut ws, batch, params, noise);
             if chunk == 0 {
                 z = Array2::zeros((n, drawn.ncols()));
                 eta = Array2::zeros((n, emitted.ncols()));

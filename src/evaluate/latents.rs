@@ -9,7 +9,8 @@
 //! every row; the decoder has learned not to listen to it (Bowman et al. 2016, section 3.1, of all
 //! latents at once; Burda et al. 2016, section 5.2, count active ones).
 
-use super::{VALUES, gather};
+use super::VALUES;
+use crate::batch::BatchBuffer;
 use crate::data::Part;
 use crate::error::Result;
 use crate::parallel;
@@ -27,7 +28,7 @@ pub const IDLE: f64 = 0.01;
 /// closed form for it ([`Vae::has_closed_form_kl`]), or no row.
 ///
 /// # Errors
-/// As [`Part::gather`], and if the machine has not the memory.
+/// As [`Part::batch`], and if the machine has not the memory.
 pub fn kl_per_latent<T: Real>(
     vae: &Vae<T>,
     params: &[T],
@@ -40,13 +41,14 @@ pub fn kl_per_latent<T: Real>(
     let (width, latent) = (vae.width(), vae.latent());
     let most = ROWS.min(rows.len()).min(VALUES / width).max(1);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
-    let (mut x, mut z) = (vec![T::zero(); most * width], Array2::zeros((most, latent)));
+    let mut buffer = BatchBuffer::new(most, width, vae.condition());
+    let mut z = Array2::zeros((most, latent));
     let mut sums = vec![0.0; latent];
     parallel::enter(|| {
         for rows in rows.chunks(most) {
-            let x = gather(&mut x, part, rows, width)?;
+            let batch = part.batch(&mut buffer, rows, None)?;
             let mut z = z.slice_mut(s![..rows.len(), ..]);
-            vae.encode(z.view_mut(), &mut ws, &x, params);
+            vae.encode(z.view_mut(), &mut ws, batch, params);
             // The means are of no use here; the KLs take their place.
             vae.posterior_kl(z.view_mut(), &ws);
             for kl in z.rows() {

@@ -29,6 +29,7 @@ pub use proposal::Proposal;
 pub use summary::{Doubt, Summary, standard_error_of_mean};
 pub use two_sample::{Auc, two_sample_auc};
 
+use crate::batch::{Batch, BatchBuffer};
 use crate::data::Part;
 use crate::error::Result;
 use crate::objective::Objective;
@@ -36,7 +37,6 @@ use crate::parallel;
 use crate::real::Real;
 use crate::rng::{Address, number_of};
 use crate::vae::{Noise, Pass, Score, Vae, Workspace};
-use ndarray::ArrayView2;
 
 /// Draws of z with which a row is scored unless somebody asks for more or fewer: enough that two
 /// evaluations with different noise rank the rows of a table alike (`tests/scores.rs`: Spearman's ρ ≥ 0.99,
@@ -68,10 +68,9 @@ pub struct RowScore {
 /// Buffers to judge one model with, allocated once and used for every evaluation.
 pub struct Evaluator<T> {
     ws: Workspace<T>,
-    x: Vec<T>,
+    buffer: BatchBuffer<T>,
     numbers: Vec<u64>,
     draws: Vec<DrawSums>,
-    width: usize,
 }
 
 impl<T: Real> Evaluator<T> {
@@ -93,14 +92,11 @@ impl<T: Real> Evaluator<T> {
     }
 
     fn with_rows(vae: &Vae<T>, rows: usize, samples: usize) -> Result<Self> {
-        vae.check_unconditional()?;
-        let width = vae.width();
         Ok(Evaluator {
             ws: Workspace::new(vae, rows, samples, Pass::Value)?,
-            x: vec![T::zero(); rows * width],
+            buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
             numbers: vec![0; rows],
             draws: vec![DrawSums::default(); rows],
-            width,
         })
     }
 
@@ -108,7 +104,7 @@ impl<T: Real> Evaluator<T> {
     /// data's own units.
     ///
     /// # Errors
-    /// As [`Part::gather`].
+    /// As [`Part::batch`].
     pub fn score(
         &mut self,
         vae: &Vae<T>,
@@ -120,9 +116,9 @@ impl<T: Real> Evaluator<T> {
         parallel::enter(|| {
             let mut total = Score::default();
             for rows in part.rows().chunks(self.ws.max_rows()) {
-                let x = gather(&mut self.x, part, rows, self.width)?;
-                let noise = Noise::new(address, number(&mut self.numbers, &x));
-                let score = vae.loss(&mut self.ws, &x, params, noise, objective, T::one());
+                let batch = part.batch(&mut self.buffer, rows, None)?;
+                let noise = Noise::new(address, number(&mut self.numbers, &batch));
+                let score = vae.loss(&mut self.ws, batch, params, noise, objective, T::one());
                 total.add(&score, rows.len() as f64);
             }
             Ok(total.mean(part.rows().len() as f64).in_units(part.log_volume()))
@@ -133,7 +129,7 @@ impl<T: Real> Evaluator<T> {
     /// from `address`, in the data's own units.
     ///
     /// # Errors
-    /// As [`Part::gather`].
+    /// As [`Part::batch`].
     pub fn score_rows(
         &mut self,
         vae: &Vae<T>,
@@ -145,8 +141,7 @@ impl<T: Real> Evaluator<T> {
         let mut scores = Vec::with_capacity(part.rows().len());
         parallel::enter(|| {
             for rows in part.rows().chunks(self.ws.max_rows()) {
-                let x = &mut self.x[..rows.len() * self.width];
-                part.gather(x, rows, None)?;
+                part.batch(&mut self.buffer, rows, None)?;
                 self.score_loaded(vae, params, rows.len(), draws, address);
                 scores.extend(self.scores(rows.len(), part.log_volume()));
             }
@@ -160,10 +155,13 @@ impl<T: Real> Evaluator<T> {
         self.ws.max_rows()
     }
 
-    /// Brings rows into the buffer, as the model sees them; at most [`Self::max_rows`].
+    /// Brings rows into the buffer, as the model sees them, and their conditions; at most
+    /// [`Self::max_rows`].
     #[cfg(feature = "model-file")]
-    pub(crate) fn load(&mut self, x: &[T]) {
-        self.x[..x.len()].copy_from_slice(x);
+    pub(crate) fn load(&mut self, count: usize, x: &[T], condition: &[T]) {
+        let (to_x, to_condition) = self.buffer.rows_mut(count);
+        to_x.copy_from_slice(x);
+        to_condition.copy_from_slice(condition);
     }
 
     /// Scores the first `count` rows in the buffer.
@@ -175,14 +173,14 @@ impl<T: Real> Evaluator<T> {
         draws: usize,
         address: Address,
     ) {
-        let x = view(&self.x, count, self.width);
-        let numbers = number(&mut self.numbers, &x);
+        let batch = self.buffer.batch(count);
+        let numbers = number(&mut self.numbers, &batch);
         let (ws, sums) = (&mut self.ws, &mut self.draws[..count]);
         sums.fill(DrawSums::default());
         let closed_form = vae.has_closed_form_kl();
         for first in (0..draws).step_by(ws.samples()) {
             let noise = Noise::new(address, numbers).from_sample(first);
-            vae.forward(ws, &x, params, noise, closed_form);
+            vae.forward(ws, batch, params, noise, closed_form);
             // The last group may have more draws than are asked for.
             let wanted = ws.samples().min(draws - first);
             for (b, sums) in sums.iter_mut().enumerate() {
@@ -234,25 +232,10 @@ impl DrawSums {
     }
 }
 
-/// `x ← rows of a part`, as they are judged.
-fn gather<'a, T: Real>(
-    x: &'a mut [T],
-    part: &Part,
-    rows: &[usize],
-    width: usize,
-) -> Result<ArrayView2<'a, T>> {
-    part.gather(&mut x[..rows.len() * width], rows, None)?;
-    Ok(view(x, rows.len(), width))
-}
-
-fn view<T>(x: &[T], rows: usize, width: usize) -> ArrayView2<'_, T> {
-    ArrayView2::from_shape((rows, width), &x[..rows * width]).expect("rows × width values")
-}
-
-/// `numbers ← number_of` each row.
-fn number<'a, T: Real>(numbers: &'a mut [u64], x: &ArrayView2<T>) -> &'a [u64] {
-    let numbers = &mut numbers[..x.nrows()];
-    for (number, row) in numbers.iter_mut().zip(x.rows()) {
+/// `numbers ← number_of` each row. Conditions do not count: rows that are equal but for these share their noise.
+fn number<'a, T: Real>(numbers: &'a mut [u64], batch: &Batch<'_, T>) -> &'a [u64] {
+    let numbers = &mut numbers[..batch.x.nrows()];
+    for (number, row) in numbers.iter_mut().zip(batch.x.rows()) {
         *number = number_of(row.to_slice().expect("rows in standard layout"));
     }
     numbers

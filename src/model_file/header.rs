@@ -4,7 +4,9 @@
 //! line, so that the engine's own types can change without changing the file. Nothing in them depends
 //! on where, when or with how many threads a model was trained.
 
-use crate::data::{ColumnKind, Columns, Expected, ImageShape, TableLayout, Unit};
+use crate::data::{
+    ColumnKind, Columns, Conditions, Expected, ImageShape, LABEL, TableLayout, Unit,
+};
 use crate::error::{Error, Result};
 use crate::rng::{Address, Purpose};
 use crate::train::WeightsKind;
@@ -12,12 +14,14 @@ use crate::vae::VaeConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod conditions;
 mod data;
 mod model;
 #[cfg(test)]
 mod tests;
 mod training;
 
+pub use conditions::{CombinationHeader, ConditionHeader, ConditionsHeader};
 use data::NO_BYTES;
 pub use data::{DataHeader, TableHeader};
 pub use model::{LevelHeader, ModelHeader};
@@ -33,7 +37,7 @@ pub use training::TrainingHeader;
 /// | 4 | a level's `layers` in place of `hidden`, the widths of plain dense ones |
 ///
 /// A new setting of the training is no new version: a file without it means the default, and a program that
-/// does not know it refuses the file by the key's name.
+/// does not know it refuses the file by the key's name. The same goes for the conditions of a conditional model.
 pub const FORMAT: u32 = 4;
 
 /// Everything but the weights.
@@ -52,6 +56,9 @@ pub struct Header {
     /// The units in which the model sees the columns, if not in their own.
     #[serde(default)]
     pub scaler: Option<ScalerHeader>,
+    /// What the rows are given, if the classes have names: a program may give others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<ConditionsHeader>,
     /// How it was trained, if it was.
     pub training: Option<TrainingHeader>,
     /// Which weights of the training these are.
@@ -102,6 +109,7 @@ impl Header {
             image,
             columns: None,
             scaler: None,
+            conditions: None,
             training: None,
             weights: None,
         }
@@ -115,6 +123,26 @@ impl Header {
             scaler: columns.units().map(ScalerHeader::from),
             ..self
         }
+    }
+
+    /// The same header, of a model whose rows are given these.
+    pub fn with_conditions(self, conditions: Option<&Conditions>) -> Self {
+        Header { conditions: conditions.map(ConditionsHeader::from), ..self }
+    }
+
+    /// What the rows are given, if the file names it.
+    ///
+    /// # Errors
+    /// If it is not what the model takes; not for a model that was opened.
+    pub fn conditions(&self) -> Result<Option<Conditions>> {
+        let Some(header) = &self.conditions else { return Ok(None) };
+        let conditions = header.conditions()?;
+        if conditions.width() != self.model.condition {
+            let (levels, width) = (conditions.width(), self.model.condition);
+            let message = format!("{levels} levels of a condition of {width} values");
+            return Err(Error::setting("condition", message));
+        }
+        Ok(Some(conditions))
     }
 
     /// Canonical JSON: keys sorted, no spaces, shortest numbers that read back the same.
@@ -149,8 +177,10 @@ impl Header {
     /// Checks what stands here of the rows, for a model of this `width`.
     ///
     /// # Errors
-    /// If an image, the columns' names or their units are not for rows of that width.
+    /// If an image, the columns' names or their units are not for rows of that width, or the conditions not
+    /// the model's.
     pub fn check_rows(&self, width: usize) -> Result<()> {
+        self.conditions()?;
         if let Some(image) = self.image() {
             image.check(width)?;
         }
@@ -191,7 +221,9 @@ impl Header {
             .map(|t| TableLayout { comment: t.comment.filter(char::is_ascii).map(|c| c as u8) });
         // A header that was opened has columns that fit, and a name that is known.
         let (columns, bytes) = (self.columns().ok(), data.and_then(|d| d.bytes().ok().flatten()));
-        Expected { columns, label, image: self.image(), table, bytes }
+        let conditions = self.conditions.iter().flat_map(|c| &c.list);
+        let classes = conditions.map(|c| c.name.clone()).filter(|name| name != LABEL).collect();
+        Expected { columns, label, classes, image: self.image(), table, bytes }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.

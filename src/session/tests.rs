@@ -193,3 +193,71 @@ fn a_part_in_other_units_is_refused() {
     scaled.session(1).unwrap().encode(&mut z, &row).unwrap();
     assert_eq!(encoded(&scaled, &part).unwrap(), z);
 }
+
+/// Rows under a condition each, in any number of passes, are as if each was alone and under its own.
+#[test]
+fn a_conditional_model_does_all_under_what_it_was_told() {
+    let config = VaeConfig {
+        likelihood: "normal".parse().unwrap(),
+        condition: 2,
+        ..VaeConfig::new(3, &[5], 2)
+    };
+    let vae = Vae::<f64>::new(config.clone()).unwrap();
+    let params = vae.init(Init::Uniform, 1, None);
+    let model = Model { params, header: Header::new(&config, None), vae: vae.into() };
+    let x: Vec<f64> = (0..15).map(|i| (i as f64 * 0.7).sin()).collect();
+    let c: Vec<f64> =
+        (0..5).flat_map(|i| if i % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+    let all = |session: &mut Session<'_, f64>, x: &[f64], sampling: &Sampling| {
+        let n = x.len() / 3;
+        let (mut z, mut rows) = (vec![0.0; 2 * n], [(); 3].map(|()| vec![0.0; 3 * n]));
+        session.encode(&mut z, x).unwrap();
+        session.decode(&mut rows[0], &z).unwrap();
+        session.reconstruct(&mut rows[1], x).unwrap();
+        session.sample(&mut rows[2], sampling).unwrap();
+        let mut scores = vec![Score::default(); n];
+        session.score(&mut scores, x).unwrap();
+        let [decoded, again, new] = rows;
+        (0..n)
+            .map(|i| {
+                let three = |rows: &[f64]| rows[3 * i..3 * i + 3].to_vec();
+                [
+                    z[2 * i..2 * i + 2].to_vec(),
+                    three(&decoded),
+                    three(&again),
+                    three(&new),
+                    vec![scores[i].loss],
+                ]
+                .concat()
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut session = model.session(2).unwrap();
+    let refused = session.encode(&mut [0.0; 2], &x[..3]).unwrap_err().to_string();
+    assert!(refused.contains("a condition of 2 values"), "{refused}");
+    assert!(session.set_condition(&[1.0]).is_err());
+    assert!(session.set_condition(&[f64::NAN, 0.0]).is_err());
+    session.set_condition(&c).unwrap();
+    let wrong = session.encode(&mut [0.0; 4], &x[..6]).unwrap_err().to_string();
+    assert!(wrong.contains("5 conditions for 2 rows"), "{wrong}");
+    let together = all(&mut session, &x, &sampling());
+    for i in 0..5 {
+        session.set_condition(&c[2 * i..2 * i + 2]).unwrap();
+        let alone = all(&mut session, &x[3 * i..3 * i + 3], &from_row(&sampling(), i));
+        let apart = alone[0].iter().zip(&together[i]).any(|(a, b)| (a - b).abs() > 1e-12);
+        assert!(!apart, "{i}: {alone:?} {:?}", together[i]);
+        session.set_condition(&c[2 - 2 * (i % 2)..][..2]).unwrap();
+        assert_ne!(all(&mut session, &x[3 * i..3 * i + 3], &sampling())[0][0], alone[0][0]);
+    }
+    let mut plain = self::model("normal");
+    assert!(plain.session(1).unwrap().set_condition(&[1.0]).is_err());
+    // A file whose classes are not as many as the model's condition has values is refused.
+    plain.header.conditions = Some(crate::model_file::ConditionsHeader {
+        list: vec![crate::model_file::ConditionHeader {
+            name: "label".to_owned(),
+            levels: vec!["a".to_owned()],
+        }],
+        seen: vec![crate::model_file::CombinationHeader { places: vec![0], rows: 1 }],
+    });
+    assert!(plain.session(1).is_err());
+}

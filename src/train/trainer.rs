@@ -2,6 +2,7 @@
 
 use super::{Ending, EpochRecord, Observer, StepReport, TrainConfig};
 use crate::aligned::Aligned;
+use crate::batch::BatchBuffer;
 use crate::data::Parts;
 use crate::distribution::Support;
 use crate::error::{Error, Result, check_memory};
@@ -13,7 +14,6 @@ use crate::parallel;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
-use ndarray::ArrayView2;
 use rand::seq::SliceRandom;
 use std::sync::Arc;
 use std::time::Instant;
@@ -76,7 +76,7 @@ pub struct Trainer<T> {
     batch: Vec<usize>,
     noise_rows: Vec<u64>,
     ws: Workspace<T>,
-    x: Vec<T>,
+    buffer: BatchBuffer<T>,
     evaluator: Evaluator<T>,
     /// The weights that are judged, where these are not the parameters themselves.
     averaged: Vec<T>,
@@ -117,6 +117,7 @@ impl<T: Real> Trainer<T> {
                 );
                 return Err(Error::setting("data", message));
             }
+            vae.check_condition(part.condition_width())?;
             if let Support::CrossEntropy(reason) = part.support(vae.likelihood())? {
                 cross_entropy = Some(reason);
             }
@@ -138,7 +139,7 @@ impl<T: Real> Trainer<T> {
         Ok(Trainer {
             ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
             evaluator: Evaluator::new(&vae, config.samples)?,
-            x: vec![T::zero(); rows * vae.width()],
+            buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
             held_out: objective.held_out(),
             objective,
             gradient: Gradient::zeros(vae.layout()),
@@ -263,10 +264,10 @@ impl<T: Real> Trainer<T> {
     /// epoch; judging and remembering the best weights is [`Self::run`]'s.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if a term of the loss is not finite, or an error of [`Part::gather`]; the
+    /// [`Error::NonFinite`] if a term of the loss is not finite, or an error of [`Part::batch`]; the
     /// parameters are then as before.
     ///
-    /// [`Part::gather`]: crate::data::Part::gather
+    /// [`Part::batch`]: crate::data::Part::batch
     pub fn step(&mut self) -> Result<StepReport> {
         if self.progress.batch == self.steps_per_epoch() {
             self.progress = Progress { epoch: self.progress.epoch + 1, ..Progress::default() };
@@ -285,10 +286,7 @@ impl<T: Real> Trainer<T> {
             *number = *row as u64;
         }
         let (rows, numbers) = (&*rows, &*numbers);
-        let width = self.vae.width();
-        let x = &mut self.x[..rows.len() * width];
-        self.parts.train.gather(x, rows, Some(epoch))?;
-        let x = ArrayView2::from_shape((rows.len(), width), x).expect("rows × width values");
+        let batch = self.parts.train.batch(&mut self.buffer, rows, Some(epoch))?;
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
         let noise = Noise::new(address, numbers).training();
@@ -297,7 +295,7 @@ impl<T: Real> Trainer<T> {
             self.vae.loss_and_gradient(
                 &mut self.gradient,
                 &mut self.ws,
-                &x,
+                batch,
                 &self.params,
                 noise,
                 &*self.objective,

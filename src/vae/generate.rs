@@ -2,10 +2,11 @@
 //!
 //! Everything here is value-only, works row by row without noise from anywhere but the addresses
 //! given, and runs in a workspace of K = 1 of either kind. A conditional model does it under the condition
-//! that stands in the workspace ([`Workspace::set_condition`]). Latents pass through the workspace, so that
-//! nothing is allocated.
+//! that came with the rows, or else stands in the workspace ([`Workspace::set_condition`]). Latents pass through
+//! the workspace, so that nothing is allocated.
 
 use super::{Noise, Vae, Workspace};
+use crate::batch::Batch;
 use crate::conditional::{InferBuffers, Input};
 use crate::distribution::{Likelihood, batch};
 use crate::parallel::{self, Rows, RowsMut};
@@ -44,16 +45,17 @@ impl<T: Real> Vae<T> {
     ///
     /// # Panics
     /// If the shapes do not fit, or the workspace has fewer rows.
-    pub fn encode(
+    pub fn encode<'a>(
         &self,
         mut z: ArrayViewMut2<T>,
         ws: &mut Workspace<T>,
-        x: &ArrayView2<T>,
+        x: impl Into<Batch<'a, T>>,
         params: &[T],
     ) {
-        let b = x.nrows();
+        let batch = x.into();
+        let b = batch.x.nrows();
         assert!(z.dim() == (b, self.latent()), "z is {:?}, not [{b}, {}]", z.dim(), self.latent());
-        self.ascend(ws, x, params);
+        self.ascend(ws, batch, params);
         z.assign(&head(&ws.up[self.levels() - 1].z, b));
     }
 
@@ -109,13 +111,13 @@ impl<T: Real> Vae<T> {
     pub(crate) fn infer_lowest<'a>(
         &self,
         ws: &'a mut Workspace<T>,
-        x: &ArrayView2<T>,
+        batch: Batch<'_, T>,
         params: &[T],
         noise: Noise<'_>,
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
+        let Batch { x, condition, .. } = batch;
         let b = x.nrows();
-        let condition = ws.condition.as_ref().map(|c| head(c, b));
-        let (q, input) = (&mut ws.up[0], Input { given: x.view(), condition });
+        let (q, input) = (&mut ws.up[0], Input { given: x, condition });
         self.up[0].infer(q, input, params, noise.draws(0, 1), None);
         (head(&q.z, b), q.emitted.out(b))
     }
@@ -156,14 +158,14 @@ impl<T: Real> Vae<T> {
     ///
     /// # Panics
     /// As [`Self::encode`] and [`Self::decode`].
-    pub fn reconstruct(
+    pub fn reconstruct<'a>(
         &self,
         x: ArrayViewMut2<T>,
         ws: &mut Workspace<T>,
-        x_in: &ArrayView2<T>,
+        x_in: impl Into<Batch<'a, T>>,
         params: &[T],
     ) {
-        self.ascend(ws, x_in, params);
+        self.ascend(ws, x_in.into(), params);
         self.descend(x, ws, params, None);
     }
 
@@ -193,13 +195,16 @@ impl<T: Real> Vae<T> {
     }
 
     /// Leaves the posterior mean of every latent in the workspace.
-    fn ascend(&self, ws: &mut Workspace<T>, x: &ArrayView2<T>, params: &[T]) {
-        let b = x.nrows();
+    fn ascend(&self, ws: &mut Workspace<T>, batch: Batch<'_, T>, params: &[T]) {
+        let (x, b) = (batch.x, batch.x.nrows());
+        if let Some(condition) = &batch.condition {
+            ws.set_condition(condition);
+        }
         let condition = ws.condition.as_ref().map(|c| head(c, b));
         for (l, q) in self.up.iter().enumerate() {
             let (below, here) = ws.up.split_at_mut(l);
             let InferBuffers { emitted, z, .. } = &mut here[0];
-            let given = below.last().map_or(x.view(), |below| head(&below.z, b));
+            let given = below.last().map_or(x, |below| head(&below.z, b));
             q.mean(head_mut(z, b), emitted, Input { given, condition }, params);
         }
     }

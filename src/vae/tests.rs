@@ -216,8 +216,9 @@ fn a_condition_of_all_rows_is_a_bias() {
     for (i, (a, b)) in under.iter().zip(&biased).enumerate() {
         assert!((a - b).abs() < 1e-13, "{i}: {a} {b}");
     }
-    assert!(crate::evaluate::Evaluator::new(&plain, 1).is_ok());
-    let refused = crate::evaluate::Evaluator::new(&conditional, 1).err().unwrap().to_string();
+    assert!(plain.check_condition(0).is_ok() && conditional.check_condition(2).is_ok());
+    assert!(plain.check_condition(2).is_err());
+    let refused = conditional.check_condition(0).unwrap_err().to_string();
     assert!(refused.contains("a condition of 2 values"), "{refused}");
 }
 

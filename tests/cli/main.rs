@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod arrays;
+mod conditions;
 mod defaults;
 mod determinism;
 mod exports;

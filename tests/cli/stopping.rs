@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// One level with many steps, so that an epoch has a middle to be hit in.
 const LONG: &str = "--data digits:count=1500 --hidden 64 --latent 4 --batch-size 16";
 
-const EPOCHS: usize = 6;
+const EPOCHS: usize = 10;
 
 /// Trains without an interruption; returns how long an epoch takes, start included.
 fn straight(lab: &Lab, settings: &str) -> Duration {
@@ -84,7 +84,12 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         args.splice(..0, ["train", "--out", "my run", "--epochs", &epochs]);
         let mut places = Vec::new();
         let mut go_on = String::new();
-        for attempt in [1, 3, 5] {
+        let in_epoch = |place: &String| place.starts_with("stopped in epoch");
+        // On a busy machine the signal may come at an epoch's end several times.
+        for attempt in (1..2 * EPOCHS).step_by(2) {
+            if places.len() >= 3 && places.iter().any(in_epoch) {
+                break;
+            }
             let mut child = lab.start(&args);
             some_moment(&mut child, &lab, "my run", attempt, epoch / 2);
             interrupt(&child);
@@ -110,7 +115,7 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
             go_on = command;
             args = vec!["train", "--out", "my run", "--resume"];
         }
-        assert!(places.iter().any(|p| p.starts_with("stopped in epoch")), "{places:?}");
+        assert!(places.iter().any(in_epoch), "{places:?}");
 
         assert_eq!(go_on, "elbo train --out 'my run' --resume");
         let program = assert_cmd::cargo::cargo_bin!("elbo").display().to_string();

@@ -229,13 +229,15 @@ impl<'a> Heads<'a> {
 }
 
 /// The columns of a file that are read, from 0.
-pub(super) struct Choice {
+pub(in crate::data) struct Choice {
     /// Those with values, in the order in which they are wanted.
-    pub(super) columns: Vec<usize>,
+    pub(in crate::data) columns: Vec<usize>,
     /// That with labels.
-    pub(super) label: Option<usize>,
+    pub(in crate::data) label: Option<usize>,
+    /// Those with classes.
+    pub(in crate::data) classes: Vec<usize>,
     /// That which was left out because it numbers or names the rows.
-    pub(super) index: Option<usize>,
+    pub(in crate::data) index: Option<usize>,
 }
 
 /// Finds the columns. `index` is one that numbers or names the rows, which is read only if it is asked for.
@@ -263,7 +265,15 @@ pub(super) fn choose(
         }
         None => models_label,
     };
-    let all_but = || heads.all_but(&[label, models_label, index]);
+    let expected = model.map(|model| &model.classes[..]);
+    let classes = match options.classes.as_deref().or(expected) {
+        Some(names) => heads.find_all(names, "name columns of classes with --condition")?,
+        None => Vec::new(),
+    };
+    let all_but = || {
+        let others: Vec<_> = classes.iter().copied().map(Some).collect();
+        heads.all_but(&[&[label, models_label, index], &others[..]].concat())
+    };
     let columns = match (&options.columns, model) {
         (Some(names), _) => heads.find_all(names, "name some of them with --columns")?,
         (None, Some(model)) => match model.texts().filter(|_| heads.named) {
@@ -281,12 +291,20 @@ pub(super) fn choose(
             "{} holds the labels, which are no values: leave it out of --columns",
             heads.title(label)
         )),
+        _ if classes.iter().any(|j| columns.contains(j)) => {
+            let both = classes.iter().copied().find(|j| columns.contains(j)).unwrap_or(0);
+            error(format!(
+                "{} is a condition, which is given and not learned: leave it out of --columns",
+                heads.title(both)
+            ))
+        }
         _ => {
             // Of what was chosen by name nobody need be told.
             let chosen = options.columns.is_some() || model.is_some();
             let here = |j: &usize| !columns.contains(j) && !heads.dropped.contains(j);
-            let index = index.filter(|j| !chosen && label != Some(*j) && here(j));
-            Ok(Choice { columns, label, index })
+            let index =
+                index.filter(|j| !chosen && label != Some(*j) && !classes.contains(j) && here(j));
+            Ok(Choice { columns, label, classes, index })
         }
     }
 }

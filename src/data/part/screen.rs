@@ -14,12 +14,13 @@ pub(super) const NO_ODDS: &str =
 pub struct Refused {
     /// Its number in the dataset, from 0.
     pub row: usize,
-    /// An [`Error::Value`] of the first value that is why.
+    /// An [`Error::Value`] of the first value that is why, or what is wrong with its condition.
     pub why: Error,
 }
 
 impl Part {
-    /// The rows with a value that `p` cannot have as the model sees it, in order. What
+    /// The rows with a value that `p` cannot have as the model sees it, or a class that is not one of the
+    /// model's conditions, in order. What
     /// [`Part::support`] would stop at is found in every row.
     ///
     /// # Errors
@@ -30,6 +31,11 @@ impl Part {
         let mut good = None;
         let domains = domains(p, self.data.width());
         self.data.for_each_row(&self.rows, &mut |row, values| {
+            let given = self.given.as_ref();
+            if let Some(why) = given.and_then(|given| given.refusal(&self.data, row)) {
+                refused.push(Refused { row, why });
+                return Ok(());
+            }
             for (column, &value) in values.iter().enumerate() {
                 let seen = self.columns[column].apply(value);
                 let domain = domains[column];
