@@ -100,10 +100,6 @@ macro_rules! shared_methods {
             <$t>::sqrt(self)
         }
         #[inline(always)]
-        fn ln(self) -> Self {
-            <$t>::ln(self)
-        }
-        #[inline(always)]
         fn is_finite(self) -> bool {
             <$t>::is_finite(self)
         }
@@ -128,6 +124,10 @@ impl Real for f32 {
         single::exp(self)
     }
     #[inline(always)]
+    fn ln(self) -> Self {
+        single::ln(self)
+    }
+    #[inline(always)]
     fn ln_1p_unit(self) -> Self {
         single::ln_1p_unit(self)
     }
@@ -147,6 +147,10 @@ impl Real for f64 {
     #[inline(always)]
     fn exp(self) -> Self {
         f64::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        f64::ln(self)
     }
     #[inline(always)]
     fn ln_1p_unit(self) -> Self {

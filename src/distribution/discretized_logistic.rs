@@ -11,16 +11,17 @@
 //!             ∂/∂μ = (σ(a) − σ(−b)) e^{−s} = (σ(a) + σ(b) − 1) e^{−s}
 //!             ∂/∂s = a σ(a) − b σ(−b) − δ/(e^δ − 1)
 //!           of the outermost bins only the terms of the edge that they have
-//! Numerics  no difference of sigmoids, no clamp: 25 scales off, log p is as right as near the mean. With L of
-//!           `math/mean_exp.rs`, ln(1 − e^{−δ}) = ln 2h − s + L(δ) and δ/(e^δ − 1) = 1 + δ L′(δ), which keep
-//!           their digits where the scale is wide and δ small
+//! Numerics  no difference of sigmoids, no clamp: 25 scales off, log p is as right as near the mean. With
+//!           w = (1 − e^{−δ})/δ, ln(1 − e^{−δ}) = ln 2h − s + ln w and δ/(e^δ − 1) = e^{−δ}/w, which keep their
+//!           digits where the scale is wide and δ small: there, w = e^{−δ/2} sinh(δ/2)/(δ/2) by the series of
+//!           sinh. With softplus(t) = max(t, 0) + ln(1 + e^{−|t|}), one logarithm does for all three terms:
+//!             log p = ln 2h − s − max(a, 0) − max(−b, 0) + ln( w/((1 + e^{−|a|})(1 + e^{−|b|})) )
 //! Source    Salimans, Karpathy, Chen & Kingma 2017, "PixelCNN++", section 2.1
 //! ```
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
 use super::{Distribution, Domain, Facts, Member, Spec};
-use crate::math::mean_exp::ln_mean_exp;
-use crate::math::{sigmoid, softplus_sigmoid_parts};
+use crate::math::sigmoid;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand::RngExt;
@@ -46,11 +47,34 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     }
 }
 
-/// softplus(t) and σ(t).
+/// 1/(2n + 1)! for n = 7 … 0: sinh(y)/y = Σ y²ⁿ/(2n + 1)!, off by less than 10⁻¹⁶ for y below ½.
+const SINH: [f64; 8] = [
+    1.0 / 1_307_674_368_000.0,
+    1.0 / 6_227_020_800.0,
+    1.0 / 39_916_800.0,
+    1.0 / 362_880.0,
+    1.0 / 5040.0,
+    1.0 / 120.0,
+    1.0 / 6.0,
+    1.0,
+];
+
+/// w = (1 − e^{−δ})/δ and e^{−δ}, for δ ≥ 0.
 #[inline(always)]
-fn edge<T: Real>(t: T) -> (T, T) {
-    let (e, sigmoid) = softplus_sigmoid_parts(t);
-    (t.max(T::zero()) + e.ln_1p_unit(), sigmoid)
+fn width_and_power<T: Real>(delta: T) -> (T, T) {
+    let one = T::one();
+    let y = T::from_f64(0.5) * delta;
+    let root = (-y).exp();
+    let power = root * root;
+    let square = y * y;
+    let mut series = T::zero();
+    for c in SINH {
+        series = series * square + T::from_f64(c);
+    }
+    // What is chosen for a small δ divides by 1 in its place.
+    let is_near = delta < one;
+    let far = (one - power) / if is_near { one } else { delta };
+    (if is_near { root * series } else { far }, power)
 }
 
 impl DiscretizedLogistic {
@@ -77,25 +101,28 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
         let (zero, one, h) = (T::zero(), T::one(), self.half::<T>());
         let rate = (-s).exp();
         let (a, b) = ((x - h - mean) * rate, (x + h - mean) * rate);
-        let delta = T::from_f64(2.0) * h * rate;
-        let (value, slope) = ln_mean_exp(delta);
+        let (width, power) = width_and_power(T::from_f64(2.0) * h * rate);
+        let (e_a, e_b) = ((-a.abs()).exp(), (-b.abs()).exp());
         // Of a bin at an end one edge is missing, and with it the width. Each number is chosen by itself, so that
         // there is nothing to jump over.
         let (low, high) = (x < h, x > one - h);
-        let (softplus_a, sigmoid_a) = edge(a);
-        let (softplus_b, sigmoid_b) = edge(-b);
-        let softplus_a = if low { zero } else { softplus_a };
-        let sigmoid_a = if low { zero } else { sigmoid_a };
-        let softplus_b = if high { zero } else { softplus_b };
-        let sigmoid_b = if high { zero } else { sigmoid_b };
-        let ln_width = T::from_f64((1.0 / f64::from(self.levels - 1)).ln()) - s + value;
-        let of_width = one + delta * slope;
-        let ln_width = if low || high { zero } else { ln_width };
-        let of_width = if low || high { zero } else { of_width };
-        let d_mean = (sigmoid_a - sigmoid_b) * rate;
+        let ends = low || high;
+        let up_a = if low { one } else { one + e_a };
+        let up_b = if high { one } else { one + e_b };
+        let both = one / (up_a * up_b);
+        let above_a = if a < zero { e_a } else { one };
+        let below_b = if b > zero { e_b } else { one };
+        let sigmoid_a = if low { zero } else { above_a * up_b * both }; // σ(a)
+        let sigmoid_b = if high { zero } else { below_b * up_a * both }; // σ(−b)
+        let max_a = if low { zero } else { a.max(zero) };
+        let max_b = if high { zero } else { (-b).max(zero) };
+        let ln_scale = T::from_f64((1.0 / f64::from(self.levels - 1)).ln()) - s;
+        let ln_scale = if ends { zero } else { ln_scale };
+        let of_width = if ends { zero } else { power / width };
+        let width = if ends { one } else { width };
         Scored {
-            log_p: ln_width - softplus_a - softplus_b,
-            d_eta: [d_mean, a * sigmoid_a - b * sigmoid_b - of_width],
+            log_p: ln_scale - max_a - max_b + (width * both).ln(),
+            d_eta: [(sigmoid_a - sigmoid_b) * rate, a * sigmoid_a - b * sigmoid_b - of_width],
             d_x: zero,
         }
     }

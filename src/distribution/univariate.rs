@@ -337,12 +337,17 @@ fn write<T: Real, const P: usize>(
 }
 
 /// Calls `f` with 0 … len − 1. All blocks but the last have a number of columns that is known: their loop
-/// vectorises.
+/// vectorises. (An iterator's `for_each` may stay a call, which has the baseline's instructions.)
 #[inline(always)]
 fn each(len: usize, mut f: impl FnMut(usize)) {
-    match len {
-        LANES => (0..LANES).for_each(f),
-        _ => (0..len).for_each(&mut f),
+    if len == LANES {
+        for l in 0..LANES {
+            f(l);
+        }
+        return;
+    }
+    for l in 0..len {
+        f(l);
     }
 }
 
