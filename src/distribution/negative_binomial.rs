@@ -10,7 +10,7 @@
 //! Backward  softplus′ = σ, and σ(q) = μ/(θ + μ):
 //!             ∂/∂m = −θ σ(q) + x σ(−q) = (x − μ) θ/(θ + μ) = (x − μ) σ(−q)
 //!             ∂/∂a = θ [ ψ(x + θ) − ψ(θ) − softplus(q) ] − ∂/∂m
-//! Numerics  in f64: at θ = 10⁶ the two ln Γ are 10⁷. softplus(q) keeps its digits where μ/θ is small
+//! Numerics  in f64, and the difference of the two ln Γ by `math/gamma.rs`: at θ = 10⁶ each is 10⁷. softplus(q) keeps its digits where μ/θ is small
 //! Source    McCullagh & Nelder 1989, Generalized Linear Models, section 6.2; of single cells: Lopez et al. 2018
 //! ```
 //!
@@ -18,7 +18,7 @@
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
 use super::{Distribution, Domain, Facts, Member, Spec, gamma, poisson};
-use crate::math::gamma::{digamma, ln_gamma};
+use crate::math::gamma::{ln_gamma, rise};
 use crate::math::{sigmoid, softplus};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -57,11 +57,11 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
         let [m, a] = eta.map(T::to_f64);
         let (x, theta, q) = (x.to_f64(), a.exp(), m - a);
         let (below, above) = (softplus(q), softplus(-q));
-        let log_p = ln_gamma(x + theta) - ln_gamma(theta) - ln_gamma(x + 1.0);
+        let (rise, slope) = rise(theta, x);
         let d_m = (x - m.exp()) * sigmoid(-q);
-        let d_a = theta * (digamma(x + theta) - digamma(theta) - below) - d_m;
+        let d_a = theta * (slope - below) - d_m;
         Scored {
-            log_p: T::from_f64(log_p - theta * below - x * above),
+            log_p: T::from_f64(rise - ln_gamma(x + 1.0) - theta * below - x * above),
             d_eta: [d_m, d_a].map(T::from_f64),
             d_x: T::zero(),
         }
