@@ -90,6 +90,8 @@ impl Subject for Weighed {
 impl Case {
     /// The check of an operation at an ordinary point, which its name decides.
     pub fn of(mut entry: Entry<f64>) -> Self {
+        /// What is left of slopes that cancel.
+        const NOTHING: f64 = 1e-12;
         let (name, tensors) = (entry.operation.name(), entry.operation.inputs());
         let mut try_point = |turn: usize| {
             let of = |tensor: &str| stream(&format!("{} {name} {tensor} {turn}", entry.family));
@@ -100,11 +102,12 @@ impl Case {
             let weights: Vec<_> = outputs.iter().map(weight).collect();
             let gradient = entry.operation.run(&point, Some(&weights)).gradient;
             let off = tensors.iter().zip(&gradient).any(|(tensor, d)| {
-                !tensor.zero_gradient && !d.is_empty() && d.iter().all(|d| *d == 0.0)
+                !tensor.zero_gradient && !d.is_empty() && d.iter().all(|d| d.abs() < NOTHING)
             });
             (off, point, weights)
         };
-        // A narrow layer of relu may be off in all rows; what has no gradient anywhere keeps none.
+        // A narrow layer of relu may be off in all rows, and slopes of ±1 may cancel over rows; what has no gradient
+        // anywhere keeps none.
         const TURNS: usize = 8;
         let mut turns = (0..TURNS).map(&mut try_point).skip_while(|(off, ..)| *off);
         let found = turns.next();

@@ -48,7 +48,7 @@ pub struct Conditional<T> {
     inputs: Inputs,
 }
 
-/// What a network sees: what is given, which of it is missing, and the condition, side by side.
+/// What a network sees: what is given, which of it is missing, data beside it, and the condition, side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// Width of what is given.
@@ -56,6 +56,8 @@ pub struct Inputs {
     /// Whether NaN among it stands for a value that is missing. The network sees 0 there, and behind what is
     /// given a 1 for each missing value and a 0 for each other.
     pub missing: bool,
+    /// Width of the data that an encoder sees beside the latents below it, 0 where it does not.
+    pub beside: usize,
     /// Width C of the condition, 0 without one.
     pub condition: usize,
 }
@@ -63,12 +65,12 @@ pub struct Inputs {
 impl Inputs {
     /// What is given alone, of this width.
     pub fn of(width: usize) -> Self {
-        Inputs { width, missing: false, condition: 0 }
+        Inputs { width, missing: false, beside: 0, condition: 0 }
     }
 
     /// How much a network sees.
     fn seen(self) -> usize {
-        self.width * (1 + usize::from(self.missing)) + self.condition
+        self.width * (1 + usize::from(self.missing)) + self.beside + self.condition
     }
 
     /// Whether that is more than what is given.
@@ -118,6 +120,11 @@ impl<T: Real> Conditional<T> {
     /// Width C of the condition, 0 without one.
     pub fn condition(&self) -> usize {
         self.inputs.condition
+    }
+
+    /// Width of the data that the network sees beside what is given, 0 where it does not.
+    pub fn beside(&self) -> usize {
+        self.inputs.beside
     }
 
     /// Whether the network sees which of the values that it is given are missing.
@@ -171,6 +178,16 @@ impl<T: Real> Conditional<T> {
     /// The distribution's own tensors in `params`.
     pub(crate) fn own<'a>(&self, params: &'a [T]) -> &'a [T] {
         self.own.of(params)
+    }
+
+    /// The input of an encoder: what is given, with the data beside it where it sees them.
+    pub(crate) fn beside_data<'a>(
+        &self,
+        given: ArrayView2<'a, T>,
+        data: ArrayView2<'a, T>,
+        condition: Option<ArrayView2<'a, T>>,
+    ) -> Input<'a, T> {
+        Input { given, beside: (self.inputs.beside > 0).then_some(data), condition }
     }
 
     /// Buffers for the network on up to `rows` rows, with room for gradients or not.

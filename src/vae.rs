@@ -18,6 +18,7 @@
 //! [`Vae::forward`] is the first line, [`Vae::backward`] the second. The first encoder runs on B
 //! rows; everything after the first draw on N = B·K. In the code level l of the text is `l − 1`.
 
+mod above;
 mod config;
 mod generate;
 mod loss;
@@ -30,7 +31,7 @@ mod tests;
 mod workspace;
 
 pub use crate::rng::Noise;
-pub use config::{LevelConfig, VaeConfig};
+pub use config::{LevelConfig, Skip, VaeConfig};
 pub use generate::Sampling;
 pub use score::Score;
 pub use workspace::{Pass, Workspace};
@@ -78,6 +79,7 @@ impl<T: Real> Vae<T> {
         let mut layout = Layout::default();
         let (mut up, mut down) = (Vec::new(), Vec::new());
         let mut below = config.width;
+        let mut above: usize = config.levels.iter().map(|level| level.latent).sum();
         for (l, LevelConfig { layers, latent }) in config.levels.iter().enumerate() {
             let posterior = distribution::build_posterior(&config.posterior)?;
             let likelihood = if l == 0 { &config.likelihood } else { &config.conditional };
@@ -85,11 +87,14 @@ impl<T: Real> Vae<T> {
             let f = config.activation;
             let mut scope = layout.scope(format_args!("encoder.{l}"));
             let missing = l == 0 && (0..below).any(|column| likelihood.facts(column).missing);
-            let inputs = Inputs { width: below, condition: config.condition, missing };
+            let beside = if l > 0 && config.skip.is_up() { config.width } else { 0 };
+            let inputs = Inputs { width: below, missing, beside, condition: config.condition };
             up.push(Conditional::new(&mut scope, inputs, layers, f, posterior, *latent)?);
             let mut scope = layout.scope(format_args!("decoder.{l}"));
             let layers = network::mirrored(layers)?;
-            let inputs = Inputs { width: *latent, missing: false, ..inputs };
+            let width = if config.skip.is_down() { above } else { *latent };
+            above -= latent;
+            let inputs = Inputs { condition: config.condition, ..Inputs::of(width) };
             down.push(Conditional::new(&mut scope, inputs, &layers, f, likelihood, below)?);
             below = *latent;
         }
@@ -113,10 +118,24 @@ impl<T: Real> Vae<T> {
         if up.is_empty() || up.len() != down.len() {
             return refuse("needs as many encoders as decoders, and at least one");
         }
+        // The first networks that can skip a level say whether all do.
+        let skips_down = down[0].inputs() != up[0].width();
+        let skips_up = up.get(1).is_some_and(|q| q.beside() > 0);
         for (l, (q, p)) in up.iter().zip(&down).enumerate() {
             let below = if l == 0 { p.width() } else { up[l - 1].width() };
-            if [q.inputs(), p.width()] != [below; 2] || p.inputs() != q.width() {
+            let seen = if skips_down { &up[l..] } else { &up[l..=l] };
+            let above: usize = seen.iter().map(|q| q.width()).sum();
+            if [q.inputs(), p.width()] != [below; 2] || p.inputs() != above {
                 return refuse("the widths of an encoder and its decoder do not fit each other");
+            }
+            let data = if skips_up && l > 0 { down[0].width() } else { 0 };
+            if [q.beside(), p.beside()] != [data, 0] {
+                return refuse(
+                    "either all encoders of latents see the data beside these, or none does",
+                );
+            }
+            if skips_up && up[0].sees_missing() {
+                return refuse("an encoder of latents cannot see data with missing values");
             }
             if [q.condition(), p.condition()] != [up[0].condition(); 2] {
                 return refuse("all networks see the same condition, or none does");
@@ -189,6 +208,13 @@ impl<T: Real> Vae<T> {
         Err(Error::setting("condition", message))
     }
 
+    /// Widths of the latents that the decoder at level `l` sees: the one next to it, or all above.
+    pub(crate) fn seen_by_decoder(&self, l: usize) -> Vec<usize> {
+        let is_next_alone = self.down[l].inputs() == self.up[l].width();
+        let seen = if is_next_alone { &self.up[l..=l] } else { &self.up[l..] };
+        seen.iter().map(|q| q.width()).collect()
+    }
+
     /// Levels L of the chain.
     pub fn levels(&self) -> usize {
         self.up.len()
@@ -258,16 +284,17 @@ impl<T: Real> Vae<T> {
             let (given, k_given) =
                 below.last().map_or((x.view(), 1), |below| (head(&below.z, n), k));
             let of_layers = noise.of_layers(2 * l, k_given);
-            let input = Input { given, condition };
+            let input = q.beside_data(given, x, condition);
             q.infer(&mut here[0], input, params, noise.draws(l, k), of_layers);
         }
         // Down: score every z_{l−1} under its conditional.
         for (l, p) in self.down.iter().enumerate().rev() {
-            let (below, z) = (l.checked_sub(1).map(|l| head(&ws.up[l].z, n)), head(&ws.up[l].z, n));
+            let below = l.checked_sub(1).map(|l| head(&ws.up[l].z, n));
+            let z = ws.above[l].latents(&ws.up[l..], n);
             let log_p = if l == 0 { &mut ws.scores.log_px } else { &mut ws.log_p[l] };
             let (log_p, value) = (first_rows_mut(log_p, b), below.unwrap_or(x.view()));
             let of_layers = noise.of_layers(2 * l + 1, k);
-            let input = Input { given: z, condition };
+            let input = Input { given: z, beside: None, condition };
             p.score(log_p, &mut ws.down[l], &value, input, params, of_layers);
         }
         match closed_form {
@@ -331,9 +358,14 @@ impl<T: Real> Vae<T> {
             let (below, here) = ws.up.split_at_mut(l);
             let (value, q) = (below.last().map_or(x.view(), |q| head(&q.z, n)), &mut here[0]);
             let weight = if l == 0 { of_x } else { of_prior };
-            let (d_z, z) = (head_mut(&mut q.d_z, n), head(&q.z, n));
-            let input = Input { given: z, condition };
-            p.score_backward(d_params, d_z, &mut ws.down[l], weight, &value, input, params);
+            let (lower, above) = ws.above.split_at_mut(l);
+            let (mut d_z, z) = (head_mut(&mut q.d_z, n), head(&q.z, n));
+            let (d_given, z) = above[0].both(d_z.view_mut(), z);
+            let input = Input { given: z, beside: None, condition };
+            p.score_backward(d_params, d_given, &mut ws.down[l], weight, &value, input, params);
+            // z_l, which this decoder saw first, and those below it behind the latents between.
+            above[0].write_first(d_z.view_mut());
+            lower.iter().for_each(|lower| lower.add_from(l, d_z.view_mut()));
             if !closed_form {
                 // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q, whose two
                 // ways to η nearly cancel and are taken together if they may.
@@ -372,12 +404,12 @@ impl<T: Real> Vae<T> {
             let q_buf = &mut here[0];
             match below.last_mut() {
                 None => {
-                    let input = Input { given: x, condition };
+                    let input = Input { given: x, beside: None, condition };
                     q.infer_backward(d_params, None, q_buf, log_q, n, input, params);
                 }
                 Some(below) => {
                     let (d_below, given) = (&mut ws.d_below[l], head(&below.z, n));
-                    let (d, input) = (head_mut(d_below, n), Input { given, condition });
+                    let (d, input) = (head_mut(d_below, n), q.beside_data(given, x, condition));
                     q.infer_backward(d_params, Some(d), q_buf, log_q, n, input, params);
                     add(first_rows_mut(&mut below.d_z, n), first_rows(d_below, n));
                 }

@@ -49,3 +49,37 @@ fn the_page_names_the_commands_of_the_ci() {
     let run: Vec<_> = run.lines().map(str::trim).filter(is_command).collect();
     assert_eq!(named, run);
 }
+
+/// The page of all members has a line for each that is in a list, with its file, and tests that stand there.
+#[test]
+fn the_page_lists_every_member() {
+    use crate::family::Member;
+    use crate::{distribution, nn, objective, penalty, prior};
+    const PAGE: &str = include_str!("../docs/14-all-members.md");
+    fn names<O>(members: Vec<Member<O>>) -> Vec<&'static str> {
+        members.into_iter().map(|member| member.name).collect()
+    }
+    let lists = [
+        ("Distributions", "distribution", names(distribution::members::<f32>())),
+        ("Priors", "prior", names(prior::members::<f32>())),
+        ("Layers", "nn", names(nn::members::<f32>())),
+        ("Objectives", "objective", names(objective::members::<f32>())),
+        ("Penalties", "penalty", names(penalty::members::<f32>())),
+    ];
+    for (title, room, names) in lists {
+        let section = PAGE.split("\n## ").find(|s| s.starts_with(title)).expect(title);
+        let lines: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        let listed: Vec<_> = lines.iter().filter_map(|line| line.split('`').nth(1)).collect();
+        assert_eq!(listed, names, "{title}");
+        for (name, line) in names.iter().zip(lines) {
+            let file = format!("{}.rs", name.replace('-', "_"));
+            assert!(line.contains(&format!("[{file}](../src/{room}/{file})")), "{line}");
+            let path = format!("{}/src/{room}/{file}", env!("CARGO_MANIFEST_DIR"));
+            let code = std::fs::read_to_string(&path).expect(&path);
+            if let Some(test) = line.rsplit("| `").next().filter(|_| line.ends_with("` |")) {
+                let test = test.trim_end_matches("` |");
+                assert!(code.contains(&format!("fn {test}()")), "{name} has no {test}");
+            }
+        }
+    }
+}

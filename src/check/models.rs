@@ -10,15 +10,15 @@ use crate::nn::{self, Activation, network};
 use crate::objective;
 use crate::prior;
 use crate::real::Real;
-use crate::vae::{LevelConfig, Vae, VaeConfig};
+use crate::vae::{LevelConfig, Skip, Vae, VaeConfig};
 
 /// What models are made of. The first of each list goes with everything.
 #[derive(Clone, Debug)]
 pub struct Lists {
     /// Of the data.
     pub likelihoods: Vec<Spec>,
-    /// Between latents, of models with two levels.
-    pub conditionals: Vec<Spec>,
+    /// Between latents, of models with two levels, and which of these skip one.
+    pub conditionals: Vec<(Spec, Skip)>,
     /// Of the encoders.
     pub posteriors: Vec<Spec>,
     /// Of the topmost latent.
@@ -39,13 +39,18 @@ impl Lists {
     /// All members there are, with these activations.
     pub fn of_all_members(activations: &[Activation]) -> Self {
         let all = specs(&distribution::members::<f64>());
-        let of = |fits: &dyn Fn(&Spec) -> bool| all.iter().filter(|s| fits(s)).cloned().collect();
+        let of = |fits: &dyn Fn(&Spec) -> bool| {
+            all.iter().filter(|s| fits(s)).cloned().collect::<Vec<_>>()
+        };
         let likelihood = |s: &Spec| distribution::build_likelihood::<f64>(s);
         // Between latents goes whatever scores any real value.
         let dense = |s: &Spec| likelihood(s).is_ok_and(|p| p.scores_latents(MOST_LATENTS));
         // Variants of one member are a matter of the data's side, which has them all.
-        let mut conditionals: Vec<Spec> = of(&dense);
-        conditionals.dedup_by_key(|spec| spec.name().to_owned());
+        let mut conditionals: Vec<(Spec, Skip)> =
+            of(&dense).into_iter().map(|spec| (spec, Skip::None)).collect();
+        conditionals.dedup_by_key(|(spec, _)| spec.name().to_owned());
+        let first = conditionals[0].0.clone();
+        conditionals.extend([Skip::Up, Skip::Down, Skip::Both].map(|skip| (first.clone(), skip)));
         Lists {
             likelihoods: of(&|s| likelihood(s).is_ok()),
             conditionals,
@@ -93,6 +98,8 @@ impl Lists {
         };
         let (layer, samples) = (&self.layers[layer], self.samples[samples]);
         let conditional = above.checked_sub(1).map(|c| self.conditionals[c].clone());
+        let (conditional, skip) =
+            conditional.map_or((None, Skip::None), |(spec, skip)| (Some(spec), skip));
         let levels = 1 + usize::from(conditional.is_some());
         let level = |(hidden, latent): &(usize, usize)| {
             let layers = network::parse(&format!("dense={hidden} {layer}"));
@@ -103,6 +110,7 @@ impl Lists {
             width: sizes.width,
             condition: self.conditions[condition],
             levels: sizes.levels[..levels].iter().map(level).collect(),
+            skip,
             activation: self.activations[activation],
             likelihood: self.likelihoods[likelihood].clone(),
             conditional: conditional.clone().unwrap_or(plain.conditional),
@@ -122,7 +130,10 @@ impl Lists {
         match factor {
             0 => format!("likelihood {}", self.likelihoods[level]),
             1 if level == 0 => "L = 1".to_owned(),
-            1 => format!("conditional {}", self.conditionals[level - 1]),
+            1 => {
+                let (spec, skip) = &self.conditionals[level - 1];
+                format!("conditional {spec}, skip {}", skip.name())
+            }
             2 => format!("posterior {}", self.posteriors[level]),
             3 => format!("prior {}", self.priors[level]),
             4 => format!("objective {}", self.objectives[level]),
@@ -172,9 +183,10 @@ impl Choice {
     fn name(&self) -> String {
         let VaeConfig { levels, likelihood, conditional, posterior, prior, activation, .. } =
             &self.config;
-        let between = match levels.len() {
-            1 => String::new(),
-            _ => format!(" / {conditional}"),
+        let between = match (levels.len(), self.config.skip) {
+            (1, _) => String::new(),
+            (_, Skip::None) => format!(" / {conditional}"),
+            (_, skip) => format!(" / {conditional}, skip {}", skip.name()),
         };
         format!(
             "{}, {likelihood}{between}, q {posterior}, prior {prior}, {} {}, L = {}, K = {}, C = {}",

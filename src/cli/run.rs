@@ -96,6 +96,10 @@ pub(crate) struct Task {
     /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
     #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]
     pub(crate) latent: String,
+    /// Which networks of several levels see past the one next to them: none, up (encoders see the data, too), down (decoders see all latents above), both
+    #[arg(long, value_name = "WHICH", default_value = "none", help_heading = "Model")]
+    #[serde(default = "none")]
+    pub(crate) skip: String,
     /// relu, leaky-relu, tanh, sigmoid, softplus, silu or gelu
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
     pub(crate) activation: String,
@@ -298,6 +302,7 @@ impl Task {
             width,
             condition: 0,
             levels: self.levels()?,
+            skip: self.skip.parse()?,
             activation: self.activation.parse()?,
             likelihood: spec(&self.likelihood)?,
             conditional: spec(&self.conditional)?,
@@ -433,6 +438,10 @@ fn in_text(value: Value) -> Value {
 
 fn auto() -> String {
     "auto".to_owned()
+}
+
+fn none() -> String {
+    "none".to_owned()
 }
 
 fn no() -> String {

@@ -63,7 +63,7 @@ const EXAMPLES: &str = "Examples:
   elbo train --data wine.csv --label class                  a table: likelihood, sizes and epochs that fit it are said and used
   elbo train --data photos/ --resize 32                     colour pictures, likewise
   elbo train --condition label                              given each digit's label; then elbo sample … --label 7
-  elbo train --hidden 200,200/100 --latent 100/50           a chain of two levels
+  elbo train --hidden 200,200/100 --latent 100/50 --skip both    a chain of two levels that see past each other
   elbo train --network 'dense=400 dropout=0.2' --prior mixture:components=10
   elbo train --out runs/digits --resume                     go on where it stopped
 

@@ -1,9 +1,10 @@
-//! What is given, which of it is missing, and the condition side by side, as the network sees them.
+//! What is given, which of it is missing, data beside it and the condition side by side, as the network sees them.
 //!
 //! ```text
-//! Forward   input_n = [given_n; m_n; c_b], row b of the batch being that of row n. Where a value is missing
-//!           (NaN) given_ni = 0 and m_ni = 1, elsewhere m_ni = 0; without missing values there is no m
-//! Backward  d_given_n = the first columns of d_input_n; neither m nor a condition has a gradient
+//! Forward   input_n = [given_n; m_n; x_b; c_b], row b of the batch being that of row n. Where a value is missing
+//!           (NaN) given_ni = 0 and m_ni = 1, elsewhere m_ni = 0; without missing values there is no m. x is for
+//!           encoders of a latent that see the data, too
+//! Backward  d_given_n = the first columns of d_input_n; neither m nor data nor a condition has a gradient
 //! ```
 
 use super::Inputs;
@@ -16,7 +17,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 pub(crate) struct Input<'a, T> {
     /// `[N, inputs]`
     pub(crate) given: ArrayView2<'a, T>,
-    /// `[B, C]`, each row of which serves N/B rows; in a conditional model.
+    /// `[B, D]`, each row of which serves N/B rows; of an encoder that sees the data beside latents.
+    pub(crate) beside: Option<ArrayView2<'a, T>>,
+    /// `[B, C]`, likewise; in a conditional model.
     pub(crate) condition: Option<ArrayView2<'a, T>>,
 }
 
@@ -38,11 +41,12 @@ impl<T: Real> Joined<T> {
     /// Writes the network's input.
     ///
     /// # Panics
-    /// If there is a condition where the model has none, or none where it has one.
-    pub(super) fn join(&mut self, Input { given, condition }: Input<'_, T>) {
-        let Inputs { width, missing, condition: c } = self.inputs;
-        let given_c = condition.as_ref().map_or(0, |condition| condition.ncols());
-        assert!(given_c == c, "the condition is not of the model's width");
+    /// If there is a condition, or data beside what is given, where the model has none, or none where it has.
+    pub(super) fn join(&mut self, Input { given, beside, condition }: Input<'_, T>) {
+        let Inputs { width, missing, beside: d, condition: c } = self.inputs;
+        let columns = |rows: &Option<ArrayView2<T>>| rows.as_ref().map_or(0, |rows| rows.ncols());
+        assert!(columns(&condition) == c, "the condition is not of the model's width");
+        assert!(columns(&beside) == d, "the data beside it are not of the model's width");
         if !self.inputs.are_joined() {
             return;
         }
@@ -57,11 +61,13 @@ impl<T: Real> Joined<T> {
                     if value.is_nan() { (T::zero(), T::one()) } else { (*value, T::zero()) };
             });
         }
-        if let Some(condition) = condition {
-            let per_row = n / condition.nrows();
-            let mut room = input.slice_mut(s![.., self.inputs.seen() - c..]);
+        let behind = self.inputs.seen() - d - c;
+        for (rows, first) in [(beside, behind), (condition, behind + d)] {
+            let Some(rows) = rows else { continue };
+            let per_row = n / rows.nrows();
+            let mut room = input.slice_mut(s![.., first..first + rows.ncols()]);
             for (i, mut row) in room.rows_mut().into_iter().enumerate() {
-                row.assign(&condition.row(i / per_row));
+                row.assign(&rows.row(i / per_row));
             }
         }
     }

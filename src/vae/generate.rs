@@ -117,7 +117,7 @@ impl<T: Real> Vae<T> {
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
         let Batch { x, condition, .. } = batch;
         let b = x.nrows();
-        let (q, input) = (&mut ws.up[0], Input { given: x, condition });
+        let (q, input) = (&mut ws.up[0], Input { given: x, beside: None, condition });
         self.up[0].infer(q, input, params, noise.draws(0, 1), None);
         (head(&q.z, b), q.emitted.out(b))
     }
@@ -205,7 +205,7 @@ impl<T: Real> Vae<T> {
             let (below, here) = ws.up.split_at_mut(l);
             let InferBuffers { emitted, z, .. } = &mut here[0];
             let given = below.last().map_or(x, |below| head(&below.z, b));
-            q.mean(head_mut(z, b), emitted, Input { given, condition }, params);
+            q.mean(head_mut(z, b), emitted, q.beside_data(given, x, condition), params);
         }
     }
 
@@ -230,7 +230,8 @@ impl<T: Real> Vae<T> {
         let mut x = Some(x);
         for (l, p) in self.down.iter().enumerate().rev() {
             let (below, here) = ws.up.split_at_mut(l);
-            let input = Input { given: head(&here[0].z, b), condition };
+            let given = ws.above[l].latents(here, b);
+            let input = Input { given, beside: None, condition };
             let buffers = &mut ws.down[l].emitted;
             // No ε is needed on the way down; its place takes the means, if it is as wide.
             let (mut value, eps) = match below.last_mut() {

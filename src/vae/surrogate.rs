@@ -14,7 +14,6 @@
 
 use super::{Noise, Vae, Workspace};
 use crate::batch::Batch;
-use crate::conditional::Input;
 use crate::distribution::batch;
 use crate::objective::Objective;
 use crate::real::Real;
@@ -60,7 +59,7 @@ impl<T: Real> Vae<T> {
                 None => (batch.x, b, 1),
                 Some(below) => (head(&below.z, n), n, ws.samples),
             };
-            let input = Input { given, condition: batch.condition };
+            let input = q.beside_data(given, batch.x, batch.condition);
             q.emit(&mut here[0].emitted, input, base, noise.of_layers(2 * l, k));
             let (eta, mut of_level) = (here[0].emitted.out(rows), vec![T::zero(); n]);
             let z = head(&here[0].z, n);

@@ -222,6 +222,50 @@ fn a_condition_of_all_rows_is_a_bias() {
     assert!(refused.contains("a condition of 2 values"), "{refused}");
 }
 
+/// Networks that see past the level next to them, and have learned to look away, are those that do not.
+#[test]
+fn what_is_skipped_to_with_weight_0_is_not_there() {
+    let plain = Vae::<f64>::new(config(&[3, 2, 4])).unwrap();
+    let params = plain.init(Init::Uniform, 1, None);
+    let x = Array2::from_shape_fn((3, plain.width()), |(i, j)| ((i + j) % 2) as f64);
+    let address = Address::new(2, Purpose::Check);
+    let sampling = Sampling { address, first: 0, temperature: 0.8, draw: true };
+    let all = |vae: &Vae<f64>, params: &[f64]| {
+        let mut ws = Workspace::new(vae, 3, 2, Pass::Value).unwrap();
+        let noise = Noise::new(address, &[4, 9, 2]);
+        let loss = vae.loss(&mut ws, &x.view(), params, noise, &Iwae, 1.0).loss;
+        let mut ws = Workspace::new(vae, 3, 1, Pass::Value).unwrap();
+        let (mut z, mut rows) = (Array2::zeros((3, 4)), [(); 2].map(|()| Array2::zeros(x.dim())));
+        vae.encode(z.view_mut(), &mut ws, &x.view(), params);
+        vae.reconstruct(rows[0].view_mut(), &mut ws, &x.view(), params);
+        vae.sample(rows[1].view_mut(), &mut ws, params, &sampling);
+        z.into_iter().chain(rows.into_iter().flatten()).chain([loss]).collect::<Vec<_>>()
+    };
+    for skip in [Skip::Up, Skip::Down, Skip::Both] {
+        let skipping = Vae::<f64>::new(VaeConfig { skip, ..config(&[3, 2, 4]) }).unwrap();
+        let more: usize = skipping.layout().parameters() - plain.layout().parameters();
+        assert!(more > 0);
+        let mut wide = vec![0.0; skipping.layout().len()];
+        for (to, from) in skipping.layout().slots().iter().zip(plain.layout().slots()) {
+            assert_eq!(to.name, from.name);
+            // A row of a wider matrix begins with that of the narrower one, and goes on with zeros.
+            let columns = |shape: &[usize]| shape.last().copied().unwrap_or(1);
+            let (wide, narrow) = (&mut wide[to.range()], &params[from.range()]);
+            let (to, from) = (columns(&to.shape), columns(&from.shape));
+            for (to, from) in wide.chunks_mut(to).zip(narrow.chunks(from)) {
+                to[..from.len()].copy_from_slice(from);
+            }
+        }
+        for (i, (a, b)) in all(&plain, &params).iter().zip(all(&skipping, &wide)).enumerate() {
+            assert!((a - b).abs() < 1e-12, "{skip:?} {i}: {a} {b}");
+        }
+    }
+    assert!(Vae::<f64>::new(VaeConfig { skip: Skip::Up, ..config(&[3]) }).is_err());
+    let masked = "masked:of=normal".parse().unwrap();
+    let refused = VaeConfig { skip: Skip::Up, likelihood: masked, ..config(&[3, 2]) };
+    assert!(Vae::<f64>::new(refused).is_err());
+}
+
 /// A model that no machine can hold is refused, and not by an overflow on the way there.
 #[test]
 fn sizes_that_are_absurd_are_refused() {

@@ -1,5 +1,6 @@
 //! All buffers of a pass through the chain, allocated once.
 
+use super::above::Above;
 use super::penalty::PenaltyBuffers;
 use super::pseudo::{DPseudo, Pseudo};
 use super::{Score, Vae};
@@ -36,6 +37,8 @@ pub struct Workspace<T> {
     pub(super) log_p: Vec<Array2<T>>,
     /// ∂loss/∂z_{l−1} through encoder_l, `[N, Z_{l−1}]` each; of the first, whose input are data, none.
     pub(super) d_below: Vec<Array2<T>>,
+    /// What decoders see of latents above the one next to them.
+    pub(super) above: Vec<Above<T>>,
     /// The condition of generating passes, `[B, C]`, in a conditional model.
     pub(super) condition: Option<Array2<T>>,
     /// ∂log p(z_L)/∂z_L, `[N, Z_L]`.
@@ -120,8 +123,9 @@ impl<T: Real> Workspace<T> {
             return Err(Error::setting("samples", "must be at least 1"));
         }
         let n = rows.saturating_mul(samples);
-        let per_row =
-            vae.up.iter().zip(&vae.down).map(|(q, p)| q.infer_elements() + p.score_elements());
+        let per_row = vae.up.iter().zip(&vae.down).enumerate().map(|(l, (q, p))| {
+            q.infer_elements() + p.score_elements() + Above::<T>::elements(&vae.seen_by_decoder(l))
+        });
         let top = &vae.up[vae.levels() - 1];
         let prior_work = vae.prior.work(n, top.width(), top.network().outputs());
         let (pseudo_inputs, encoder) = (vae.prior.pseudo_inputs(), vae.up[0].network());
@@ -149,6 +153,9 @@ impl<T: Real> Workspace<T> {
                 .collect(),
             up: up.map(|(l, q)| q.infer_buffers(rows_of(l), n, gradients)).collect(),
             down: down.map(|(l, p)| p.score_buffers(n, gradients, l > 0)).collect(),
+            above: (0..vae.levels())
+                .map(|l| Above::new(n, n_d, l, &vae.seen_by_decoder(l)))
+                .collect(),
             condition: (vae.condition() > 0).then(|| Array2::zeros((rows, vae.condition()))),
             d_prior: Array2::zeros((n_d, top.width())),
             prior_work: vec![T::zero(); prior_work],

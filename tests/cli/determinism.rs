@@ -5,7 +5,7 @@ use crate::lab::{Lab, PLAIN};
 /// Every piece of state that a checkpoint has: two levels, several samples, coins thrown anew in each
 /// epoch, a clipped gradient, β on its way up, a moving average, the best weights and the patience.
 pub(crate) const EVERYTHING: &str = "--data digits:count=500 --validation 0.2 --binarize dynamic --objective iwae --samples 3 \
-     --hidden 24,16/12 --latent 6/3 --average 0.9 --clip 5 --patience 4 --warmup 2 \
+     --hidden 24,16/12 --latent 6/3 --skip both --average 0.9 --clip 5 --patience 4 --warmup 2 \
      --weight-decay 0.01 --batch-size 32";
 
 #[test]

@@ -7,7 +7,7 @@ use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, WeightsHeade
 use elbo::params::Init;
 use elbo::real::Real;
 use elbo::train::TrainConfig;
-use elbo::vae::{LevelConfig, Vae, VaeConfig};
+use elbo::vae::{LevelConfig, Skip, Vae, VaeConfig};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -21,9 +21,11 @@ pub(crate) fn config() -> impl Strategy<Value = VaeConfig> + Clone {
     let likelihood = select(vec!["bernoulli", "normal", "normal:variance=0.5"]);
     let conditional = select(vec!["normal", "normal:variance=learned"]);
     let activation = select(vec!["relu", "tanh", "gelu"]);
-    (1..6usize, vec(level, 1..3), likelihood, conditional, activation).prop_map(
-        |(width, levels, likelihood, conditional, activation)| VaeConfig {
+    let skip = select(Skip::ALL.to_vec());
+    (1..6usize, vec(level, 1..3), skip, likelihood, conditional, activation).prop_map(
+        |(width, levels, skip, likelihood, conditional, activation)| VaeConfig {
             width,
+            skip: if levels.len() > 1 { skip } else { Skip::None },
             levels,
             likelihood: likelihood.parse().expect("a likelihood"),
             conditional: conditional.parse().expect("a conditional"),

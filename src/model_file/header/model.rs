@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, network};
-use crate::vae::{LevelConfig, VaeConfig};
+use crate::vae::{LevelConfig, Skip, VaeConfig};
 use serde::{Deserialize, Serialize};
 
 /// As [`VaeConfig`].
@@ -15,6 +15,8 @@ pub struct ModelHeader {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub condition: usize,
     pub levels: Vec<LevelHeader>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
     pub activation: String,
     pub likelihood: String,
     pub conditional: String,
@@ -65,6 +67,7 @@ impl From<&VaeConfig> for ModelHeader {
             width: c.width,
             condition: c.condition,
             levels: c.levels.iter().map(level).collect(),
+            skip: (c.skip != Skip::None).then(|| c.skip.name().to_owned()),
             activation: c.activation.name().to_owned(),
             likelihood: c.likelihood.to_string(),
             conditional: c.conditional.to_string(),
@@ -86,6 +89,7 @@ impl TryFrom<&ModelHeader> for VaeConfig {
             width: h.width,
             condition: h.condition,
             levels: h.levels.iter().map(level).collect::<Result<_>>()?,
+            skip: h.skip.as_deref().map_or(Ok(Skip::None), str::parse)?,
             activation: h.activation.parse::<Activation>()?,
             likelihood: h.likelihood.parse::<Spec>()?,
             conditional: h.conditional.parse::<Spec>()?,
