@@ -1,5 +1,5 @@
 //! The normal distribution whose emitted variance stays between a floor and a cap: the likelihood of
-//! tables.
+//! tables, and a posterior that can neither collapse to a point nor run away.
 //!
 //! ```text
 //! Shapes    x [D]   η = [mean μ; u] [2D]   bounds 0 < F < C of the variance
@@ -9,7 +9,8 @@
 //!           ∂s/∂u = Λ σ (1 − σ), since σ′ = σ (1 − σ), so
 //!             ∂log p/∂u_i = ½ (t_i² − 1) Λ σ(u_i) (1 − σ(u_i))
 //! Numerics  with e = e^{−|u|}: σ (1 − σ) = e/(1 + e)², which keeps its relative accuracy where 1 − σ
-//!           has none left. Whatever u is, e^{−s/2} ≤ 1/√F: nothing overflows that F allows.
+//!           has none left, and s = ln F σ(−u) + ln C σ(u), which keeps its own near either bound. Whatever u
+//!           is, e^{−s/2} ≤ 1/√F: nothing overflows that F allows.
 //! ```
 //!
 //! Why bounds? An emitted variance has no reason to stop, in either direction.
@@ -23,8 +24,11 @@
 //! explained by noise of its own and looks like any other row. In a column that is standardised,
 //! noise wider than the whole column (s > 0) explains nothing else: C = 1 forbids it.
 
+mod posterior;
+
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
+    RowGradient, Spec,
 };
 use crate::error::{Error, Result};
 use crate::math::{LN_2PI, map_sum, softplus_sigmoid_parts};
@@ -42,7 +46,7 @@ pub struct BoundedNormal {
 pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
     Member {
         name: "bounded-normal",
-        summary: "real values in standardised columns; as `normal`, but an emitted variance stays between \
+        summary: "real values in standardised columns, and a posterior; as `normal`, but an emitted variance stays between \
                   `floor=F` (0.01) and `cap=C` (1), so that no column runs away and no outlier hides",
         build: |spec| Ok(Box::new(BoundedNormal::from_spec(spec)?)),
         examples: &["bounded-normal", "bounded-normal:floor=0.25,cap=9"],
@@ -73,19 +77,20 @@ impl BoundedNormal {
         BoundedNormal::new(floor.unwrap_or(0.01), cap.unwrap_or(1.0))
     }
 
-    /// [ln F, Λ]
+    /// [ln F, ln C]
     #[inline(always)]
     fn range<T: Real>(&self) -> [T; 2] {
-        [self.floor.ln(), (self.cap / self.floor).ln()].map(T::from_f64)
+        [self.floor.ln(), self.cap.ln()].map(T::from_f64)
     }
 }
 
-/// s, and its slope ∂s/∂u, for the bounds [ln F, Λ].
+/// s, and its slope ∂s/∂u, for the bounds [ln F, ln C].
 #[inline(always)]
-fn log_variance<T: Real>([least, range]: [T; 2], u: T) -> (T, T) {
-    let (e, sigmoid) = softplus_sigmoid_parts(u);
+fn log_variance<T: Real>([least, most]: [T; 2], u: T) -> (T, T) {
+    let (e, above) = softplus_sigmoid_parts(u);
     let c = T::one() + e;
-    (least + range * sigmoid, range * e / (c * c))
+    let below = if u < T::zero() { T::one() } else { e } / c; // σ(−u)
+    (least * below + most * above, (most - least) * e / (c * c))
 }
 
 impl<T: Real> Distribution<T> for BoundedNormal {
@@ -122,6 +127,10 @@ impl<T: Real> Distribution<T> for BoundedNormal {
     }
 
     fn as_likelihood(&self) -> Option<&dyn Likelihood<T>> {
+        Some(self)
+    }
+
+    fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
         Some(self)
     }
 }

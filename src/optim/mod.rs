@@ -9,4 +9,4 @@ pub mod schedule;
 pub use adam::{Adam, AdamConfig};
 pub use average::Average;
 pub use clip::{clip, global_norm};
-pub use schedule::{Schedule, Warmup};
+pub use schedule::{Course, Schedule, Warmup};

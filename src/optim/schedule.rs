@@ -6,6 +6,7 @@
 //!            W steps, lr · t/W first, and t and T counted from there
 //! step       lr · factor^⌊epoch / every⌋
 //! stages     lr · factorⁱ in stage i = 0, 1 …, which lasts growthⁱ epochs
+//! plateau    lr · factor^c, c counted up by each `wait` epochs in which the validation loss has not been better
 //! β          β_max · min(1, t / warm-up), linear in steps, so that it does not jump between epochs; with
 //!            cycles, t counts anew from each
 //! ```
@@ -43,6 +44,36 @@ pub enum Schedule {
         /// What the rate is multiplied by.
         factor: f64,
     },
+    /// Multiplied by `factor` after each `wait` epochs whose validation loss was not better than the best.
+    Plateau {
+        /// Epochs without a better one.
+        wait: u32,
+        /// What the rate is multiplied by.
+        factor: f64,
+    },
+}
+
+/// Where a run stands, as far as a course depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// Steps taken.
+    pub steps: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Epochs of the whole run.
+    pub epochs: u32,
+    /// How often the validation loss has not been better for as long as a plateau lasts.
+    pub cuts: u32,
+}
+
+/// A number of epochs, at least 1.
+fn epochs_of(spec: &Spec, key: &str, default: u32) -> Result<u32> {
+    let epochs = spec.number(key)?.unwrap_or(f64::from(default));
+    if epochs < 1.0 || epochs.fract() != 0.0 || epochs > f64::from(u32::MAX) {
+        let setting = format!("{}:{key}", spec.name());
+        return Err(Error::setting(setting, "must be a whole number of epochs, at least 1"));
+    }
+    Ok(epochs as u32)
 }
 
 /// A factor of the rate.
@@ -56,7 +87,8 @@ fn factor_of(spec: &Spec, default: f64) -> Result<f64> {
 }
 
 impl Schedule {
-    /// From `constant`, `cosine:warmup=EPOCHS`, `step:every=EPOCHS,factor=F` or `stages:growth=G,factor=F`.
+    /// From `constant`, `cosine:warmup=EPOCHS`, `step:every=EPOCHS,factor=F`, `stages:growth=G,factor=F` or
+    /// `plateau:wait=EPOCHS,factor=F`.
     ///
     /// # Errors
     /// If the name or a setting is unknown or out of range.
@@ -84,19 +116,18 @@ impl Schedule {
             }
             "step" => {
                 spec.only(&["every", "factor"])?;
-                let every = spec.number("every")?.unwrap_or(10.0);
-                if every < 1.0 || every.fract() != 0.0 || every > u32::MAX as f64 {
-                    return Err(Error::setting(
-                        "step:every",
-                        "must be a whole number of epochs, at least 1",
-                    ));
-                }
-                Ok(Schedule::Step { every: every as u32, factor: factor_of(spec, 0.1)? })
+                let every = epochs_of(spec, "every", 10)?;
+                Ok(Schedule::Step { every, factor: factor_of(spec, 0.1)? })
+            }
+            "plateau" => {
+                spec.only(&["wait", "factor"])?;
+                let wait = epochs_of(spec, "wait", 10)?;
+                Ok(Schedule::Plateau { wait, factor: factor_of(spec, 0.1)? })
             }
             name => {
                 let message = format!(
                     "`{name}` is unknown; known are constant, cosine:warmup=EPOCHS, step:every=EPOCHS,factor=F, \
-                     stages:growth=G,factor=F"
+                     stages:growth=G,factor=F, plateau:wait=EPOCHS,factor=F"
                 );
                 Err(Error::setting("schedule", message))
             }
@@ -115,6 +146,9 @@ impl Schedule {
             Schedule::Step { every, factor } => {
                 Spec::new("step").with("every", every).with("factor", factor)
             }
+            Schedule::Plateau { wait, factor } => {
+                Spec::new("plateau").with("wait", wait).with("factor", factor)
+            }
         }
     }
 
@@ -123,9 +157,19 @@ impl Schedule {
         matches!(self, Schedule::Cosine { .. })
     }
 
-    /// What the base rate is multiplied by in the step that follows `steps` others, in a run of
-    /// `epochs` epochs.
-    pub fn factor(&self, steps: u64, steps_per_epoch: u64, epochs: u32) -> f64 {
+    /// Whether the rate depends on the validation loss.
+    pub fn needs_validation(&self) -> bool {
+        matches!(self, Schedule::Plateau { .. })
+    }
+
+    /// Whether the rate is to be cut after so many epochs without a better validation loss.
+    pub fn cuts_after(&self, waited: u32) -> bool {
+        matches!(*self, Schedule::Plateau { wait, .. } if waited > 0 && waited.is_multiple_of(wait))
+    }
+
+    /// What the base rate is multiplied by in the next step.
+    pub fn factor(&self, course: Course) -> f64 {
+        let Course { steps, steps_per_epoch, epochs, cuts } = course;
         match *self {
             Schedule::Constant => 1.0,
             Schedule::Cosine { warmup } => {
@@ -146,6 +190,7 @@ impl Schedule {
                 }
                 factor.powi(stage)
             }
+            Schedule::Plateau { factor, .. } => factor.powf(f64::from(cuts)),
             Schedule::Step { every, factor } => {
                 factor.powf((steps / steps_per_epoch.max(1) / every as u64) as f64)
             }
@@ -209,15 +254,19 @@ impl Warmup {
 mod tests {
     use super::*;
 
+    fn factor(schedule: Schedule, steps: u64, steps_per_epoch: u64, epochs: u32) -> f64 {
+        schedule.factor(Course { steps, steps_per_epoch, epochs, cuts: 0 })
+    }
+
     #[test]
     fn courses() {
-        assert_eq!(Schedule::Constant.factor(99, 10, 10), 1.0);
-        assert_eq!(Schedule::Cosine { warmup: 0.0 }.factor(0, 10, 10), 1.0);
-        assert!((Schedule::Cosine { warmup: 0.0 }.factor(50, 10, 10) - 0.5).abs() < 1e-15);
-        assert!(Schedule::Cosine { warmup: 0.0 }.factor(100, 10, 10).abs() < 1e-15);
+        assert_eq!(factor(Schedule::Constant, 99, 10, 10), 1.0);
+        assert_eq!(factor(Schedule::Cosine { warmup: 0.0 }, 0, 10, 10), 1.0);
+        assert!((factor(Schedule::Cosine { warmup: 0.0 }, 50, 10, 10) - 0.5).abs() < 1e-15);
+        assert!(factor(Schedule::Cosine { warmup: 0.0 }, 100, 10, 10).abs() < 1e-15);
         let step = Schedule::Step { every: 2, factor: 0.5 };
         assert_eq!(
-            (step.factor(19, 10, 10), step.factor(20, 10, 10), step.factor(40, 10, 10)),
+            (factor(step, 19, 10, 10), factor(step, 20, 10, 10), factor(step, 40, 10, 10)),
             (1.0, 0.5, 0.25)
         );
         let warmup = Warmup { beta: 2.0, epochs: 5.0, cycle: 0.0 };
@@ -225,15 +274,28 @@ mod tests {
         assert_eq!(Warmup { beta: 0.5, epochs: 0.0, cycle: 0.0 }.beta(0, 10), 0.5);
     }
 
+    /// Two epochs without a better one cut the rate, and two more cut it again.
+    #[test]
+    fn a_plateau_cuts_the_rate() {
+        let plateau: Schedule = "plateau:wait=2,factor=0.5".parse().unwrap();
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|n| plateau.cuts_after(n)),
+            [false, false, true, false, true]
+        );
+        let of = |cuts| plateau.factor(Course { steps: 7, steps_per_epoch: 2, epochs: 9, cuts });
+        assert_eq!([of(0), of(1), of(3)], [1.0, 0.5, 0.125]);
+        assert!(plateau.needs_validation() && !Schedule::Constant.cuts_after(2));
+    }
+
     /// A rise of two epochs before the cosine; stages of 1, 3 and 9 epochs; β that rises anew each ten epochs.
     #[test]
     fn courses_of_several_parts() {
         let cosine = Schedule::Cosine { warmup: 2.0 };
-        let of = |steps| cosine.factor(steps, 10, 10);
+        let of = |steps| factor(cosine, steps, 10, 10);
         assert_eq!((of(0), of(20)), (1.0 / 21.0, 1.0));
         assert!((of(60) - 0.5).abs() < 1e-15 && of(100).abs() < 1e-15);
         let stages = Schedule::Stages { growth: 3.0, factor: 0.5 };
-        let of = |epoch: u64| stages.factor(epoch * 10 + 9, 10, 100);
+        let of = |epoch: u64| factor(stages, epoch * 10 + 9, 10, 100);
         assert_eq!(
             [of(0), of(1), of(3), of(4), of(12), of(13)],
             [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]

@@ -31,7 +31,7 @@ pub fn save<T: Real>(path: &Path, trainer: &Trainer<T>, run: &str) -> Result<()>
         flat("adam.m", &trainer.adam.m),
         flat("adam.v", &trainer.adam.v),
     ];
-    let Progress { epoch, batch, sums, waited } = trainer.progress;
+    let Progress { epoch, batch, sums, waited, cuts } = trainer.progress;
     let counters = [
         epoch as f64,
         batch as f64,
@@ -42,6 +42,9 @@ pub fn save<T: Real>(path: &Path, trainer: &Trainer<T>, run: &str) -> Result<()>
         sums.kl,
     ];
     tensors.push(Tensor::new("counters", vec![counters.len()], &counters));
+    if trainer.config().schedule.needs_validation() {
+        tensors.push(Tensor::new("cuts", vec![1], &[f64::from(cuts)]));
+    }
     if let Some(average) = &trainer.average {
         tensors.push(Tensor::new("average", vec![average.sum.len()], &average.sum));
         tensors.push(Tensor::new("average.steps", vec![1], &[average.steps as f64]));
@@ -180,11 +183,17 @@ fn read_counters(file: &SafeTensors<'_>) -> std::result::Result<(Progress, u64),
     let mut counters = [0f64; 7];
     read_tensor(&mut counters, file, "counters")?;
     let [epoch, batch, waited, step, loss, reconstruction, kl] = counters;
+    // There only where the schedule has such.
+    let mut cuts = [0f64];
+    if file.tensor("cuts").is_ok() {
+        read_tensor(&mut cuts, file, "cuts")?;
+    }
     let progress = Progress {
         epoch: count(epoch, EPOCHS)? as u32,
         batch: count(batch, COUNTS)?,
         sums: Score { loss, reconstruction, kl },
         waited: count(waited, EPOCHS)? as u32,
+        cuts: count(cuts[0], EPOCHS)? as u32,
     };
     Ok((progress, count(step, COUNTS)?))
 }

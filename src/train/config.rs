@@ -59,13 +59,13 @@ settings! {
             takes: ["1e-9", "2"], refuses: ["0", "-1", "nan", "inf", "fast"],
         }
 
-        /// Its course: constant, cosine or step:every=EPOCHS,factor=F.
+        /// Its course: constant, cosine:warmup=EPOCHS, step:every=EPOCHS,factor=F, stages:growth=G,factor=F or plateau:wait=EPOCHS,factor=F.
         schedule: Schedule {
             flag: "schedule" "SPEC", OPTIMISATION,
             file: "schedule",
             default: Schedule::Constant,
             range: ANY,
-            takes: ["cosine", "step:every=3,factor=0.5"], refuses: ["linear", "step:every=0"],
+            takes: ["cosine", "step:every=3,factor=0.5", "plateau:wait=2"], refuses: ["linear", "step:every=0", "plateau:wait=0"],
         }
 
         /// Scale gradients down to this global norm.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, check_memory};
 use crate::evaluate::Evaluator;
 use crate::gradient::{Gradient, all_finite};
 use crate::objective::{self, Objective};
-use crate::optim::{Adam, Average, clip, global_norm};
+use crate::optim::{Adam, Average, Course, clip, global_norm};
 use crate::parallel;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
@@ -30,6 +30,8 @@ pub struct Progress {
     pub sums: Score,
     /// Epochs since the validation loss was last better.
     pub waited: u32,
+    /// How often that has cut the learning rate.
+    pub cuts: u32,
 }
 
 /// The weights that validation likes best so far.
@@ -125,6 +127,11 @@ impl<T: Real> Trainer<T> {
         if config.patience.is_some() && parts.validation.is_none() {
             let message = "early stopping needs validation rows";
             return Err(Error::Needs { name: "patience", other: "validation", message });
+        }
+        if config.schedule.needs_validation() && parts.validation.is_none() {
+            let message =
+                "the rate falls where the validation loss does not, which needs validation rows";
+            return Err(Error::Needs { name: "schedule", other: "validation", message });
         }
         // Weights, gradient, Adam's two moments.
         let count = vae.layout().len().saturating_mul(4);
@@ -270,7 +277,8 @@ impl<T: Real> Trainer<T> {
     /// [`Part::batch`]: crate::data::Part::batch
     pub fn step(&mut self) -> Result<StepReport> {
         if self.progress.batch == self.steps_per_epoch() {
-            self.progress = Progress { epoch: self.progress.epoch + 1, ..Progress::default() };
+            let Progress { epoch, cuts, .. } = self.progress;
+            self.progress = Progress { epoch: epoch + 1, cuts, ..Progress::default() };
         }
         let Progress { epoch, batch, .. } = self.progress;
         self.shuffle(epoch);
@@ -324,7 +332,9 @@ impl<T: Real> Trainer<T> {
     /// The learning rate and β of the step that follows `steps` others.
     fn rates(&self, steps: u64) -> (f64, f64) {
         let per_epoch = self.steps_per_epoch();
-        let factor = self.config.schedule.factor(steps, per_epoch, self.config.epochs);
+        let (epochs, cuts) = (self.config.epochs, self.progress.cuts);
+        let course = Course { steps, steps_per_epoch: per_epoch, epochs, cuts };
+        let factor = self.config.schedule.factor(course);
         (self.config.learning_rate * factor, self.config.warmup.beta(steps, per_epoch))
     }
 
@@ -374,6 +384,7 @@ impl<T: Real> Trainer<T> {
         self.progress = Progress {
             epoch: record.epoch,
             waited: self.progress.waited + 1,
+            cuts: self.progress.cuts,
             ..Progress::default()
         };
         if let Some(score) = validation {
@@ -384,6 +395,7 @@ impl<T: Real> Trainer<T> {
                 self.progress.waited = 0;
             }
         }
+        self.progress.cuts += u32::from(self.config.schedule.cuts_after(self.progress.waited));
         Ok(record)
     }
 

@@ -1,5 +1,6 @@
 //! The same run gives the same bytes: for any number of threads, and stopped and resumed.
 
+use crate::failures::{USAGE, assert_refused};
 use crate::lab::{Lab, PLAIN};
 
 /// Every piece of state that a checkpoint has: two levels, several samples, coins thrown anew in each
@@ -164,4 +165,31 @@ fn free_bits_have_one_place() {
     assert_eq!(objective("").as_deref(), Some("objective = \"elbo:free-bits=0.1\""));
     assert_eq!(objective("--free-bits 0.5").as_deref(), Some("objective = \"elbo:free-bits=0.5\""));
     assert_eq!(objective("--free-bits 0").as_deref(), Some("objective = \"elbo\""));
+}
+
+/// Each second epoch whose validation loss was not better halves the rate, as the metrics tell; and a run that was
+/// stopped in between goes on with the rate that it had.
+#[test]
+fn a_rate_falls_on_a_plateau() {
+    let lab = Lab::new();
+    let train = format!(
+        "train {PLAIN} --validation 0.2 --lr 0.02 --epochs 24 --schedule plateau:wait=2,factor=0.5 -q"
+    );
+    lab.run(&format!("{train} --out whole"));
+    let (mut best, mut waited, mut rate) = (f64::INFINITY, 0, 0.02);
+    for record in lab.records("whole") {
+        assert_eq!(record["learning_rate"].as_f64().unwrap(), rate, "{record}");
+        let loss = record["validation"]["loss"].as_f64().unwrap();
+        waited = if loss < best { 0 } else { waited + 1 };
+        best = best.min(loss);
+        if waited > 0 && waited % 2 == 0 {
+            rate *= 0.5;
+        }
+    }
+    assert!(rate < 0.02, "the validation loss was better in each epoch");
+    lab.run(&format!("{train} --out parts --stop-after 17"));
+    lab.run("train --out parts --resume -q");
+    lab.assert_same_run("whole", "parts");
+    let refused = "train --data digits:count=50 --schedule plateau --epochs 1 --out none";
+    assert_refused(&lab, &[(refused, USAGE, "add --validation")]);
 }
