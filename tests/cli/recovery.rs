@@ -55,7 +55,8 @@ fn every_likelihood_finds_the_values_that_made_the_data() {
 
 /// Three numbers a row, x = w z + σ ε: a normal distribution of the covariance matrix w wᵀ + σ² I.
 fn line(lab: &Lab) -> f64 {
-    let (w, sigma) = ([1.0, -2.0, 0.5], 0.5f64);
+    // The posterior has the variance 1/(1 + |w|²/σ²) = 0.3, which all posteriors can have.
+    let (w, sigma) = ([1.0, -2.0, 0.5], 1.5f64);
     let square: f64 = w.iter().map(|w| w * w).sum::<f64>() / (sigma * sigma);
     let mut truth = 0.0;
     for (stream, file, rows) in [(50, "data.csv", 4000), (51, "fresh.csv", 1000)] {
