@@ -167,6 +167,7 @@ fn no_file_is_unchecked() {
             let none = [
                 "mod",
                 "batch",
+                "diagonal",
                 "facts",
                 "factorized",
                 "flow",

@@ -44,7 +44,8 @@ impl Conditions {
     /// These conditions, of which training rows had these combinations.
     ///
     /// # Errors
-    /// If there is no condition, or one without levels, or a combination of others or of no rows.
+    /// If there is no condition, or one without levels, or a combination of others or of no rows, or more rows than
+    /// can be counted.
     pub fn new(list: Vec<Condition>, seen: Vec<Combination>) -> Result<Self> {
         let odd = |message: &str| Err(Error::setting("condition", message));
         if list.is_empty() || list.iter().any(|condition| condition.levels.is_empty()) {
@@ -58,6 +59,9 @@ impl Conditions {
         };
         if seen.is_empty() || !seen.iter().all(fits) {
             return odd("a combination of levels is not of these");
+        }
+        if seen.iter().try_fold(0u64, |sum, c| sum.checked_add(c.rows)).is_none() {
+            return odd("the combinations have more rows than can be counted");
         }
         Ok(Conditions { list, seen })
     }
@@ -275,6 +279,30 @@ mod tests {
             let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
             assert!(Conditions::of(&part, &names).is_err(), "{names:?}");
         }
+    }
+
+    /// What a forged file may say: rows whose number wraps around to none.
+    #[test]
+    fn conditions_that_are_none_are_refused() {
+        let list = |levels: &[&str]| {
+            let levels = levels.iter().map(|l| (*l).to_owned()).collect();
+            vec![Condition { name: LABEL.to_owned(), levels }]
+        };
+        let seen = |rows: &[(u32, u64)]| {
+            let of = |&(place, rows)| Combination { places: vec![place], rows };
+            rows.iter().map(of).collect::<Vec<_>>()
+        };
+        assert!(Conditions::new(list(&["a", "b"]), seen(&[(0, 1), (1, u64::MAX - 1)])).is_ok());
+        for (levels, rows) in [
+            (&["a", "b"][..], &[(0, 1 << 63), (1, 1 << 63)][..]),
+            (&["a", "b"], &[(2, 1)]),
+            (&["a"], &[(0, 0)]),
+            (&["a"], &[]),
+            (&[], &[]),
+        ] {
+            assert!(Conditions::new(list(levels), seen(rows)).is_err(), "{levels:?} {rows:?}");
+        }
+        assert!(Conditions::new(Vec::new(), Vec::new()).is_err());
     }
 
     /// Levels are those of the training rows: of other data, rows of others are refused and named.

@@ -1,12 +1,12 @@
 //! Which rows are for training, validation and test, and how their values are binarised.
 
+mod given;
 mod screen;
 
 pub use screen::Refused;
 
 use super::condition::Given;
-use super::{Columns, Conditions, Dataset, Source, Statistics, Unit};
-use crate::batch::{Batch, BatchBuffer};
+use super::{Columns, Dataset, Source, Statistics, Unit};
 use crate::distribution::{Distribution, Moments, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
@@ -195,20 +195,6 @@ impl Parts {
         self.set_units(&units)
     }
 
-    /// Gives all rows these classes of theirs as conditions ([`Conditions::of`] the training rows).
-    ///
-    /// # Errors
-    /// If the data have no such classes, or a held-out row is of one that no training row is of.
-    pub fn set_conditions(&mut self, names: &[String]) -> Result<()> {
-        let conditions = Conditions::of(&self.train, names)?;
-        let parts = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
-        for part in parts.into_iter().flatten() {
-            part.set_conditions(&conditions)?;
-            part.check_conditions()?;
-        }
-        Ok(())
-    }
-
     /// Gives the model columns in these units, those it was trained in.
     ///
     /// # Errors
@@ -290,26 +276,6 @@ impl Part {
         Ok(())
     }
 
-    /// Gives the rows the conditions of a model. Those whose classes it does not know are refused by
-    /// [`Self::support`] and [`Self::screen`], and must not be read.
-    ///
-    /// # Errors
-    /// If the data have not the classes.
-    pub fn set_conditions(&mut self, conditions: &Conditions) -> Result<()> {
-        self.given = Some(Arc::new(Given::new(&self.data, conditions)?));
-        Ok(())
-    }
-
-    /// What the rows are given, if anything.
-    pub fn conditions(&self) -> Option<&Conditions> {
-        self.given.as_ref().map(|given| &given.conditions)
-    }
-
-    /// Width C of their condition, 0 without one.
-    pub fn condition_width(&self) -> usize {
-        self.conditions().map_or(0, Conditions::width)
-    }
-
     /// What a log-density in the model's units is too large by, in nats per row
     /// ([`Columns::log_volume`]).
     pub fn log_volume(&self) -> f64 {
@@ -347,49 +313,6 @@ impl Part {
             }
         });
         failure.into_inner().unwrap_or_else(|e| e.into_inner()).map_or(Ok(()), Err)
-    }
-
-    /// Rows of the dataset as [`Self::gather`] reads them, and their conditions, in a buffer.
-    ///
-    /// # Errors
-    /// As [`Self::gather`], and if the buffer has room for conditions of another width.
-    ///
-    /// # Panics
-    /// As [`Self::gather`], and if the buffer has fewer rows, or a row's class is not one of the conditions'.
-    pub fn batch<'a, T: Real>(
-        &self,
-        buffer: &'a mut BatchBuffer<T>,
-        rows: &[usize],
-        draw: Option<u32>,
-    ) -> Result<Batch<'a, T>> {
-        let [wanted, found] = [buffer.condition_width(), self.condition_width()];
-        if wanted != found {
-            let message =
-                format!("the model wants {wanted} values beside each row, the data give {found}");
-            return Err(Error::setting("condition", message));
-        }
-        let (x, condition) = buffer.rows_mut(rows.len());
-        self.gather(x, rows, draw)?;
-        self.gather_condition(condition, rows);
-        Ok(buffer.batch(rows.len()))
-    }
-
-    /// `out_b ← the condition of row rows[b]`, `[B·C]`.
-    ///
-    /// # Panics
-    /// If `out` has not one place per row, there is no such row, or its class is not one of the conditions'.
-    pub fn gather_condition<T: Real>(&self, out: &mut [T], rows: &[usize]) {
-        let Some(given) = &self.given else { return };
-        for (out, row) in out.chunks_exact_mut(given.conditions.width()).zip(rows) {
-            given.conditions.one_hot(out, given.places(*row));
-        }
-    }
-
-    /// Checks that all rows have their conditions.
-    fn check_conditions(&self) -> Result<()> {
-        let Some(given) = &self.given else { return Ok(()) };
-        let mut refused = self.rows.iter().filter_map(|row| given.refusal(&self.data, *row));
-        refused.next().map_or(Ok(()), Err)
     }
 
     /// One row, scaled and binarised.

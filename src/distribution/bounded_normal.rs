@@ -24,8 +24,7 @@
 //! explained by noise of its own and looks like any other row. In a column that is standardised,
 //! noise wider than the whole column (s > 0) explains nothing else: C = 1 forbids it.
 
-mod posterior;
-
+use super::diagonal::Diagonal;
 use super::{
     Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
     RowGradient, Spec,
@@ -76,21 +75,22 @@ impl BoundedNormal {
         let (floor, cap) = (spec.number("floor")?, spec.number("cap")?);
         BoundedNormal::new(floor.unwrap_or(0.01), cap.unwrap_or(1.0))
     }
+}
 
-    /// [ln F, ln C]
+/// As a posterior, ∂s/∂u is never 0: a variance at a bound can come back, as from a hard clamp it cannot.
+impl Diagonal for BoundedNormal {
     #[inline(always)]
     fn range<T: Real>(&self) -> [T; 2] {
         [self.floor.ln(), self.cap.ln()].map(T::from_f64)
     }
-}
 
-/// s, and its slope ∂s/∂u, for the bounds [ln F, ln C].
-#[inline(always)]
-fn log_variance<T: Real>([least, most]: [T; 2], u: T) -> (T, T) {
-    let (e, above) = softplus_sigmoid_parts(u);
-    let c = T::one() + e;
-    let below = if u < T::zero() { T::one() } else { e } / c; // σ(−u)
-    (least * below + most * above, (most - least) * e / (c * c))
+    #[inline(always)]
+    fn log_variance<T: Real>([least, most]: [T; 2], u: T) -> (T, T) {
+        let (e, above) = softplus_sigmoid_parts(u);
+        let c = T::one() + e;
+        let below = if u < T::zero() { T::one() } else { e } / c; // σ(−u)
+        (least * below + most * above, (most - least) * e / (c * c))
+    }
 }
 
 impl<T: Real> Distribution<T> for BoundedNormal {
@@ -110,7 +110,7 @@ impl<T: Real> Distribution<T> for BoundedNormal {
         let (mean, u) = eta.split_at(x.len());
         for ((x, &mean), &u) in x.iter_mut().zip(mean).zip(u) {
             let eps: f64 = StandardNormal.sample(rng);
-            let (s, _) = log_variance(self.range(), u);
+            let (s, _) = Self::log_variance(self.range(), u);
             *x = mean + (T::from_f64(0.5) * s).exp() * T::from_f64(eps);
         }
     }
@@ -144,7 +144,7 @@ impl<T: Real> Likelihood<T> for BoundedNormal {
             [x, mean, u],
             #[inline(always)]
             |[x, mean, u]| {
-                let (s, _) = log_variance(range, u);
+                let (s, _) = Self::log_variance(range, u);
                 let t = (x - mean) * (-half * s).exp();
                 ([], ln_2pi + s + t * t)
             },
@@ -162,7 +162,7 @@ impl<T: Real> Likelihood<T> for BoundedNormal {
             [x, mean, u],
             #[inline(always)]
             |[x, mean, u]| {
-                let (s, slope) = log_variance(range, u);
+                let (s, slope) = Self::log_variance(range, u);
                 let scale = (-half * s).exp();
                 let t = (x - mean) * scale;
                 ([t * scale, half * (t * t - one) * slope], ln_2pi + s + t * t)
@@ -182,6 +182,8 @@ impl<T: Real> Factorized<T> for BoundedNormal {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::normal::Normal;
+    use crate::distribution::{ClosedForm, Draw};
     use crate::rng::{Address, Purpose};
 
     fn bounded() -> BoundedNormal {
@@ -213,7 +215,7 @@ mod tests {
     fn no_emitted_number_breaks_it() {
         let mut rng = Address::new(0, Purpose::Check).rng();
         for u in [f32::MIN, -1e4, -88.8, 0.0, 88.8, 1e4, f32::MAX] {
-            let (s, slope) = log_variance(bounded().range::<f32>(), u);
+            let (s, slope) = BoundedNormal::log_variance(bounded().range::<f32>(), u);
             assert!(
                 (0.01f32.ln() - 1e-6..=1e-6).contains(&s) && (0.0..2.0).contains(&slope),
                 "{u}"
@@ -235,6 +237,31 @@ mod tests {
         for spec in ["floor=0", "floor=1", "floor=2,cap=1", "cap=1e31", "floor=1e-31", "cap=nan"] {
             let spec: Spec = format!("bounded-normal:{spec}").parse().unwrap();
             assert!(BoundedNormal::from_spec(&spec).is_err(), "{spec}");
+        }
+    }
+
+    /// It is the normal of that log-variance, and stays within the bounds whatever is emitted.
+    #[test]
+    fn it_is_the_normal_of_its_log_variance() {
+        let q = BoundedNormal::new(0.0025, 7.4).unwrap();
+        let eta = [0.3, -1.0, 2.0, -0.7, 1.5, 60.0];
+        let s = [3, 4, 5].map(|i| BoundedNormal::log_variance(q.range::<f64>(), eta[i]).0);
+        let of_normal = [eta[0], eta[1], eta[2], s[0], s[1], s[2]];
+        let eps = [0.4, -1.2, 0.9];
+        let draw = |eta| Draw { eta, own: &[], eps: &eps };
+        let (mut a, mut b) = ([0.0; 3], [0.0; 3]);
+        q.rsample(&mut a, &mut [], draw(&eta));
+        Normal::emitted().rsample(&mut b, &mut [], draw(&of_normal));
+        assert_eq!(a, b);
+        assert_eq!(q.log_q(&[], draw(&eta)), Normal::emitted().log_q(&[], draw(&of_normal)));
+        q.kl(&mut a, &eta);
+        Normal::emitted().kl(&mut b, &of_normal);
+        assert_eq!(a, b);
+        for u in [-1e30, -50.0, 0.0, 50.0, 1e30] {
+            let mut std = [0.0f32];
+            q.std(&mut std, &[0.0, u]);
+            let variance = f64::from(std[0]).powi(2);
+            assert!((0.0025 * 0.999..=7.4 * 1.001).contains(&variance), "{u}: {variance}");
         }
     }
 }

@@ -9,6 +9,7 @@
 //! the file's name to the list below.
 
 pub mod batch;
+pub mod diagonal;
 mod factorized;
 mod facts;
 pub mod flow;

@@ -28,8 +28,7 @@
 //! Source    Kingma & Welling 2014, section 2.4 and appendix B
 //! ```
 
-mod posterior;
-
+use super::diagonal::Diagonal;
 use super::{
     Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
     RowGradient, Spec,
@@ -192,6 +191,18 @@ impl<T: Real> Distribution<T> for Normal {
 
     fn as_reparameterized(&self) -> Option<&dyn Reparameterized<T>> {
         (self.variance == Variance::Network).then_some(self as _)
+    }
+}
+
+/// As a posterior.
+impl Diagonal for Normal {
+    fn range<T: Real>(&self) -> [T; 2] {
+        [T::zero(); 2] // there are no bounds
+    }
+
+    #[inline(always)]
+    fn log_variance<T: Real>(_range: [T; 2], s: T) -> (T, T) {
+        (s, T::one())
     }
 }
 
