@@ -148,6 +148,22 @@ impl Case {
     }
 }
 
+/// Runs every check, on all threads; the reports stand in the order of the cases. `done` is called after each.
+pub fn run_all(cases: &mut [Case], done: impl Fn() + Sync) -> Vec<Report> {
+    let run = |case: &mut Case| {
+        let report = case.run(None);
+        done();
+        report
+    };
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        cases.par_iter_mut().map(run).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    cases.iter_mut().map(run).collect()
+}
+
 /// Every case there is: operations alone, then whole models. Shapes are ragged on purpose: one row, prime
 /// widths, and one that is more than the sixteen lanes of a sum.
 pub fn cases() -> Vec<Case> {

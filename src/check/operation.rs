@@ -11,7 +11,7 @@ use ndarray::{Array2, ArrayView2};
 /// One description serves two proofs. The gradient check needs one number, so it weighs the outputs, as
 /// some loss would: f = Σ weight · output, whose differences must be the gradient that is given here. The
 /// precision test needs the same function in both types, and compares whatever comes out.
-pub trait Operation<T: Real> {
+pub trait Operation<T: Real>: Send {
     /// What exactly it is: member, settings, shapes.
     fn name(&self) -> String;
 

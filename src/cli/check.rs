@@ -1,8 +1,9 @@
 //! `elbo check`
 
 use crate::Common;
+use crate::progress::bar;
 use clap::Args;
-use elbo::check::cases;
+use elbo::check::{Case, cases, run_all};
 use elbo::error::{Error, Result};
 use elbo::gradcheck::TOLERANCE;
 use serde_json::json;
@@ -23,12 +24,14 @@ pub(crate) struct CheckArgs {
 pub(crate) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode> {
     let mut table = String::new();
     let (mut points, mut redrawn, mut failed, mut checks) = (0, 0, 0, Vec::new());
-    for mut case in cases() {
-        let title = format!("{:<12}  {:<15}  {}", case.family, case.member, case.name);
-        if !title.contains(&args.filter) {
-            continue;
-        }
-        let report = case.run(None);
+    let title = |case: &Case| format!("{:<12}  {:<15}  {}", case.family, case.member, case.name);
+    let mut cases = cases();
+    cases.retain(|case| title(case).contains(&args.filter));
+    let bar = bar(common, cases.len() as u64, "checks");
+    let reports = run_all(&mut cases, || bar.inc(1));
+    bar.finish_and_clear();
+    for (case, report) in cases.iter().zip(reports) {
+        let title = title(case);
         points += report.points;
         redrawn += report.redrawn;
         failed += usize::from(!report.passed());

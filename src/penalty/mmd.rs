@@ -14,8 +14,9 @@
 //! has no pair: its penalty is 0.
 
 use super::{Inputs, LatentGradient, Latents, Member, Penalty, Spec, weight};
+use crate::math::map_sum;
 use crate::real::Real;
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 /// The discrepancy, times a weight.
 #[derive(Clone, Copy, Debug)]
@@ -37,45 +38,63 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Penalty<T>>> {
     }
 }
 
-/// k and κ at a squared distance, for rows of that width.
-fn kernel(square: f64, width: usize) -> (f64, f64) {
-    let of = |(k, kappa): (f64, f64), s: &f64| {
-        let c = 2.0 * width as f64 * s;
-        let share = c / (c + square);
-        (k + share, kappa + share / (c + square))
-    };
-    SCALES.iter().fold((0.0, 0.0), of)
-}
-
-fn square(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+/// Σ_m k(a, b_m), and each κ(a, b_m), for a row `a` `[Z]` and the columns of others, `b` `[Z, M]`.
+fn compare(kappa: &mut [f64], squares: &mut [f64], a: ArrayView1<f64>, b: &Array2<f64>) -> f64 {
+    squares.fill(0.0);
+    for (a, b) in a.iter().zip(b.rows()) {
+        squares.iter_mut().zip(b).for_each(|(square, b)| *square += (a - b) * (a - b));
+    }
+    let scales = SCALES.map(|s| 2.0 * a.len() as f64 * s);
+    map_sum(
+        [kappa],
+        [squares],
+        #[inline(always)]
+        |[square]| {
+            let (mut k, mut kappa) = (0.0, 0.0);
+            for c in scales {
+                let inverse = 1.0 / (c + square);
+                let share = c * inverse;
+                k += share;
+                kappa += share * inverse;
+            }
+            ([kappa], k)
+        },
+    )
 }
 
 impl Mmd {
     /// Its value, and ∂/∂z `[N, Z]`.
     fn of<T: Real>(&self, given: &Latents<'_, T>) -> (f64, Array2<f64>) {
-        let (z, y) = (given.z.mapv(|v| v.to_f64()), given.prior.mapv(|v| v.to_f64()));
-        let (n, width) = z.dim();
-        let (mut value, mut d) = (0.0, Array2::zeros(z.dim()));
+        let (n, mut d) = (given.z.nrows(), Array2::zeros(given.z.dim()));
         if n < 2 {
             return (0.0, d);
         }
+        // Columns, along which the loops run.
+        let columns = |of: &ArrayView2<'_, T>| of.t().as_standard_layout().mapv(|v| v.to_f64());
+        let (z, y) = (columns(&given.z), columns(&given.prior));
+        let (mut kappa, mut squares) = (vec![0.0; n], vec![0.0; n]);
         let alike = 1.0 / (n * (n - 1)) as f64;
         let apart = -2.0 / (n * n) as f64;
+        // Of a draw with itself: no pair of these sums, and of no slope.
+        let itself = SCALES.len() as f64;
+        let mut value = 0.0;
         for i in 0..n {
-            for m in 0..n {
-                let (k, kappa) = kernel(square(z.row(i), y.row(m)), width);
-                value += apart * k;
-                // Each z stands in one pair of this kind, and in two, which are equal, of the other.
-                let mut add = |from: ArrayView1<f64>, slope: f64| {
-                    let of_row = d.row_mut(i).into_iter().zip(z.row(i)).zip(from);
-                    of_row.for_each(|((d, a), b)| *d += slope * (a - b));
-                };
-                add(y.row(m), -2.0 * apart * kappa);
-                if m != i {
-                    let (k, kappa) = kernel(square(z.row(i), z.row(m)), width);
-                    value += alike * (k + kernel(square(y.row(i), y.row(m)), width).0);
-                    add(z.row(m), -4.0 * alike * kappa);
+            let z_i = z.column(i);
+            value += alike * (compare(&mut kappa, &mut squares, y.column(i), &y) - itself);
+            // Each z stands in one pair of z and y, and in two, which are equal, of z and z.
+            for (share, itself, slope, b) in
+                [(alike, itself, -4.0 * alike, &z), (apart, 0.0, -2.0 * apart, &y)]
+            {
+                value += share * (compare(&mut kappa, &mut squares, z_i, b) - itself);
+                for ((d, a), b) in d.row_mut(i).iter_mut().zip(z_i).zip(b.rows()) {
+                    let b = b.to_slice().expect("a row in standard layout");
+                    *d += slope
+                        * map_sum(
+                            [],
+                            [&kappa, b],
+                            #[inline(always)]
+                            |[kappa, b]| ([], kappa * (a - b)),
+                        );
                 }
             }
         }
