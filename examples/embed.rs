@@ -6,7 +6,7 @@
 
 use elbo::model_file::Model;
 use elbo::rng::{Address, Purpose};
-use elbo::vae::{Sampling, Score};
+use elbo::vae::{Sampling, Score, Shown};
 
 fn main() -> elbo::Result<()> {
     let path = std::env::args().nth(1).unwrap_or("runs/digits/model.safetensors".to_owned());
@@ -15,7 +15,7 @@ fn main() -> elbo::Result<()> {
 
     // A new row. Rows are slices of the model's width, in the data's own units.
     let address = Address::new(7, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
+    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: Shown::Mean };
     let mut row = vec![0f32; session.width()];
     session.sample(&mut row, &sampling)?;
 

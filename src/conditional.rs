@@ -233,6 +233,22 @@ impl<T: Real> Conditional<T> {
         batch::mean(value, &*self.distribution, &eta, self.own(params));
     }
 
+    /// `value ← the likeliest value given each row`, for inference; `value: [N, width]`.
+    ///
+    /// # Panics
+    /// As [`Self::mean`], or if it is no likelihood.
+    pub(crate) fn mode(
+        &self,
+        value: ArrayViewMut2<T>,
+        buffers: &mut Emitted<T>,
+        input: Input<'_, T>,
+        params: &[T],
+    ) {
+        self.emit(buffers, input, params, None);
+        let eta = buffers.out(value.nrows());
+        batch::mode(value, self.likelihood(), &eta, self.own(params));
+    }
+
     /// `value_n ← a draw from p(value|given_n)`, with the generator at `address(n)`.
     ///
     /// # Panics

@@ -156,7 +156,7 @@ impl<T: Real> Session<'_, T> {
     }
 
     /// `x ← a draw for each latent`: from every conditional between the levels and, if
-    /// `sampling.draw` says so, from the likelihood.
+    /// `sampling.shown` says so, from the likelihood.
     ///
     /// # Errors
     /// As [`Self::decode`].
@@ -245,8 +245,8 @@ impl<T: Real> Session<'_, T> {
         Ok(())
     }
 
-    /// `x ← new rows`: the likelihood's mean at draws from the prior or, if `sampling.draw` says so,
-    /// draws from it.
+    /// `x ← new rows`: what `sampling.shown` says of the likelihood at draws from the prior: its
+    /// mean, its mode or a draw.
     ///
     /// # Errors
     /// If the slice is not a whole number of rows, the temperature is not a number of at least 0, or a

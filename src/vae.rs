@@ -32,7 +32,7 @@ mod workspace;
 
 pub use crate::rng::Noise;
 pub use config::{LevelConfig, Skip, VaeConfig};
-pub use generate::Sampling;
+pub use generate::{Sampling, Shown};
 pub use score::Score;
 pub use workspace::{Pass, Workspace};
 

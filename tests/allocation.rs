@@ -126,7 +126,7 @@ fn a_session_allocates_nothing_for_one_row() {
     use elbo::model_file::{Header, Model, ScalerHeader};
     use elbo::params::Init;
     use elbo::rng::{Address, Purpose};
-    use elbo::vae::{Sampling, Score, Vae};
+    use elbo::vae::{Sampling, Score, Shown, Vae};
 
     let level = |hidden: &[usize], latent| LevelConfig::dense(hidden, latent);
     for levels in [vec![level(&[400], 20)], vec![level(&[400, 200], 20), level(&[30], 5)]] {
@@ -141,7 +141,7 @@ fn a_session_allocates_nothing_for_one_row() {
         let (mut z, mut std) = ([0f32; 20], [0f32; 20]);
         let (z, std) = (&mut z[..session.latent()], &mut std[..session.latent()]);
         let address = Address::new(1, Purpose::Sample);
-        let sampling = Sampling { address, first: 0, temperature: 1.0, draw: true };
+        let sampling = Sampling { address, first: 0, temperature: 1.0, shown: Shown::Draw };
 
         session.score(&mut [Score::default()], &x).unwrap(); // the first one makes its buffers
         let before = COUNT.load(Ordering::Relaxed);

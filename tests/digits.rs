@@ -4,7 +4,7 @@
 use elbo::data::{Binarize, Parts, Roles, Source};
 use elbo::rng::{Address, Purpose};
 use elbo::train::{TrainConfig, Trainer};
-use elbo::vae::{Pass, Sampling, Vae, VaeConfig, Workspace};
+use elbo::vae::{Pass, Sampling, Shown, Vae, VaeConfig, Workspace};
 use ndarray::Array2;
 
 mod classifiers;
@@ -82,7 +82,7 @@ fn samples_of(vae: &Vae<f32>, params: &[f32]) -> Array2<f32> {
     let mut samples = Array2::zeros((1000, 784));
     let mut ws = Workspace::new(vae, 1000, 1, Pass::Value).unwrap();
     let address = Address::new(0, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
+    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: Shown::Mean };
     vae.sample(samples.view_mut(), &mut ws, params, &sampling);
     samples
 }

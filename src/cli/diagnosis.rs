@@ -1,12 +1,13 @@
-//! What the end of a run says about it, a line each: latents that carry nothing, a loss that was still
-//! falling, fewer rows than parameters; and where it failed, what may help.
+//! What is off, in plain words, a line each. At the end of a run: latents that carry nothing, a loss that was still
+//! falling, fewer rows than parameters; where it failed, what may help. After an evaluation: latents that lie where
+//! the prior does not, a bound that is loose, samples that a classifier tells from the data.
 
 use crate::metrics::Epoch;
 use crate::run::Run;
 use crate::terminal::thousands;
 use elbo::data::Parts;
 use elbo::error::Result;
-use elbo::evaluate::{IDLE, kl_per_latent};
+use elbo::evaluate::{Auc, IDLE, Information, kl_per_latent};
 use elbo::vae::Vae;
 use serde_json::{Value, json};
 
@@ -15,6 +16,12 @@ const ROWS: usize = 10_000;
 
 /// What as many epochs again must bring, at the pace of the last ones, to be worth a word; nats per row.
 const WORTH: f64 = 0.2;
+
+/// From these on an evaluation's finding is worth a word: nats of the rate that tell nothing, nats between bound and
+/// log p(x), and how often generated rows are told from others.
+const MISSED: f64 = 0.5;
+const LOOSE: f64 = 1.0;
+const TOLD_APART: f64 = 0.7;
 
 /// What was found.
 pub(crate) struct Diagnosis {
@@ -54,10 +61,7 @@ impl Diagnosis {
     pub(crate) fn remarks(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some((idle, all)) = self.idle.filter(|(idle, _)| *idle > 0) {
-            lines.push(format!(
-                "{idle} of {all} latents carry nothing (a KL below {IDLE} nats): a smaller --latent \
-                 would lose nothing, a smaller --beta may give them something"
-            ));
+            lines.push(idle_latents(idle, all));
         }
         if let Some((fall, epochs)) = self.falling {
             let which = if self.validated { "validation" } else { "training" };
@@ -95,6 +99,65 @@ impl Diagnosis {
             "training_rows": self.rows,
             "parameters": self.parameters,
         })
+    }
+}
+
+fn idle_latents(idle: usize, all: usize) -> String {
+    format!(
+        "{idle} of {all} latents carry nothing (a KL below {IDLE} nats): a smaller --latent would lose nothing, a \
+         smaller --beta may give them something"
+    )
+}
+
+/// What an evaluation found, of which [`Self::remarks`] says what is off.
+pub(crate) struct Found {
+    /// The rate, of all levels.
+    pub(crate) kl: f64,
+    /// What the latents tell of the rows, where they are of one level.
+    pub(crate) information: Option<Information>,
+    /// Latents that carry nothing, of how many.
+    pub(crate) idle: Option<(usize, usize)>,
+    /// How well generated rows are told from these.
+    pub(crate) auc: Option<Auc>,
+    /// From the bound to log p(x), where that is known well enough.
+    pub(crate) gap: Option<f64>,
+}
+
+impl Found {
+    /// A line for each thing that is off, with what may help. What could as well be chance is not said.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        // The most that so many rows can tell says nothing of the rest.
+        let told = self.information.filter(|i| i.nats < 0.9 * i.ceiling);
+        if let Some(Information { nats, .. }) = told {
+            let missed = self.kl - nats;
+            if missed > 0.25 * self.kl && missed > MISSED {
+                lines.push(format!(
+                    "of the KL only {nats:.2} nats tell rows apart; the other {missed:.2} are how far the latents \
+                     of all rows lie from the prior, whose samples then are like none of them: elbo sample --prior \
+                     fitted:components=20, or train with --prior vamp"
+                ));
+            }
+        }
+        if let Some((idle, all)) = self.idle.filter(|(idle, _)| *idle > 0) {
+            lines.push(idle_latents(idle, all));
+        }
+        if let Some(gap) = self.gap.filter(|gap| *gap > LOOSE) {
+            lines.push(format!(
+                "the bound lies {gap:.2} nats below log p(x): the posterior cannot have the shape that it should; \
+                 --posterior full-normal or iaf:steps=2, or --objective iwae --samples 16, come closer"
+            ));
+        }
+        if let Some(Auc { value, standard_error }) = self.auc
+            && value - 2.0 * standard_error > TOLD_APART
+        {
+            lines.push(format!(
+                "of a generated row and one of these a classifier knows which is which {:.0} times in 100 (50 is \
+                 chance): train longer or wider, or try another --likelihood or --prior",
+                100.0 * value
+            ));
+        }
+        lines
     }
 }
 
@@ -155,6 +218,33 @@ pub(crate) fn remedies(run: &Run, step: u64, units: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_off_is_said_and_nothing_else() {
+        let fine = || Found {
+            kl: 4.0,
+            information: Some(Information { nats: 3.7, ceiling: 7.0 }),
+            idle: Some((0, 3)),
+            auc: Some(Auc { value: 0.6, standard_error: 0.01 }),
+            gap: Some(0.3),
+        };
+        let said = |found: Found| found.remarks().join("\n");
+        assert_eq!(said(fine()), "");
+        // Little information; so much that the rows could tell no more; none known.
+        let with = |nats, ceiling| {
+            said(Found { information: Some(Information { nats, ceiling }), ..fine() })
+        };
+        assert!(with(1.5, 7.0).contains("the other 2.50 are"), "{}", with(1.5, 7.0));
+        assert_eq!(with(1.5, 1.6), "");
+        assert_eq!(said(Found { information: None, ..fine() }), "");
+        assert!(said(Found { idle: Some((2, 3)), ..fine() }).starts_with("2 of 3 latents"));
+        assert!(said(Found { gap: Some(2.5), ..fine() }).contains("2.50 nats below"));
+        let auc = |value, standard_error| {
+            said(Found { auc: Some(Auc { value, standard_error }), ..fine() })
+        };
+        assert!(auc(0.93, 0.01).contains("93 times in 100"));
+        assert_eq!(auc(0.93, 0.2), "");
+    }
 
     #[test]
     fn a_fall_is_told_from_scatter() {

@@ -1,6 +1,7 @@
 //! `elbo evaluate`
 
 use crate::Common;
+use crate::diagnosis::Found;
 use crate::opening::open_model;
 use crate::output::{Format, Output};
 use crate::progress::bar;
@@ -19,7 +20,7 @@ use elbo::evaluate::{
 use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
 use elbo::rng::{Address, Purpose};
-use elbo::vae::{Pass, Sampling, Score, Workspace};
+use elbo::vae::{Pass, Sampling, Score, Shown, Workspace};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -117,9 +118,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         write_scores(table, &judged, &scores, estimates.as_deref())?;
     }
     let latents = Latents::of(&model, part, noise)?;
+    // Draws, or means where the data are grey and the likelihood's draws are not.
+    let shown = if reason.is_none() { Shown::Draw } else { Shown::Mean };
     let auc = args
         .two_sample
-        .then(|| two_sample(&model, part, reason.is_none(), noise, common))
+        .then(|| two_sample(&model, part, shown, noise, common))
         .transpose()?
         .flatten();
     let error = standard_error_of_mean(scores.iter().map(|s| (s.number, s.standard_error)));
@@ -204,12 +207,15 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         let figure = format!("AUC {value:.3} ± {standard_error:.3}, generated against these rows");
         lines.push(("two samples", format!("{figure} (0.5 is perfect)")));
     }
+    let remarks = found(&latents, elbo.kl, auc, estimate, elbo.loss).remarks();
+    json["remarks"] = json!(remarks);
     if let Some(why) = reason.or(args.samples.is_none().then_some("log p(x) needs --samples")) {
         json["reason"] = Value::from(why);
     }
     if let Some(path) = args.per_row.as_ref().filter(|path| path.as_os_str() != "-") {
         lines.push(("each row in", path.display().to_string()));
     }
+    remarks.iter().for_each(|remark| common.remark(Some(remark)));
     judged.tell("without a score, and the figures are those of the others", common);
     match &table {
         Some(table) => table.result(&json, &two_columns(&lines), common)?,
@@ -220,6 +226,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
 
 /// What the latents carry.
 struct Latents {
+    levels: usize,
     kl: Option<Vec<f64>>,
     information: Option<Information>,
 }
@@ -228,6 +235,7 @@ impl Latents {
     fn of(model: &Model<f32>, part: &Part, noise: Address) -> Result<Self> {
         let (vae, params) = (&model.vae, &model.params);
         Ok(Latents {
+            levels: vae.levels(),
             kl: kl_per_latent(vae, params, part, part.rows())?,
             information: mutual_information(vae, params, part, noise)?,
         })
@@ -254,16 +262,35 @@ impl Latents {
     }
 }
 
+/// What says whether something is off.
+fn found(
+    latents: &Latents,
+    kl: f64,
+    auc: Option<Auc>,
+    estimate: Option<Summary>,
+    neg_elbo: f64,
+) -> Found {
+    let known = estimate.filter(|estimate| estimate.error.is_ok());
+    Found {
+        kl,
+        information: latents.information.filter(|_| latents.levels == 1),
+        idle: latents
+            .active()
+            .zip(latents.kl.as_ref())
+            .map(|(active, kl)| (kl.len() - active, kl.len())),
+        auc,
+        gap: known.map(|estimate| neg_elbo - estimate.neg_log_px),
+    }
+}
+
 /// Rows that are generated for a two-sample test.
 const GENERATED: usize = 20_000;
 
 /// How well a classifier tells generated rows from those of `part`, in the model's units.
-///
-/// They are draws, or means where the data are grey and the likelihood's draws are not.
 fn two_sample(
     model: &Model<f32>,
     part: &Part,
-    draw: bool,
+    shown: Shown,
     noise: Address,
     common: &Common,
 ) -> Result<Option<Auc>> {
@@ -281,7 +308,7 @@ fn two_sample(
     let address = Address { purpose: Purpose::Sample, ..noise };
     for (chunk, x) in generated.axis_chunks_iter_mut(Axis(0), most).enumerate() {
         let first = (chunk * most) as u64;
-        let sampling = Sampling { address, first, temperature: 1.0, draw };
+        let sampling = Sampling { address, first, temperature: 1.0, shown };
         if let Some(condition) = condition {
             let rows = chunk * most..chunk * most + x.nrows();
             ws.set_condition(&condition.slice(s![rows, ..]));

@@ -15,10 +15,31 @@ use elbo::model_file::Model;
 use elbo::plot::grid::columns_for;
 use elbo::rng::{Address, Purpose};
 use elbo::session::Session;
-use elbo::vae::Sampling;
+use elbo::vae::{Sampling, Shown};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// What is taken of the likelihood.
+#[derive(Args)]
+struct ShownArgs {
+    /// Draw from the likelihood instead of taking its mean
+    #[arg(long)]
+    draw: bool,
+    /// Take its likeliest values instead of its mean: whole counts, classes, bits
+    #[arg(long, conflicts_with = "draw")]
+    mode: bool,
+}
+
+impl ShownArgs {
+    fn shown(&self) -> Shown {
+        match (self.draw, self.mode) {
+            (true, _) => Shown::Draw,
+            (_, true) => Shown::Mode,
+            _ => Shown::Mean,
+        }
+    }
+}
 
 /// Generate new rows: the likelihood's means at latents drawn from the prior
 #[derive(Args)]
@@ -42,9 +63,8 @@ pub(crate) struct SampleArgs {
     /// Spread of the latents, relative to the prior's: below 1 for common rows, above for odd ones
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     temperature: f64,
-    /// Draw from the likelihood instead of taking its mean
-    #[arg(long)]
-    draw: bool,
+    #[command(flatten)]
+    shown: ShownArgs,
     /// Where latents come from: `model` is its prior; fitted:components=K is a mixture of K (10) normals, fitted to
     /// the latents of the training rows
     #[arg(long, value_name = "SPEC", default_value = "model")]
@@ -77,9 +97,8 @@ pub(crate) struct DecodeArgs {
     latents: String,
     #[command(flatten)]
     given: GivenArgs,
-    /// Draw from the likelihood instead of taking its mean
-    #[arg(long)]
-    draw: bool,
+    #[command(flatten)]
+    shown: ShownArgs,
     /// Other seeds give other draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -158,7 +177,7 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         address: Address::new(args.seed, Purpose::Sample),
         first: 0,
         temperature: args.temperature,
-        draw: args.draw,
+        shown: args.shown.shown(),
     };
     let choices = args.given.choices(&model)?;
     let draws = given::draws(&model, args.seed);
@@ -200,7 +219,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
         latents.read(z, row, None)?;
     }
     let address = Address::new(args.seed, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: args.draw };
+    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: args.shown.shown() };
     let names = choices.as_ref().map_or_else(Vec::new, Choices::names);
     let join = Join::carried(&table, n, &names);
     let given = choices.as_ref().map(|choices| choices.of_table(&join, n)).transpose()?;
@@ -345,7 +364,7 @@ fn draw(
     Ok(rows)
 }
 
-/// `[n·D]` rows at these latents: draws from the likelihood if `sampling` says so, or its means.
+/// `[n·D]` rows at these latents: of the likelihood, what `sampling` says.
 fn decoded(
     model: &Model<f32>,
     z: &[f32],
@@ -356,17 +375,16 @@ fn decoded(
     let mut rows = buffer(model, n)?;
     let mut session = session_for(model, n)?;
     given.map_or(Ok(()), |given| session.set_condition(&given.one_hots()))?;
-    match sampling.draw {
-        true => session.decode_draw(&mut rows, z, &Sampling { temperature: 1.0, ..*sampling })?,
-        false => session.decode(&mut rows, z)?,
-    }
+    // Noise between the levels goes with noise in the data.
+    let temperature = if sampling.shown == Shown::Draw { 1.0 } else { 0.0 };
+    session.decode_draw(&mut rows, z, &Sampling { temperature, ..*sampling })?;
     Ok(rows)
 }
 
 /// A grid of samples as a PNG, of all classes in turn.
 pub(crate) fn write_samples(path: &Path, model: &Model<f32>, n: usize, seed: u64) -> Result<()> {
     let address = Address::new(seed, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, draw: false };
+    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: Shown::Mean };
     let choices = Choices::none(model)?;
     let given = choices.as_ref().map(|choices| choices.in_turn(n)).transpose()?;
     let rows = draw(model, n, &sampling, given.as_ref())?;

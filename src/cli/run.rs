@@ -115,7 +115,25 @@ pub(crate) struct Task {
     /// p(z): a prior of the list below
     #[arg(long, value_name = "SPEC", default_value = "standard-normal", help_heading = "Model")]
     pub(crate) prior: String,
+    /// Start from the weights of this model, a file or a run's folder, on other data or with another objective; unless
+    /// they are given, the model's settings are those of its run
+    #[arg(long, value_name = "MODEL", help_heading = "Model")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
 }
+
+/// The settings of the model itself.
+const MODEL: [&str; 9] = [
+    "hidden",
+    "network",
+    "latent",
+    "skip",
+    "activation",
+    "likelihood",
+    "conditional",
+    "posterior",
+    "prior",
+];
 
 fn write_settings<S: Serializer>(c: &TrainConfig, to: S) -> std::result::Result<S::Ok, S::Error> {
     entries(c, Spelling::Flags).serialize(to)
@@ -172,6 +190,25 @@ impl Run {
             merged.remove("network");
         }
         // Both halves came from a `Run`, so the whole is one.
+        Run::try_from(merged).expect("keys and types are those of a run")
+    }
+
+    /// With the model of `base` where nobody chose another, which then counts as chosen.
+    pub(crate) fn with_model_of(&self, base: &Run, chosen: &mut Chosen) -> Run {
+        let (mut merged, base) = (self.to_map(), base.to_map());
+        // Widths and layers are two ways to say one thing.
+        let open = |key: &str| match key {
+            "hidden" | "network" => !chosen.has("hidden") && !chosen.has("network"),
+            _ => !chosen.has(key),
+        };
+        let keys: Vec<_> = MODEL.into_iter().filter(|key| open(key)).collect();
+        for key in keys {
+            match base.get(key) {
+                Some(value) => merged.insert(key.to_owned(), value.clone()),
+                None => merged.remove(key),
+            };
+            chosen.add(key.to_owned());
+        }
         Run::try_from(merged).expect("keys and types are those of a run")
     }
 

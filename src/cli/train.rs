@@ -11,12 +11,13 @@ use crate::folder::{
 use crate::generate::{write_reconstructions, write_samples};
 use crate::metrics::{self, Epoch};
 use crate::naming::{default_folder, located, why_numbered};
+use crate::opening::{open_model, settings_of};
 use crate::progress::Training;
 use crate::reading::in_data;
 use crate::remarks;
 use crate::run::Run;
 use crate::terminal::{self, counted, thousands, two_columns};
-use crate::watcher::{self, Watcher};
+use crate::watcher::{self, Limits, Watcher};
 use clap::Args;
 use elbo::data::{Part, Parts, Roles, Source};
 use elbo::error::{Error, Result};
@@ -31,7 +32,7 @@ use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Train a model
 #[derive(Args)]
@@ -46,6 +47,9 @@ pub(crate) struct TrainArgs {
     /// Stop in good order after so many epochs in all, as if interrupted
     #[arg(long, value_name = "EPOCHS")]
     stop_after: Option<u32>,
+    /// End after so much time, such as 60s, 10m or 2h, as if all epochs were done; a step is not broken off
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    time: Option<Duration>,
     /// Remove what runs the folder holds, finished or not, and start anew at once
     #[arg(long, conflicts_with = "resume")]
     force: bool,
@@ -54,6 +58,16 @@ pub(crate) struct TrainArgs {
     /// Let every latent spend so many nats for free: short for --objective elbo:free-bits=NATS [default: 0]
     #[arg(long, value_name = "NATS", value_parser = finite, help_heading = "Objective")]
     free_bits: Option<f64>,
+}
+
+/// `90`, `60s`, `10m` or `2h`.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let found = units.iter().find_map(|(unit, s)| text.strip_suffix(unit).map(|t| (t, *s)));
+    let (number, unit) = found.unwrap_or((text, 1.0));
+    let seconds = number.parse::<f64>().ok().filter(|n| *n > 0.0).map(|n| n * unit);
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "not a time above 0, such as 60s, 10m or 2h".to_owned())
 }
 
 const EXAMPLES: &str = "Examples:
@@ -66,6 +80,7 @@ const EXAMPLES: &str = "Examples:
   elbo train --hidden 200,200/100 --latent 100/50 --skip both    a chain of two levels that see past each other
   elbo train --network 'dense=400 dropout=0.2' --prior mixture:components=10
   elbo train --out runs/digits --resume                     go on where it stopped
+  elbo train --data new.csv --from runs/wine --time 60s     a minute more for a trained model, on new data
 
 The folder then holds model.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml and, for
 images, samples.png and reconstructions.png. A finished run that it holds already stays whole until the
@@ -118,15 +133,23 @@ pub(crate) fn train(
     watcher::obey_interrupts();
     let per_epoch = job.trainer.steps_per_epoch();
     let progress = Training::new(common, job.run.train.epochs, per_epoch, job.trainer.steps());
-    let (epochs, stop_after) = (std::mem::take(&mut job.epochs), args.stop_after);
-    let watcher =
-        Watcher::new(&job.workplace, &job.state, stop_after, progress, epochs, &job.trainer);
+    let epochs = std::mem::take(&mut job.epochs);
+    // What no clock can count up to is no limit.
+    let until = args.time.and_then(|time| job.start.checked_add(time));
+    let limits = Limits { epochs: args.stop_after, until };
+    let watcher = Watcher::new(&job.workplace, &job.state, limits, progress, epochs, &job.trainer);
     let (ending, epochs) = watcher.train(&mut job.trainer);
     job.epochs = epochs;
     let concluded = ending.and_then(|ending| match ending {
         Ending::Stopped if watcher::interrupted() => interrupted(&job, common),
         Ending::Stopped if job.trainer.progress().epoch < job.run.train.epochs => {
-            stopped(&mut job, common)
+            match limits.stop_after(job.trainer.progress().epoch) {
+                true => stopped(&mut job, common),
+                false => {
+                    common.note(format!("the time is over {}", place(&job)));
+                    finish(&mut job, common)
+                }
+            }
         }
         Ending::OutOfPatience => {
             common.note("the validation loss has stopped improving");
@@ -197,6 +220,10 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     if let Some(checkpoint) = &resumed {
         check_data(checkpoint, &header, &folder)?;
         checkpoint.restore(&mut trainer)?;
+    } else if let Some(from) = &run.task.from {
+        let trained = open_model(from.as_ref(), common)?;
+        trainer.start_from(&trained.vae, &trained.params)?;
+        common.note(format!("starts from the weights of {from}"));
     }
     if let Some(reason) = trainer.cross_entropy() {
         common.remark(Some(&format!("the loss is a cross-entropy, not a likelihood: {reason}")));
@@ -219,6 +246,7 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     }
     // What the run's files say of the data is true wherever they are read.
     run.task.data = located(&run.task.data);
+    run.task.from = run.task.from.as_deref().map(located);
     let state = Description { run: &run, header: &header }.to_json();
     let (latest, workplace) = (folder.latest(), folder.workplace());
     std::fs::create_dir_all(&workplace.0).map_err(|e| Error::io(&workplace.0, e))?;
@@ -266,19 +294,24 @@ fn stopped(job: &mut Job, common: &Common) -> Result<ExitCode> {
 }
 
 fn say_how_to_go_on(job: &Job, common: &Common) {
+    common.note(format!(
+        "stopped {}; go on with: elbo train --out {} --resume",
+        place(job),
+        quoted(&job.folder.0)
+    ));
+}
+
+/// How far the run is.
+fn place(job: &Job) -> String {
     let &Progress { epoch, batch, .. } = job.trainer.progress();
-    let place = match batch {
+    match batch {
         0 => format!("after epoch {epoch}"),
         _ => format!(
             "in epoch {}, after {batch} of its {} steps",
             epoch + 1,
             job.trainer.steps_per_epoch()
         ),
-    };
-    common.note(format!(
-        "stopped {place}; go on with: elbo train --out {} --resume",
-        quoted(&job.folder.0)
-    ));
+    }
 }
 
 /// After a loss that is not finite: say what may help, of what this run does not do already.
@@ -311,8 +344,11 @@ fn settings(
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
         let run = over(&stored.run)?;
-        let changed: Vec<_> =
-            run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
+        let changed: Vec<_> = run
+            .differences(&stored.run)
+            .into_iter()
+            .filter(|f| f != "--data" && f != "--from")
+            .collect();
         let extends = changed == ["--epochs"] && run.train.epochs >= stored.run.train.epochs;
         if !changed.is_empty() && !extends {
             let message =
@@ -325,11 +361,21 @@ fn settings(
         }
         return Ok((run, None));
     }
-    let Some(path) = config else { return Ok((over(&args.run)?, Some(flags))) };
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    // What the file leaves open stays at its default: the flags' own values fill the gaps.
-    let (base, keys) = args.run.with_toml(&text).map_err(|message| Error::file(path, message))?;
-    Ok((over(&base)?, Some(flags.and(keys))))
+    let (mut run, mut chosen) = match config {
+        None => (over(&args.run)?, flags),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+            // What the file leaves open stays at its default: the flags' own values fill the gaps.
+            let base = args.run.with_toml(&text);
+            let (base, keys) = base.map_err(|message| Error::file(path, message))?;
+            (over(&base)?, flags.and(keys))
+        }
+    };
+    // Weights fit the model that they are of, which nobody should have to describe again.
+    if let Some(of) = run.task.from.as_ref().and_then(|from| settings_of(from.as_ref())) {
+        run = run.with_model_of(&of, &mut chosen);
+    }
+    Ok((run, Some(chosen)))
 }
 
 fn announce(common: &Common, job: &Job) {

@@ -8,6 +8,26 @@ use elbo::train::{Ending, EpochRecord, Observer, StepReport, Trainer, checkpoint
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Where a run is to end before all its epochs are done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    /// After so many epochs in all (`--stop-after`).
+    pub(crate) epochs: Option<u32>,
+    /// With the step in which this moment comes (`--time`).
+    pub(crate) until: Option<Instant>,
+}
+
+impl Limits {
+    /// Whether that many epochs are reached.
+    pub(crate) fn stop_after(&self, epoch: u32) -> bool {
+        self.epochs.is_some_and(|most| epoch >= most)
+    }
+
+    fn is_time_left(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -26,11 +46,11 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Writes metrics and checkpoints, shows progress, obeys Ctrl-C and `--stop-after`.
+/// Writes metrics and checkpoints, shows progress, obeys Ctrl-C and the [`Limits`].
 pub(crate) struct Watcher<'a> {
     workplace: &'a Folder,
     state: &'a str,
-    stop_after: u32,
+    limits: Limits,
     progress: Training,
     epochs: Vec<Epoch>,
     saved: Saved,
@@ -49,25 +69,24 @@ const CHECKPOINTS: u32 = 10;
 
 impl<'a> Watcher<'a> {
     /// Watches a run in `workplace`, whose checkpoints say `state` of it and whose `epochs` are done,
-    /// until so many are.
+    /// up to its limits.
     pub(crate) fn new(
         workplace: &'a Folder,
         state: &'a str,
-        stop_after: Option<u32>,
+        limits: Limits,
         progress: Training,
         epochs: Vec<Epoch>,
         trainer: &Trainer<f32>,
     ) -> Self {
         let epoch = trainer.progress().epoch;
         let saved = Saved { epoch, at: Instant::now(), took: Duration::ZERO };
-        let stop_after = stop_after.unwrap_or(u32::MAX);
-        Watcher { workplace, state, stop_after, progress, epochs, saved }
+        Watcher { workplace, state, limits, progress, epochs, saved }
     }
 
     /// Trains until the run ends or is stopped, and leaves a checkpoint of its last finished epoch; with
     /// the epochs that are done, whatever came of it.
     pub(crate) fn train(mut self, trainer: &mut Trainer<f32>) -> (Result<Ending>, Vec<Epoch>) {
-        let ending = match trainer.progress().epoch >= self.stop_after {
+        let ending = match self.limits.stop_after(trainer.progress().epoch) {
             true => Ok(Ending::Stopped), // resumed where it was to stop
             false => trainer.run(&mut self),
         };
@@ -91,7 +110,7 @@ impl<'a> Watcher<'a> {
 impl Observer<f32> for Watcher<'_> {
     fn step(&mut self, _trainer: &Trainer<f32>, report: &StepReport) -> bool {
         self.progress.step(report);
-        !interrupted()
+        self.limits.is_time_left() && !interrupted()
     }
 
     fn epoch(&mut self, trainer: &Trainer<f32>, record: &EpochRecord) -> Result<bool> {
@@ -102,6 +121,7 @@ impl Observer<f32> for Watcher<'_> {
             self.save(trainer)?;
         }
         self.progress.epoch(record);
-        Ok(record.epoch < self.stop_after && !interrupted())
+        let limits = &self.limits;
+        Ok(!limits.stop_after(record.epoch) && limits.is_time_left() && !interrupted())
     }
 }

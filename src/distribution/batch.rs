@@ -345,6 +345,23 @@ pub fn mean<T: Real>(
     });
 }
 
+/// `mode_n ← the likeliest x given η_n`, as [`Likelihood::mode`]; `mode: [N, D]`, `eta: [N, P]`.
+///
+/// # Panics
+/// As [`log_prob`].
+pub fn mode<T: Real>(
+    mode: ArrayViewMut2<T>,
+    p: &dyn Likelihood<T>,
+    eta: &ArrayView2<T>,
+    own: &[T],
+) {
+    let n = mode.nrows();
+    let (cost, eta) = (2 * COST * mode.ncols(), Rows::new(eta, n));
+    parallel::rows(RowsMut::of(mode), n, cost, &|first, count, mut mode| {
+        (0..count).for_each(|i| p.mode(mode.row(i), eta.row(first + i), own));
+    });
+}
+
 /// `x_n ← a draw from p(x|η_n)`, with the generator at `address(n)`; `x: [N, D]`, `eta: [N, P]`.
 ///
 /// # Panics

@@ -110,6 +110,12 @@ impl<T: Real> Likelihood<T> for Bernoulli {
         )
     }
 
+    fn mode(&self, mode: &mut [T], eta: &[T], _own: &[T]) {
+        for (x, &l) in mode.iter_mut().zip(eta) {
+            *x = if l > T::zero() { T::one() } else { T::zero() };
+        }
+    }
+
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }

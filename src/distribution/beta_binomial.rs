@@ -77,6 +77,21 @@ impl<T: Real> Univariate<T, 2> for BetaBinomial {
         self.trials.value(self.trials.n() * sigmoid(m.to_f64()))
     }
 
+    /// p(y + 1) ≥ p(y) is linear in y: up to y = (n α − β − n + 1)/(κ − 2), here divided by κ, it rises, if κ is above
+    /// 2; else the middle lies lower than the ends.
+    fn mode(&self, eta: [T; 2]) -> T {
+        let [m, c] = eta.map(T::to_f64);
+        let (n, rarity) = (self.trials.n(), (-c).exp());
+        let last = (n * sigmoid(m) - sigmoid(-m) - (n - 1.0) * rarity) / (1.0 - 2.0 * rarity);
+        let top = if rarity < 0.5 { (last.floor() + 1.0).clamp(0.0, n) } else { 0.0 };
+        let score = |y: f64| {
+            let x = self.trials.value(y);
+            (x, self.score(x, eta).log_p)
+        };
+        let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
+        [0.0, n].into_iter().map(score).fold(score(top), best).0
+    }
+
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [m, c] = eta.map(T::to_f64);
         let [alpha, beta] = [m, -m].map(|m| (c.exp() * sigmoid(m)).max(f64::MIN_POSITIVE));

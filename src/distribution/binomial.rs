@@ -128,6 +128,12 @@ impl<T: Real> Univariate<T, 1> for Binomial {
         self.trials.value(self.trials.n() * sigmoid(l.to_f64()))
     }
 
+    /// ⌊(n + 1) p⌋
+    fn mode(&self, [l]: [T; 1]) -> T {
+        let n = self.trials.n();
+        self.trials.value(((n + 1.0) * sigmoid(l.to_f64())).floor().min(n))
+    }
+
     fn draw(&self, [l]: [T; 1], rng: &mut ChaCha8Rng) -> T {
         let p = sigmoid(l.to_f64());
         let law = rand_distr::Binomial::new(u64::from(self.trials.count), p);

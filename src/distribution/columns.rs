@@ -215,6 +215,13 @@ impl<T: Real> Likelihood<T> for Columns<T> {
         });
     }
 
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        self.each(mode.len(), |of, part| {
+            let Part { x, eta: at_eta, own: at_own } = part.clone();
+            scores(of).mode(&mut mode[x], &eta[at_eta], &own[at_own]);
+        });
+    }
+
     fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
         self.each(x.len(), |of, part| {
             let Part { x: at_x, eta: at_eta, own: at_own } = part.clone();

@@ -65,6 +65,11 @@ impl<T: Real> Univariate<T, 1> for ContinuousBernoulli {
         log_partition(l).1
     }
 
+    /// The density rises, or falls, from one end to the other.
+    fn mode(&self, [l]: [T; 1]) -> T {
+        if l > T::zero() { T::one() } else { T::zero() }
+    }
+
     /// Of −|l|, where nothing overflows, and turned round for l > 0.
     fn draw(&self, [l]: [T; 1], rng: &mut ChaCha8Rng) -> T {
         let (u, l) = (rng.random::<f64>(), l.to_f64());

@@ -135,6 +135,18 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
         T::from_f64((1..=steps).map(tail).sum::<f64>() / f64::from(steps))
     }
 
+    /// The step nearest to the mean, or an end, where a whole tail is added up.
+    fn mode(&self, eta: [T; 2]) -> T {
+        let steps = f64::from(self.levels - 1);
+        let score = |k: f64| {
+            let x = T::from_f64(k / steps);
+            (x, self.score(x, eta).log_p)
+        };
+        let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
+        let nearest = (eta[0].to_f64() * steps).round().min(steps - 1.0).max(1.0);
+        [steps, nearest.min(steps)].into_iter().map(score).fold(score(0.0), best).0
+    }
+
     /// A draw from the logistic, moved to the nearest step.
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [mean, s] = eta.map(T::to_f64);

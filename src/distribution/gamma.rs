@@ -79,6 +79,13 @@ impl<T: Real> Univariate<T, 2> for Gamma {
         m.exp()
     }
 
+    /// m (k − 1)/k; up to k = 1 the density falls from 0 on.
+    fn mode(&self, eta: [T; 2]) -> T {
+        let [m, a] = eta.map(T::to_f64);
+        let mode = if a > 0.0 { -m.exp() * (-a).exp_m1() } else { 0.0 };
+        T::from_f64(mode).max(T::MIN_POSITIVE)
+    }
+
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [m, a] = eta.map(T::to_f64);
         // A shape near 0 has draws below any number there is.

@@ -60,6 +60,11 @@ impl<T: Real> Univariate<T, 2> for LogNormal {
         (mean + T::from_f64(0.5) * s.exp()).exp()
     }
 
+    /// e^{μ − σ²}
+    fn mode(&self, [mean, s]: [T; 2]) -> T {
+        (mean - s.exp()).exp().max(T::MIN_POSITIVE)
+    }
+
     fn draw(&self, [mean, s]: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let eps: f64 = StandardNormal.sample(rng);
         (mean + (T::from_f64(0.5) * s).exp() * T::from_f64(eps)).exp()

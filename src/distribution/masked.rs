@@ -99,6 +99,10 @@ impl<T: Real> Likelihood<T> for Masked<T> {
         self.own_backward_each(d_own, &vec![weight; x.len()], x, eta, own);
     }
 
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        self.factorized().mode(mode, eta, own);
+    }
+
     fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
         self.factorized().kinks(&self.filled(x), eta, own, side);
     }

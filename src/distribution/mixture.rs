@@ -212,6 +212,22 @@ impl<T: Real> Likelihood<T> for Mixture<T> {
         self.own_backward_each(d_own, &vec![weight; x.len()], x, eta, own);
     }
 
+    /// Of each column the best of the components' modes, as the mixture scores them.
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        let (n, of) = (mode.len(), factorized(&*self.of));
+        let (mut x, mut log_p) = (vec![T::zero(); n], vec![T::zero(); n]);
+        let mut best = vec![T::NEG_INFINITY; n];
+        for (at_eta, at_own) in self.parts(n, own.len()) {
+            of.mode(&mut x, &eta[at_eta], &own[at_own]);
+            self.log_probs(&mut log_p, RowGradient::none(), &x, eta, own);
+            for i in 0..n {
+                if log_p[i] >= best[i] {
+                    (mode[i], best[i]) = (x[i], log_p[i]);
+                }
+            }
+        }
+    }
+
     fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
         let of = factorized(&*self.of);
         for (at_eta, at_own) in self.parts(x.len(), own.len()) {

@@ -115,6 +115,12 @@ pub trait Likelihood<T: Real>: Distribution<T> {
     /// `d_own += weight · ∂log p(x|η)/∂own`
     fn own_backward(&self, _d_own: &mut [T], _weight: T, _x: &[T], _eta: &[T], _own: &[T]) {}
 
+    /// `mode ← the x of the highest log p(x|η)`, `[D]`: the mean, where that is it. A density that rises without end
+    /// has it at the edge, within what can be scored; a mixture takes the best of its components' modes.
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        self.mean(mode, eta, own);
+    }
+
     /// Calls `side` with the side of each kink of log p that x is on: a finite difference is valid only while
     /// no answer changes.
     fn kinks(&self, _x: &[T], _eta: &[T], _own: &[T], _side: &mut dyn FnMut(bool)) {}

@@ -71,6 +71,12 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
         m.exp()
     }
 
+    /// ⌊m (θ − 1)/θ⌋; up to θ = 1 zero is the likeliest.
+    fn mode(&self, eta: [T; 2]) -> T {
+        let [m, a] = eta.map(T::to_f64);
+        T::from_f64((-m.exp() * (-a).exp_m1()).floor().max(0.0))
+    }
+
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {
         let [m, a] = eta.map(T::to_f64);
         T::from_f64(poisson::draw(gamma::draw(m, a, rng), rng))

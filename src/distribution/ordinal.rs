@@ -166,6 +166,18 @@ impl<T: Real> Likelihood<T> for Ordinal {
         T::from_f64(sum)
     }
 
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        let n = mode.len();
+        for (i, mode) in mode.iter_mut().enumerate() {
+            let score = |level: usize| {
+                let x = T::from_f64(level as f64);
+                (x, self.bin(x, eta[i], own, i, n).log_p)
+            };
+            let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
+            *mode = (1..self.levels).map(score).fold(score(0), best).0;
+        }
+    }
+
     fn own_backward(&self, d_own: &mut [T], weight: T, x: &[T], eta: &[T], own: &[T]) {
         let n = x.len();
         for i in 0..n {

@@ -62,6 +62,11 @@ impl<T: Real> Univariate<T, 1> for Poisson {
         l.exp()
     }
 
+    /// The last count before which p(x)/p(x − 1) = rate/x is at least 1.
+    fn mode(&self, [l]: [T; 1]) -> T {
+        T::from_f64(l.to_f64().exp().floor())
+    }
+
     fn draw(&self, [l]: [T; 1], rng: &mut ChaCha8Rng) -> T {
         T::from_f64(draw(l.to_f64().exp(), rng))
     }

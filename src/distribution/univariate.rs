@@ -94,6 +94,11 @@ pub trait Univariate<T: Real, const P: usize>: Copy + Send + Sync + 'static {
     /// E\[x|η\]
     fn mean(&self, eta: [T; P]) -> T;
 
+    /// The x of the highest p(x|η), as [`Likelihood::mode`].
+    fn mode(&self, eta: [T; P]) -> T {
+        self.mean(eta)
+    }
+
     /// A draw from p(x|η).
     fn draw(&self, eta: [T; P], rng: &mut ChaCha8Rng) -> T;
 
@@ -426,12 +431,19 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent
         self.add_own(d_own, x, eta, own, |_| weight);
     }
 
+    fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
+        let blocks = self.blocks(mode.len(), eta, own);
+        let columns = mode.iter_mut().enumerate();
+        columns.for_each(|(i, mode)| *mode = self.of.mode(Self::column(&blocks, i)));
+    }
+
     fn kinks(&self, x: &[T], eta: &[T], own: &[T], side: &mut dyn FnMut(bool)) {
         let blocks = self.blocks(x.len(), eta, own);
         for (i, &x) in x.iter().enumerate() {
             self.of.side(x, Self::column(&blocks, i)).into_iter().for_each(&mut *side);
         }
     }
+
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }

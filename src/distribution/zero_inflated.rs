@@ -92,6 +92,13 @@ macro_rules! zero_inflated {
                 sigmoid(-r) * self.of.mean([$($name),*])
             }
 
+            /// Zero, or the likeliest count without its extra zeros.
+            fn mode(&self, [$($name,)* r]: [T; $all]) -> T {
+                let count = self.of.mode([$($name),*]);
+                let [zero, other] = [T::zero(), count].map(|x| self.score(x, [$($name,)* r]).log_p);
+                if zero < other { count } else { T::zero() }
+            }
+
             fn draw(&self, [$($name,)* r]: [T; $all], rng: &mut ChaCha8Rng) -> T {
                 if rng.random::<f64>() < sigmoid(r.to_f64()) {
                     return T::zero();

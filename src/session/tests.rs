@@ -5,7 +5,7 @@ use crate::data::{Binarize, Dataset, Values};
 use crate::model_file::{Header, ScalerHeader};
 use crate::params::Init;
 use crate::rng::{Address, Purpose};
-use crate::vae::{LevelConfig, Vae, VaeConfig};
+use crate::vae::{LevelConfig, Shown, Vae, VaeConfig};
 
 fn model(likelihood: &str) -> Model<f64> {
     let config =
@@ -20,7 +20,7 @@ fn model(likelihood: &str) -> Model<f64> {
 
 fn sampling() -> Sampling {
     let address = Address::new(0, Purpose::Sample);
-    Sampling { address, first: 0, temperature: 1.0, draw: false }
+    Sampling { address, first: 0, temperature: 1.0, shown: Shown::Mean }
 }
 
 /// The same model, seeing its columns in other units.
@@ -70,7 +70,9 @@ fn the_number_of_passes_does_not_matter() {
         session.encode_with_std(&mut z, &mut std, &x).unwrap();
         let (mut new, mut drawn) = (vec![0.0; 21], vec![0.0; 21]);
         session.sample(&mut new, &sampling()).unwrap();
-        session.decode_draw(&mut drawn, &z, &Sampling { draw: true, ..sampling() }).unwrap();
+        session
+            .decode_draw(&mut drawn, &z, &Sampling { shown: Shown::Draw, ..sampling() })
+            .unwrap();
         let mut scores = vec![Score::default(); 7];
         session.score(&mut scores, &x).unwrap();
         let scores = scores.iter().map(|s| s.loss).collect();
@@ -142,7 +144,7 @@ fn draws_scatter_around_the_mean() {
     let mut session = model.session(1000).unwrap();
     let z = vec![0.3; 20_000];
     let (mut drawn, mut mean) = (vec![0.0; 30_000], [0.0; 3]);
-    session.decode_draw(&mut drawn, &z, &Sampling { draw: true, ..sampling() }).unwrap();
+    session.decode_draw(&mut drawn, &z, &Sampling { shown: Shown::Draw, ..sampling() }).unwrap();
     session.decode(&mut mean, &z[..2]).unwrap();
     for (j, mean) in mean.iter().enumerate() {
         let away: Vec<f64> = drawn.iter().skip(j).step_by(3).map(|x| x - mean).collect();

@@ -11,6 +11,7 @@ use crate::gradient::{Gradient, all_finite};
 use crate::objective::{self, Objective};
 use crate::optim::{Adam, Average, Course, clip, global_norm};
 use crate::parallel;
+use crate::params::Slot;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
@@ -165,6 +166,38 @@ impl<T: Real> Trainer<T> {
             config,
             parts,
         })
+    }
+
+    /// Takes the weights of another model of the same tensors in place of fresh ones, before the first step.
+    ///
+    /// # Errors
+    /// If its tensors have other names or shapes; the message says which first.
+    ///
+    /// # Panics
+    /// If there are not as many weights as that model has.
+    pub fn start_from(&mut self, other: &Vae<T>, params: &[T]) -> Result<()> {
+        let (mine, others) = (self.vae.layout().slots(), other.layout().slots());
+        let shown = |slot: Option<&Slot>| {
+            slot.map_or("nothing".to_owned(), |slot| format!("{} {:?}", slot.name, slot.shape))
+        };
+        let most = mine.len().max(others.len());
+        let alike = |i: &usize| {
+            let of =
+                |slots: &[Slot]| slots.get(*i).map(|slot| (slot.name.clone(), slot.shape.clone()));
+            of(mine) == of(others)
+        };
+        if let Some(i) = (0..most).find(|i| !alike(i)) {
+            let (wanted, found) = (shown(mine.get(i)), shown(others.get(i)));
+            let message =
+                format!("its weights do not fit: it has {found} where this model has {wanted}");
+            return Err(Error::setting("from", message));
+        }
+        self.params.copy_from_slice(params);
+        // Before the first step there is no average yet: what stands in its place.
+        if self.average.is_some() {
+            self.averaged.copy_from_slice(params);
+        }
+        Ok(())
     }
 
     /// The model's structure.

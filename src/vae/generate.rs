@@ -15,6 +15,18 @@ use crate::rng::Address;
 use crate::rows::{head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 
+/// What is taken of the likelihood for a row of data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Its mean ([`crate::distribution::Distribution::mean`]).
+    #[default]
+    Mean,
+    /// The likeliest value of each column ([`Likelihood::mode`]).
+    Mode,
+    /// A draw, with the noise of the data.
+    Draw,
+}
+
 /// How rows are drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
@@ -25,8 +37,8 @@ pub struct Sampling {
     /// The spread of every latent, relative to the model's own: 1 is the model's, 0 its mean. The noise
     /// of the data themselves is always the likelihood's.
     pub temperature: f64,
-    /// Whether the data are drawn from the likelihood too, instead of being its mean.
-    pub draw: bool,
+    /// What is taken of the likelihood.
+    pub shown: Shown,
 }
 
 impl<T: Real> Vae<T> {
@@ -137,8 +149,8 @@ impl<T: Real> Vae<T> {
         self.descend(x, ws, params, None);
     }
 
-    /// As [`Self::decode`], with draws from every conditional below the topmost latent. The data are
-    /// drawn only if `sampling.draw` says so, and else the likelihood's mean.
+    /// As [`Self::decode`], with draws from every conditional below the topmost latent. Of the
+    /// likelihood is taken what `sampling.shown` says.
     ///
     /// # Panics
     /// As [`Self::decode`].
@@ -169,7 +181,7 @@ impl<T: Real> Vae<T> {
         self.descend(x, ws, params, None);
     }
 
-    /// `x ← the likelihood's mean`, or a draw from it, for a latent drawn from the prior and, with
+    /// `x ← the likelihood's mean, mode or a draw from it`, for a latent drawn from the prior and, with
     /// several levels, draws from every conditional above the data; `x: [B, D]`.
     ///
     /// # Panics
@@ -238,8 +250,16 @@ impl<T: Real> Vae<T> {
                 Some(InferBuffers { z, draws, .. }) => (head_mut(z, b), Some(&mut draws.eps)),
                 None => (x.take().expect("the data are last"), None),
             };
-            let Some(sampling) = sampling.filter(|s| l > 0 || s.draw) else {
-                p.mean(value, buffers, input, params);
+            let shown = match (l, sampling) {
+                (_, None) => Shown::Mean,
+                (0, Some(sampling)) => sampling.shown,
+                (_, Some(_)) => Shown::Draw,
+            };
+            let Some(sampling) = sampling.filter(|_| shown == Shown::Draw) else {
+                match shown {
+                    Shown::Mode => p.mode(value, buffers, input, params),
+                    _ => p.mean(value, buffers, input, params),
+                }
                 continue;
             };
             let address = |i| sampling.address.level(l).row(sampling.first.wrapping_add(i as u64));

@@ -195,7 +195,7 @@ fn a_condition_of_all_rows_is_a_bias() {
     let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + j) % 2) as f64);
     let c = Array2::from_shape_fn((3, 2), |(_, j)| c[j]);
     let address = Address::new(2, Purpose::Check);
-    let sampling = Sampling { address, first: 0, temperature: 0.8, draw: true };
+    let sampling = Sampling { address, first: 0, temperature: 0.8, shown: Shown::Draw };
     let all = |vae: &Vae<f64>, params: &[f64], batch: Batch<'_, f64>| {
         let mut ws = Workspace::new(vae, 3, 1, Pass::Value).unwrap();
         if let Some(condition) = &batch.condition {
@@ -229,7 +229,7 @@ fn what_is_skipped_to_with_weight_0_is_not_there() {
     let params = plain.init(Init::Uniform, 1, None);
     let x = Array2::from_shape_fn((3, plain.width()), |(i, j)| ((i + j) % 2) as f64);
     let address = Address::new(2, Purpose::Check);
-    let sampling = Sampling { address, first: 0, temperature: 0.8, draw: true };
+    let sampling = Sampling { address, first: 0, temperature: 0.8, shown: Shown::Draw };
     let all = |vae: &Vae<f64>, params: &[f64]| {
         let mut ws = Workspace::new(vae, 3, 2, Pass::Value).unwrap();
         let noise = Noise::new(address, &[4, 9, 2]);

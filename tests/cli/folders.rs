@@ -3,6 +3,7 @@
 use crate::determinism::EVERYTHING;
 use crate::failures::{FAILURE, USAGE, assert_refused};
 use crate::lab::{FILES, Lab, PLAIN, table, wait};
+use serde_json::Value;
 use std::process::Output;
 
 /// What a command said beside its result.
@@ -305,4 +306,40 @@ fn a_run_says_what_its_result_lacks() {
     let (text, _) = run("--hidden 64,64 --epochs 3 --validation 0.2", "validated");
     assert!(text.contains("the validation loss was still falling"), "{text}");
     assert!(!text.contains("--validation 0.1"), "{text}");
+}
+
+#[test]
+fn a_run_ends_when_its_time_is_over() {
+    let lab = Lab::new();
+    let output =
+        lab.run("train --data digits:count=500 --hidden 16 --epochs 100000 --time 0.5s --out run");
+    let text = said(&output);
+    assert!(text.contains("the time is over "), "{text}");
+    assert!(lab.exists("run/model.safetensors"));
+    // It goes on from there like any other.
+    lab.run("train --resume --out run --time 0.2s");
+    for wrong in ["0s", "-1", "soon", "1d", "inf"] {
+        let output = lab.elbo("train --time").arg(wrong).output().unwrap();
+        let text = said(&output);
+        assert!(!output.status.success() && text.contains("not a time above 0"), "{text}");
+    }
+}
+
+#[test]
+fn a_run_starts_from_the_weights_of_another() {
+    let lab = Lab::new();
+    let model = "--hidden 24 --latent 4 --activation tanh";
+    let first = lab.json(&format!("train --data digits:count=500 {model} --epochs 4 --out first"));
+    let loss = |result: &Value| result["heldout"]["loss"].as_f64().expect("a test part");
+    // Other rows, another objective; the model is that of the first run without being described again.
+    let data = "--data digits:count=600 --epochs 1 --objective iwae --samples 3";
+    let warm = lab.json(&format!("train {data} --from first --out warm"));
+    let cold = lab.json(&format!("train {data} {model} --out cold"));
+    assert!(loss(&warm) < loss(&cold) - 1.0, "{} {} {}", loss(&first), loss(&warm), loss(&cold));
+    let config = String::from_utf8(lab.bytes("warm/config.toml")).unwrap();
+    assert!(config.contains("activation = \"tanh\"") && config.contains("first\""), "{config}");
+    lab.run("train --resume --epochs 2 --out warm");
+    let output = lab.elbo("train --from first --latent 5 --out other").output().unwrap();
+    let text = said(&output);
+    assert!(!output.status.success() && text.contains("encoder.0.head.weight [8, 24]"), "{text}");
 }

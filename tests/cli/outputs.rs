@@ -42,7 +42,7 @@ fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-const EVALUATED: [&str; 25] = [
+const EVALUATED: [&str; 26] = [
     "active_latents",
     "bits_per_dim",
     "draws",
@@ -64,6 +64,7 @@ const EVALUATED: [&str; 25] = [
     "proposal",
     "reconstruction",
     "refused",
+    "remarks",
     "rows",
     "samples",
     "two_sample_auc",

@@ -1,4 +1,4 @@
-//! What holds of every likelihood: its probabilities sum or integrate to one, its mean is theirs, and its
+//! What holds of every likelihood: its probabilities sum or integrate to one, its mean and its mode are theirs, and its
 //! draws are distributed so.
 //!
 //! Members come from the family's own list: a new one is tested by being there, with every example that it
@@ -7,7 +7,7 @@
 mod quadrature;
 
 use elbo::check::constants;
-use elbo::distribution::{self, Distribution, Domain};
+use elbo::distribution::{self, Distribution, Domain, Support};
 use elbo::params::Layout;
 use elbo::rng::{Address, Purpose};
 use quadrature::{between, total, values};
@@ -37,6 +37,13 @@ impl Column {
         let mut mean = [0.0];
         self.p.mean(&mut mean, &self.eta, &self.own);
         mean[0]
+    }
+
+    fn mode(&self) -> f64 {
+        let mut mode = [0.0];
+        let p = self.p.as_likelihood().expect("chosen for that");
+        p.mode(&mut mode, &self.eta, &self.own);
+        mode[0]
     }
 
     fn draws(&self, n: usize, stream: u64) -> Vec<f64> {
@@ -93,6 +100,27 @@ fn the_mean_is_that_of_the_probabilities() {
             "{}: {mean}, not {expected}",
             column.name()
         );
+    }
+}
+
+/// Nothing that can be drawn is likelier than the mode, and nothing beside it.
+#[test]
+fn the_mode_is_the_likeliest() {
+    for column in columns() {
+        let (domain, mode) = (column.domain(), column.mode());
+        let is_possible = |x: &f64| domain.support(*x) == Support::Inside;
+        assert!(is_possible(&mode), "{}: {mode}", column.name());
+        let others: Vec<f64> = match domain.is_dense() {
+            true => [-1e-2, -1e-4, 1e-4, 1e-2].map(|d| mode + d).into_iter().collect(),
+            false => values(domain, &|x| column.prob(x)).map(|(x, _)| x).collect(),
+        };
+        let others = others.into_iter().filter(is_possible);
+        // Between the modes of its components a mixture may be a little likelier.
+        let slack = if column.p.spec().name() == "mixture" { 0.1 } else { 1e-12 };
+        for x in others.chain(column.draws(2000, 2)) {
+            let (best, other) = (column.log_prob(mode), column.log_prob(x));
+            assert!(best >= other - slack, "{}: {mode} {best}, {x} {other}", column.name());
+        }
     }
 }
 
