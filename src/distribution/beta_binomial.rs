@@ -112,6 +112,18 @@ impl<T: Real> Univariate<T, 2> for BetaBinomial {
 mod tests {
     use super::*;
 
+    /// Of all counts, by trying each: in the middle, at an end, and where κ is below 2.
+    #[test]
+    fn its_mode_is_the_best_of_all() {
+        let law = BetaBinomial { trials: Trials { count: 20, shares: false } };
+        for (m, c) in [(0.1, 4.0), (-1.3, 3.0), (2.0, 2.5), (5.0, 3.0), (0.3, 0.2), (0.2, 30.0)] {
+            let score = |y: f64| law.score(y, [m, c]).log_p;
+            let best = (0..=20).map(f64::from).max_by(|a, b| score(*a).total_cmp(&score(*b)));
+            let mode: f64 = law.mode([m, c]);
+            assert!(score(mode) >= score(best.unwrap()), "{m} {c}: {mode}, not {best:?}");
+        }
+    }
+
     /// α = β = 1 is uniform; and at α = 3·10³ and 10⁶ single precision has the digits of double, near a binomial.
     #[test]
     fn its_ends_are_known() {

@@ -165,6 +165,23 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
 mod tests {
     use super::*;
 
+    /// Of all steps, by trying each: near the mean where the law is narrow, at an end where it is wide or outside.
+    #[test]
+    fn its_mode_is_the_best_of_all() {
+        for levels in [2, 3, 20] {
+            let law = DiscretizedLogistic { levels };
+            for (mean, s) in
+                [(0.44, -4.0), (0.71, -3.0), (0.3, -1.0), (0.5, 2.0), (-1.0, -3.0), (1.4, -3.0)]
+            {
+                let score = |x: f64| law.score(x, [mean, s]).log_p;
+                let steps = (0..levels).map(|k| f64::from(k) / f64::from(levels - 1));
+                let best = steps.max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap();
+                let mode: f64 = law.mode([mean, s]);
+                assert!(score(mode) >= score(best), "{levels} {mean} {s}: {mode}, not {best}");
+            }
+        }
+    }
+
     /// Against the difference of sigmoids where that has digits, and in single precision 25 scales off.
     #[test]
     fn it_is_the_mass_of_its_bin() {

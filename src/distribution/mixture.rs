@@ -308,6 +308,20 @@ mod tests {
         assert!((law.log_prob(&[0.9], &alike, &[]) - normal(0.9, &a)).abs() < 1e-14);
     }
 
+    /// Of components far from each other the heavier one's, or that of the narrower.
+    #[test]
+    fn its_mode_is_the_best_component_s() {
+        let law: Mixture<f64> = Mixture::from_spec(&"mixture:of=normal".parse().unwrap()).unwrap();
+        // Two columns: their means and log-variances by component, then the logits.
+        let eta = [[-3.0, 1.0], [0.0, -2.0], [4.0, 9.0], [0.0, 2.0], [0.9, 0.1], [0.2, 0.6]];
+        let mut mode = [0.0; 2];
+        law.mode(&mut mode, eta.as_flattened(), &[]);
+        assert_eq!(mode, [-3.0, 1.0]);
+        let turned = [[4.0, 9.0], [0.0, 2.0], [-3.0, 1.0], [0.0, -2.0], [0.2, 0.6], [0.9, 0.1]];
+        law.mode(&mut mode, turned.as_flattened(), &[]);
+        assert_eq!(mode, [-3.0, 1.0]);
+    }
+
     #[test]
     fn it_must_be_of_something_that_it_can_be_of() {
         for (spec, part) in [
