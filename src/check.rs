@@ -30,6 +30,7 @@ use crate::family::{Member, Spec};
 use crate::gradcheck::{self, Input, Report, Subject};
 use crate::nn::Activation;
 use crate::objective::Objective;
+use crate::parallel;
 use crate::rng::{Address, Purpose};
 
 /// B rows, K samples of each, and how many numbers there are in a row of x, z or the latent.
@@ -155,13 +156,7 @@ pub fn run_all(cases: &mut [Case], done: impl Fn() + Sync) -> Vec<Report> {
         done();
         report
     };
-    #[cfg(feature = "parallel")]
-    {
-        use rayon::prelude::*;
-        cases.par_iter_mut().map(run).collect()
-    }
-    #[cfg(not(feature = "parallel"))]
-    cases.iter_mut().map(run).collect()
+    parallel::map(cases, run)
 }
 
 /// Every case there is: operations alone, then whole models. Shapes are ragged on purpose: one row, prime

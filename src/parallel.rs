@@ -218,6 +218,17 @@ impl<A: Split, B: Split, C: Split, D: Split> Split for (A, B, C, D) {
 /// Less work than this (in element operations) is not worth waking a thread for.
 const GRAIN: usize = 1 << 14;
 
+/// What `f` makes of each item, in their order; whoever is idle takes some that are left.
+pub fn map<T: Send, R: Send>(items: &mut [T], f: impl Fn(&mut T) -> R + Sync + Send) -> Vec<R> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.par_iter_mut().map(f).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.iter_mut().map(f).collect()
+}
+
 /// Calls `f(first, count, part)` on parts of `out` that together cover its `rows` rows. A row costs
 /// about `cost` element operations.
 pub fn rows<S: Split>(out: S, rows: usize, cost: usize, f: &(impl Fn(usize, usize, S) + Sync)) {

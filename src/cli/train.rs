@@ -344,11 +344,8 @@ fn settings(
     if let Some(checkpoint) = resumed {
         let stored = Stored::of(checkpoint)?;
         let run = over(&stored.run)?;
-        let changed: Vec<_> = run
-            .differences(&stored.run)
-            .into_iter()
-            .filter(|f| f != "--data" && f != "--from")
-            .collect();
+        let changed: Vec<_> =
+            run.differences(&stored.run).into_iter().filter(|f| f != "--data").collect();
         let extends = changed == ["--epochs"] && run.train.epochs >= stored.run.train.epochs;
         if !changed.is_empty() && !extends {
             let message =

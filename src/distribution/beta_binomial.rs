@@ -16,7 +16,7 @@
 //! As κ grows it is a binomial; as κ falls to 0 all coins of a value fall alike.
 
 use super::binomial::Trials;
-use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
+use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
 use super::{Distribution, Facts, Member, Spec};
 use crate::math::gamma::rise;
 use crate::math::sigmoid;
@@ -84,12 +84,8 @@ impl<T: Real> Univariate<T, 2> for BetaBinomial {
         let (n, rarity) = (self.trials.n(), (-c).exp());
         let last = (n * sigmoid(m) - sigmoid(-m) - (n - 1.0) * rarity) / (1.0 - 2.0 * rarity);
         let top = if rarity < 0.5 { (last.floor() + 1.0).clamp(0.0, n) } else { 0.0 };
-        let score = |y: f64| {
-            let x = self.trials.value(y);
-            (x, self.score(x, eta).log_p)
-        };
-        let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
-        [0.0, n].into_iter().map(score).fold(score(top), best).0
+        let values = [top, 0.0, n].map(|y| self.trials.value(y));
+        likeliest(values, |x| self.score(x, eta).log_p)
     }
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {

@@ -19,7 +19,7 @@
 //! Source    Salimans, Karpathy, Chen & Kingma 2017, "PixelCNN++", section 2.1
 //! ```
 
-use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
+use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
 use super::{Distribution, Domain, Facts, Member, Spec};
 use crate::math::sigmoid;
 use crate::real::Real;
@@ -138,13 +138,9 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
     /// The step nearest to the mean, or an end, where a whole tail is added up.
     fn mode(&self, eta: [T; 2]) -> T {
         let steps = f64::from(self.levels - 1);
-        let score = |k: f64| {
-            let x = T::from_f64(k / steps);
-            (x, self.score(x, eta).log_p)
-        };
-        let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
         let nearest = (eta[0].to_f64() * steps).round().min(steps - 1.0).max(1.0);
-        [steps, nearest.min(steps)].into_iter().map(score).fold(score(0.0), best).0
+        let values = [0.0, steps, nearest].map(|k| T::from_f64(k / steps));
+        likeliest(values, |x| self.score(x, eta).log_p)
     }
 
     /// A draw from the logistic, moved to the nearest step.

@@ -17,6 +17,7 @@
 //!
 //! Thresholds are shared by all rows: what a latent moves is where a row stands between them.
 
+use super::univariate::likeliest;
 use super::{
     Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
 };
@@ -169,12 +170,8 @@ impl<T: Real> Likelihood<T> for Ordinal {
     fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
         let n = mode.len();
         for (i, mode) in mode.iter_mut().enumerate() {
-            let score = |level: usize| {
-                let x = T::from_f64(level as f64);
-                (x, self.bin(x, eta[i], own, i, n).log_p)
-            };
-            let best = |a: (T, T), b: (T, T)| if b.1 > a.1 { b } else { a };
-            *mode = (1..self.levels).map(score).fold(score(0), best).0;
+            let levels = (0..self.levels).map(|level| T::from_f64(level as f64));
+            *mode = likeliest(levels, |x| self.bin(x, eta[i], own, i, n).log_p);
         }
     }
 

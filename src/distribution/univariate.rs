@@ -106,6 +106,12 @@ pub trait Univariate<T: Real, const P: usize>: Copy + Send + Sync + 'static {
     fn start(&self, mean: f64, variance: f64) -> [f64; P];
 }
 
+/// The likeliest of some values, of equals the first; 0 if there are none.
+pub(super) fn likeliest<T: Real>(values: impl IntoIterator<Item = T>, log_p: impl Fn(T) -> T) -> T {
+    let scored = values.into_iter().map(|x| (x, log_p(x)));
+    scored.reduce(|a, b| if b.1 > a.1 { b } else { a }).map_or(T::zero(), |(x, _)| x)
+}
+
 /// Columns computed side by side.
 const LANES: usize = 16;
 

@@ -15,7 +15,7 @@
 
 use super::negative_binomial::NegativeBinomial;
 use super::poisson::Poisson;
-use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
+use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
 use super::{Distribution, Facts, Member, Spec};
 use crate::error::Error;
 use crate::math::{sigmoid, softplus};
@@ -95,8 +95,7 @@ macro_rules! zero_inflated {
             /// Zero, or the likeliest count without its extra zeros.
             fn mode(&self, [$($name,)* r]: [T; $all]) -> T {
                 let count = self.of.mode([$($name),*]);
-                let [zero, other] = [T::zero(), count].map(|x| self.score(x, [$($name,)* r]).log_p);
-                if zero < other { count } else { T::zero() }
+                likeliest([T::zero(), count], |x| self.score(x, [$($name,)* r]).log_p)
             }
 
             fn draw(&self, [$($name,)* r]: [T; $all], rng: &mut ChaCha8Rng) -> T {

@@ -339,6 +339,13 @@ fn a_run_starts_from_the_weights_of_another() {
     let config = String::from_utf8(lab.bytes("warm/config.toml")).unwrap();
     assert!(config.contains("activation = \"tanh\"") && config.contains("first\""), "{config}");
     lab.run("train --resume --epochs 2 --out warm");
+    // Its weights have their beginning behind them: nobody may say another.
+    let output = lab.elbo("train --resume --from cold --epochs 3 --out warm").output().unwrap();
+    let text = said(&output);
+    assert!(
+        !output.status.success() && text.contains("a resumed run keeps its settings"),
+        "{text}"
+    );
     let output = lab.elbo("train --from first --latent 5 --out other").output().unwrap();
     let text = said(&output);
     assert!(!output.status.success() && text.contains("encoder.0.head.weight [8, 24]"), "{text}");
