@@ -52,15 +52,16 @@ const PLACES: usize = TERMS + SIDE;
 impl List {
     const EMPTY: List = List { places: [0; PLACES], values: [0.0; PLACES], length: 0 };
 
-    /// Adds what is not zero among the values from `first` on. Without a branch: all of them are written,
-    /// and those that count are kept.
+    /// Writes behind `length` terms what is not zero among the values from `first` on; gives the length
+    /// with them. Without a branch: all are written, and those that count are kept. The length is the
+    /// caller's, who holds it in a register: kept here, each run would wait for the store of the one before.
     #[inline(always)]
-    fn append(&mut self, shuffles: Shuffles, first: usize, run: Run) {
+    fn append(&mut self, length: usize, shuffles: Shuffles, first: usize, run: Run) -> usize {
         let (places, values, count) = shuffles.without_zeros(run);
-        let end = self.length..self.length + SIDE;
+        let end = length..length + SIDE;
         self.places[end.clone()].copy_from_slice(&places.map(|place| first as u32 + place as u32));
         self.values[end].copy_from_slice(&values);
-        self.length += count;
+        length + count
     }
 
     /// The places and values.
@@ -103,14 +104,16 @@ impl Lists {
     #[inline(always)]
     fn fill(&mut self, left: Operand<'_, f32>, m: usize, terms: usize) {
         let (lists, shuffles) = (&mut self.0[..m], Shuffles::new());
-        lists.iter_mut().for_each(|list| list.length = 0);
         if left.in_rows() {
             for (list, row) in lists.iter_mut().zip(left.data.chunks(left.stride)) {
+                let mut length = 0;
                 for (i, values) in row[..terms].chunks(SIDE).enumerate() {
-                    list.append(shuffles, i * SIDE, run_of(values));
+                    length = list.append(length, shuffles, i * SIDE, run_of(values));
                 }
+                list.length = length;
             }
         } else {
+            lists.iter_mut().for_each(|list| list.length = 0);
             for (group, lists) in lists.chunks_mut(SIDE).enumerate() {
                 let mut columns = left.data.chunks(left.stride).take(terms);
                 for first in (0..terms).step_by(SIDE) {
@@ -122,7 +125,7 @@ impl Lists {
                         continue;
                     }
                     for (list, run) in lists.iter_mut().zip(shuffles.transposed(square)) {
-                        list.append(shuffles, first, run);
+                        list.length = list.append(list.length, shuffles, first, run);
                     }
                 }
             }
