@@ -58,9 +58,12 @@ fn a_flipped_sign_is_always_caught() {
 /// seen from two below.
 #[test]
 fn levels_are_skipped_in_a_chain_of_three() {
-    for (skip, objective, samples) in
-        [(Skip::Up, "elbo", 1), (Skip::Down, "iwae", 3), (Skip::Both, "dreg", 2)]
-    {
+    for (skip, objective, samples) in [
+        (Skip::Up, "elbo", 1),
+        (Skip::Down, "iwae", 3),
+        (Skip::Both, "dreg", 2),
+        (Skip::Both, "piwae:groups=2", 3),
+    ] {
         let levels = [(4, 3), (3, 2), (5, 4)];
         let levels = levels.map(|(hidden, latent)| LevelConfig::dense(&[hidden], latent)).to_vec();
         let likelihood = "normal".parse().unwrap();
@@ -134,7 +137,7 @@ fn longer_lists_make_few_models() {
 /// missing. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 10] = [
+    const CHOOSY: [&str; 12] = [
         "objective elbo:free-bits=0.3",
         "prior vamp:pseudo-inputs=3",
         "objective dreg",
@@ -143,6 +146,8 @@ fn what_no_model_can_have_is_known() {
         "objective penalized:penalty=(dip:off-diagonal=0.7,on=draws)",
         "objective penalized:of=iwae,penalty=(mmd:weight=4)",
         "objective stl",
+        "objective piwae:groups=2",
+        "objective piwae:groups=3",
         "conditional normal, skip up",
         "conditional normal, skip both",
     ];

@@ -6,7 +6,8 @@
 //!             ∂loss/∂log p(x|z_k) = −g_k/B     ∂/∂log p(z_k) = −β g_k/B     ∂/∂log q = β g_k/B
 //! ```
 
-use super::{Terms, Weights};
+use super::{Spec, Terms, Weights};
+use crate::error::Result;
 use crate::math;
 use crate::real::Real;
 
@@ -24,9 +25,7 @@ pub(super) fn weigh<T: Real>(
         // The row of weights holds log w first, then g, then −g/B.
         let mut row = weights.log_px.row_mut(i);
         let row = row.as_slice_mut().expect("weights are in standard layout");
-        for (j, log_w) in row.iter_mut().enumerate() {
-            *log_w = terms.log_px[[i, j]] + beta * (terms.log_prior[[i, j]] - terms.log_q[[i, j]]);
-        }
+        log_weights(row, terms, i);
         sum += bound(row);
         for (j, weight) in row.iter_mut().enumerate() {
             *weight *= -per_row;
@@ -35,6 +34,14 @@ pub(super) fn weigh<T: Real>(
         }
     }
     -sum / b as f64
+}
+
+/// `row ← log w` of row `i`.
+pub(super) fn log_weights<T: Real>(row: &mut [T], terms: &Terms<'_, T>, i: usize) {
+    for (j, log_w) in row.iter_mut().enumerate() {
+        let log_ratio = terms.log_prior[[i, j]] - terms.log_q[[i, j]];
+        *log_w = terms.log_px[[i, j]] + terms.beta * log_ratio;
+    }
 }
 
 /// The mean of a row.
@@ -54,6 +61,27 @@ pub(super) fn shares<T: Real>(log_w: &mut [T]) -> f64 {
         *share = if *share < vanishing { T::zero() } else { *share };
     }
     log_sum.to_f64() - k.ln()
+}
+
+/// The setting `groups=M` (2).
+pub(super) fn groups(spec: &Spec) -> Result<usize> {
+    // More groups than anybody has samples are a slip of the pen.
+    Ok(spec.whole("groups", 1..=1_000_000)?.unwrap_or(2))
+}
+
+/// `log_w ← w̃/M`, each w̃ a softmax over its own of M groups of neighbours, and the mean over the groups of
+/// log 1/J Σ_k w_k. Where K is no multiple of M, some groups have one sample more; where K < M, M is K.
+pub(super) fn shares_of_groups<T: Real>(log_w: &mut [T], groups: usize) -> f64 {
+    let (k, mut rest) = (log_w.len(), log_w);
+    let (m, mut sum) = (groups.min(k), 0.0);
+    for group in 0..m {
+        let len = (group + 1) * k / m - group * k / m;
+        let (log_w, behind) = rest.split_at_mut(len);
+        sum += shares(log_w);
+        log_w.iter_mut().for_each(|share| *share *= T::from_f64(1.0 / m as f64));
+        rest = behind;
+    }
+    sum / m as f64
 }
 
 #[cfg(test)]

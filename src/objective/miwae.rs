@@ -20,17 +20,13 @@ pub struct Miwae {
     groups: usize,
 }
 
-/// More groups than anybody has samples are a slip of the pen.
-const MOST: usize = 1_000_000;
-
 pub(super) fn member<T: Real>() -> Member<Box<dyn Objective<T>>> {
     Member {
         name: "miwae",
         summary: "the mean of `groups=M` (2) importance-weighted bounds, each of the K/M samples of its group",
         build: |spec| {
             spec.only(&["groups"])?;
-            let groups = spec.whole("groups", 1..=MOST)?.unwrap_or(2);
-            Ok(Box::new(Miwae { groups }))
+            Ok(Box::new(Miwae { groups: importance::groups(spec)? }))
         },
         examples: &["miwae:groups=1", "miwae:groups=3"],
     }
@@ -52,16 +48,7 @@ impl<T: Real> Objective<T> for Miwae {
 
     fn weigh(&self, weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
         importance::weigh(weights, terms, |log_w| {
-            let (k, mut rest) = (log_w.len(), log_w);
-            let (m, mut sum) = (self.groups.min(k), 0.0);
-            for group in 0..m {
-                let len = (group + 1) * k / m - group * k / m;
-                let (log_w, behind) = rest.split_at_mut(len);
-                sum += importance::shares(log_w);
-                log_w.iter_mut().for_each(|share| *share *= T::from_f64(1.0 / m as f64));
-                rest = behind;
-            }
-            sum / m as f64
+            importance::shares_of_groups(log_w, self.groups)
         })
     }
 }

@@ -21,7 +21,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 mod importance;
 
-family!(Objective, "objective": elbo, iwae, renyi, ciwae, miwae, dreg, stl, penalized);
+family!(Objective, "objective": elbo, iwae, renyi, ciwae, miwae, piwae, dreg, stl, penalized);
 
 /// The pieces of log w, in nats.
 #[derive(Clone, Copy)]

@@ -1,14 +1,14 @@
 //! What an estimator that is no gradient of its value is the gradient of, for the checks.
 //!
 //! ```text
-//! Of weights a_n = ∂loss/∂log p(x|z_n), b_n = ∂loss/∂log p(z_n), scales of the path π_n, without a direct term,
-//! at base parameters θ₀ (decoders, prior), φ₀ (encoders), with z_n(φ) the draws at fixed ε:
+//! Of weights a_n = ∂loss/∂log p(x|z_n), b_n = ∂loss/∂log p(z_n), c_n of log q's direct term, scales of the
+//! path π_n, at base parameters θ₀ (decoders, prior), φ₀ (encoders), with z_n(φ) the draws at fixed ε:
 //!
-//!   S(θ, φ) = Σ_n a_n log p_θ(x|z_n(φ₀)) + b_n log p_θ(z_n(φ₀))
+//!   S(θ, φ) = Σ_n a_n log p_θ(x|z_n(φ₀)) + b_n log p_θ(z_n(φ₀)) + c_n log q_φ(z_n(φ₀))
 //!           + Σ_n π_n [ a_n log p_θ₀(x|z_n(φ)) + b_n (log p_θ₀(z_n(φ)) − log q(z_n(φ))) ]
 //!
-//! where each factor log q(z_l | η_l) is at η_l = encoder_l(z_{l−1}(φ); φ₀): a draw moves with φ, what scores it
-//! does not. ∂S/∂(θ, φ) at (θ₀, φ₀) is the estimator (Tucker et al. 2018, eqs. 7 and 8, over a chain). Where a
+//! where in the last each factor log q(z_l | η_l) is at η_l = encoder_l(z_{l−1}(φ); φ₀): a draw moves with φ, what
+//! scores it does not. ∂S/∂(θ, φ) at (θ₀, φ₀) is the estimator (Tucker et al. 2018, eqs. 7 and 8, over a chain). Where a
 //! prior encodes pseudo-inputs, their encoder counts as θ.
 //! ```
 
@@ -17,13 +17,13 @@ use crate::batch::Batch;
 use crate::distribution::batch;
 use crate::objective::Objective;
 use crate::real::Real;
-use crate::rows::{first_rows, head};
+use crate::rows::{add, first_rows, head};
 
 impl<T: Real> Vae<T> {
     /// S at `params`, with weights, and all that does not move, at `base`.
     ///
     /// # Panics
-    /// If the objective weighs direct terms, or needs the closed-form KL.
+    /// If the objective needs the closed-form KL.
     #[allow(clippy::too_many_arguments)] // as a loss, at two points
     pub(crate) fn surrogate(
         &self,
@@ -36,22 +36,40 @@ impl<T: Real> Vae<T> {
         beta: T,
     ) -> T {
         self.loss(ws, batch, base, noise, objective, beta);
-        let (b, n) = (ws.rows, ws.rows * ws.samples);
+        let b = ws.rows;
         let weights = &ws.weights;
         let [of_x, of_prior, path, direct] =
             [&weights.log_px, &weights.log_prior, &weights.path, &weights.direct]
                 .map(|weight| first_rows(weight, b).to_vec());
-        assert!(direct.iter().all(|w| *w == T::zero()), "a direct term has no place in S");
+        // The draws stay those of the base.
+        let log_q = self.log_q_of_draws(ws, batch, params, noise);
+        let direct = direct.iter().zip(log_q).map(|(weight, log_q)| (*weight * log_q).to_f64());
+        let mut sum: f64 = direct.sum();
 
         self.forward(ws, batch, &self.mixed(base, params), noise, false);
-        let mut sum =
-            self.pieces(ws, params).into_iter().enumerate().fold(0.0, |sum, (n, piece)| {
-                let [log_px, log_prior] = piece;
-                sum + (of_x[n] * log_px + of_prior[n] * log_prior).to_f64()
-            });
+        for (n, [log_px, log_prior]) in self.pieces(ws, params).into_iter().enumerate() {
+            sum += (of_x[n] * log_px + of_prior[n] * log_prior).to_f64();
+        }
 
         self.forward(ws, batch, &self.mixed(params, base), noise, false);
         let pieces = self.pieces(ws, base);
+        let log_q = self.log_q_of_draws(ws, batch, base, noise);
+        for (n, [log_px, log_prior]) in pieces.into_iter().enumerate() {
+            let piece = of_x[n] * log_px + of_prior[n] * (log_prior - log_q[n]);
+            sum += (path[n] * piece).to_f64();
+        }
+        T::from_f64(sum)
+    }
+
+    /// log q of the draws in the workspace by encoders at `params`, whichever made them.
+    fn log_q_of_draws(
+        &self,
+        ws: &mut Workspace<T>,
+        batch: Batch<'_, T>,
+        params: &[T],
+        noise: Noise<'_>,
+    ) -> Vec<T> {
+        let (b, n) = (ws.rows, ws.rows * ws.samples);
         let mut log_q = vec![T::zero(); n];
         for (l, q) in self.up.iter().enumerate() {
             let (below, here) = ws.up.split_at_mut(l);
@@ -60,17 +78,13 @@ impl<T: Real> Vae<T> {
                 Some(below) => (head(&below.z, n), n, ws.samples),
             };
             let input = q.beside_data(given, batch.x, batch.condition);
-            q.emit(&mut here[0].emitted, input, base, noise.of_layers(2 * l, k));
+            q.emit(&mut here[0].emitted, input, params, noise.of_layers(2 * l, k));
             let (eta, mut of_level) = (here[0].emitted.out(rows), vec![T::zero(); n]);
             let z = head(&here[0].z, n);
-            batch::log_prob(&mut of_level, q.likelihood(), &z, &eta, q.own(base));
-            log_q.iter_mut().zip(of_level).for_each(|(sum, log_q)| *sum += log_q);
+            batch::log_prob(&mut of_level, q.likelihood(), &z, &eta, q.own(params));
+            add(&mut log_q, &of_level);
         }
-        for (n, [log_px, log_prior]) in pieces.into_iter().enumerate() {
-            let piece = of_x[n] * log_px + of_prior[n] * (log_prior - log_q[n]);
-            sum += (path[n] * piece).to_f64();
-        }
-        T::from_f64(sum)
+        log_q
     }
 
     /// The encoders of one, all else of the other.
