@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! z₀ = x
-//! up    q(z_l | z_{l−1})   l = 1 … L      encoder_l emits η, from which z_l is drawn with noise ε
+//! up    q(z_l | z_{l−1})   l = 1 … L      encoder_l emits η, from which z_l is drawn with noise ε; or top-down
 //! down  p(z_{l−1} | z_l)   l = L … 1      decoder_l emits η, which scores z_{l−1}
 //! top   p(z_L)                            the prior
 //! log w = log p(z_L) + Σ_l [ log p(z_{l−1} | z_l) − log q(z_l | z_{l−1}) ]
@@ -19,6 +19,7 @@
 //! rows; everything after the first draw on N = B·K. In the code level l of the text is `l − 1`.
 
 mod above;
+mod chain;
 mod config;
 mod generate;
 mod loss;
@@ -31,7 +32,8 @@ mod tests;
 mod workspace;
 
 pub use crate::rng::Noise;
-pub use config::{LevelConfig, Skip, VaeConfig};
+pub use chain::{Inference, Skip};
+pub use config::{LevelConfig, VaeConfig};
 pub use generate::{Sampling, Shown};
 pub use score::Score;
 pub use workspace::{Pass, Workspace};
@@ -46,16 +48,18 @@ use crate::params::{Init, Layout, Tensor};
 use crate::prior::{self, Prior};
 use crate::real::Real;
 use crate::rows::{add, add_prior_terms, first_rows, first_rows_mut, head, head_mut, scale_rows};
+use above::add_to_latents;
 
 /// The structure of a model. Its numbers are a flat buffer of [`Vae::layout`], kept by whoever
 /// trains or uses it.
 pub struct Vae<T> {
     layout: Layout,
-    /// q(z_l|z_{l−1}), the encoders, from the data upwards.
+    /// q(z_l|…), the encoders, from the data upwards, and in which order they infer.
     up: Vec<Conditional<T>>,
     /// p(z_{l−1}|z_l), the decoders, from the data upwards.
     down: Vec<Conditional<T>>,
     prior: Box<dyn Prior<T>>,
+    inference: Inference,
     /// The prior's own tensors.
     own: Tensor,
     /// What it was built from, if it was not built from parts.
@@ -78,22 +82,29 @@ impl<T: Real> Vae<T> {
         config.check()?;
         let mut layout = Layout::default();
         let (mut up, mut down) = (Vec::new(), Vec::new());
+        let latents: Vec<usize> = config.levels.iter().map(|level| level.latent).collect();
+        let of_data = distribution::build_likelihood::<T>(&config.likelihood)?;
+        let missing = (0..config.width).any(|column| of_data.facts(column).missing);
         let mut below = config.width;
-        let mut above: usize = config.levels.iter().map(|level| level.latent).sum();
         for (l, LevelConfig { layers, latent }) in config.levels.iter().enumerate() {
             let posterior = distribution::build_posterior(&config.posterior)?;
             let likelihood = if l == 0 { &config.likelihood } else { &config.conditional };
             let likelihood = distribution::build_likelihood(likelihood)?;
             let f = config.activation;
             let mut scope = layout.scope(format_args!("encoder.{l}"));
-            let missing = l == 0 && (0..below).any(|column| likelihood.facts(column).missing);
-            let beside = if l > 0 && config.skip.is_up() { config.width } else { 0 };
-            let inputs = Inputs { width: below, missing, beside, condition: config.condition };
+            let seen = &latents[config.inference.seen(l, latents.len())];
+            let inputs = if seen.is_empty() {
+                Inputs { missing, ..Inputs::of(config.width) }
+            } else {
+                let is_beside = config.skip.is_up() || config.inference == Inference::TopDown;
+                let beside = if is_beside { config.width } else { 0 };
+                Inputs { beside, ..Inputs::of(seen.iter().sum()) }
+            };
+            let inputs = Inputs { condition: config.condition, ..inputs };
             up.push(Conditional::new(&mut scope, inputs, layers, f, posterior, *latent)?);
             let mut scope = layout.scope(format_args!("decoder.{l}"));
             let layers = network::mirrored(layers)?;
-            let width = if config.skip.is_down() { above } else { *latent };
-            above -= latent;
+            let width = if config.skip.is_down() { latents[l..].iter().sum() } else { *latent };
             let inputs = Inputs { condition: config.condition, ..Inputs::of(width) };
             down.push(Conditional::new(&mut scope, inputs, &layers, f, likelihood, below)?);
             below = *latent;
@@ -118,23 +129,27 @@ impl<T: Real> Vae<T> {
         if up.is_empty() || up.len() != down.len() {
             return refuse("needs as many encoders as decoders, and at least one");
         }
-        // The first networks that can skip a level say whether all do.
+        // The first networks that can skip a level say whether all do, the lowest encoder in which order they infer.
+        let inference = if up[0].beside() > 0 { Inference::TopDown } else { Inference::BottomUp };
         let skips_down = down[0].inputs() != up[0].width();
-        let skips_up = up.get(1).is_some_and(|q| q.beside() > 0);
+        let skips_up = up.iter().any(|q| q.beside() > 0);
+        let data = down[0].width();
+        let widths: Vec<usize> = up.iter().map(|q| q.width()).collect();
         for (l, (q, p)) in up.iter().zip(&down).enumerate() {
-            let below = if l == 0 { p.width() } else { up[l - 1].width() };
-            let seen = if skips_down { &up[l..] } else { &up[l..=l] };
-            let above: usize = seen.iter().map(|q| q.width()).sum();
-            if [q.inputs(), p.width()] != [below; 2] || p.inputs() != above {
+            let seen = &widths[inference.seen(l, widths.len())];
+            let inputs = if seen.is_empty() { data } else { seen.iter().sum() };
+            let scored = if l == 0 { data } else { widths[l - 1] };
+            let above: usize = if skips_down { &widths[l..] } else { &widths[l..=l] }.iter().sum();
+            if [q.inputs(), p.width(), p.inputs()] != [inputs, scored, above] {
                 return refuse("the widths of an encoder and its decoder do not fit each other");
             }
-            let data = if skips_up && l > 0 { down[0].width() } else { 0 };
-            if [q.beside(), p.beside()] != [data, 0] {
+            let beside = if skips_up && !seen.is_empty() { data } else { 0 };
+            if [q.beside(), p.beside()] != [beside, 0] {
                 return refuse(
                     "either all encoders of latents see the data beside these, or none does",
                 );
             }
-            if skips_up && up[0].sees_missing() {
+            if skips_up && q.sees_missing() {
                 return refuse("an encoder of latents cannot see data with missing values");
             }
             if [q.condition(), p.condition()] != [up[0].condition(); 2] {
@@ -152,22 +167,25 @@ impl<T: Real> Vae<T> {
         if prior.pseudo_inputs() > 0 {
             let refuse =
                 |message: &str| Err(Error::setting("prior", format!("`{spec}` {message}")));
-            if up.len() > 1 {
-                return refuse("needs a model of one level");
+            let top = &up[up.len() - 1];
+            if top.inputs() != data || inference == Inference::BottomUp && up.len() > 1 {
+                return refuse(
+                    "needs a topmost latent that is inferred from the data alone: one level, or top-down inference",
+                );
             }
-            if up[0].distribution().as_likelihood().is_none() {
+            if top.distribution().as_likelihood().is_none() {
                 return refuse("needs a posterior that can score any latent, such as `normal`");
             }
-            if up[0].sees_missing() {
+            if top.sees_missing() {
                 return refuse("cannot say which values of its pseudo-inputs are missing");
             }
-            if up[0].condition() > 0 {
+            if top.condition() > 0 {
                 return refuse("has no condition to encode its pseudo-inputs under");
             }
         }
-        let (data, latent) = (down[0].width(), up[up.len() - 1].width());
+        let latent = widths[widths.len() - 1];
         let own = layout.scope("prior").group(|scope| prior.own(scope, latent, data));
-        Ok(Vae { layout, up, down, prior, own, config: None })
+        Ok(Vae { layout, up, down, prior, inference, own, config: None })
     }
 
     /// What the model is made of.
@@ -206,6 +224,25 @@ impl<T: Real> Vae<T> {
             }
         };
         Err(Error::setting("condition", message))
+    }
+
+    /// The level whose encoder sees the data alone.
+    pub(crate) fn first(&self) -> usize {
+        match self.inference {
+            Inference::BottomUp => 0,
+            Inference::TopDown => self.levels() - 1,
+        }
+    }
+
+    /// Rows that the encoder at level `l` runs on: B, or N.
+    fn rows_of_encoder(&self, l: usize, b: usize, n: usize) -> usize {
+        if l == self.first() { b } else { n }
+    }
+
+    /// Widths of the latents that the encoder at level `l` sees; none, where it sees the data alone.
+    pub(crate) fn seen_by_encoder(&self, l: usize) -> Vec<usize> {
+        let seen = &self.up[self.inference.seen(l, self.levels())];
+        seen.iter().map(|q| q.width()).collect()
     }
 
     /// Widths of the latents that the decoder at level `l` sees: the one next to it, or all above.
@@ -279,13 +316,15 @@ impl<T: Real> Vae<T> {
         ws.up[0].penalty.clear();
 
         // Up: infer and draw. The first encoder runs on B rows.
-        for (l, q) in self.up.iter().enumerate() {
-            let (below, here) = ws.up.split_at_mut(l);
-            let (given, k_given) =
-                below.last().map_or((x.view(), 1), |below| (head(&below.z, n), k));
+        for l in self.inference.order(self.levels()) {
+            let (q, (here, seen)) = (&self.up[l], self.inference.of(&mut ws.up, l));
+            let (given, k_given) = match seen.is_empty() {
+                true => (x.view(), 1),
+                false => (ws.seen[l].latents(seen, n), k),
+            };
             let of_layers = noise.of_layers(2 * l, k_given);
             let input = q.beside_data(given, x, condition);
-            q.infer(&mut here[0], input, params, noise.draws(l, k), of_layers);
+            q.infer(here, input, params, noise.draws(l, k), of_layers);
         }
         // Down: score every z_{l−1} under its conditional.
         for (l, p) in self.down.iter().enumerate().rev() {
@@ -326,8 +365,9 @@ impl<T: Real> Vae<T> {
         let sum = first_rows_mut(&mut ws.scores.log_q, b);
         sum.fill(T::zero());
         for (l, q) in self.up.iter().enumerate() {
+            let rows = self.rows_of_encoder(l, b, n);
             let log_q = first_rows_mut(&mut ws.log_p[l], b);
-            q.log_q(log_q, &ws.up[l], if l == 0 { b } else { n }, params);
+            q.log_q(log_q, &ws.up[l], rows, params);
             add(sum, log_q);
         }
     }
@@ -355,6 +395,7 @@ impl<T: Real> Vae<T> {
 
         // From the scores through the decoders into the latents.
         for (l, p) in self.down.iter().enumerate() {
+            let rows = self.rows_of_encoder(l, b, n);
             let (below, here) = ws.up.split_at_mut(l);
             let (value, q) = (below.last().map_or(x.view(), |q| head(&q.z, n)), &mut here[0]);
             let weight = if l == 0 { of_x } else { of_prior };
@@ -370,7 +411,6 @@ impl<T: Real> Vae<T> {
                 // z_l also stands in log p(z_l|z_{l+1}), or in the prior, and in its own log q, whose two
                 // ways to η nearly cancel and are taken together if they may.
                 let d_above = ws.down.get(l + 1).map_or(&ws.d_prior, |above| &above.d_value);
-                let rows = if l == 0 { b } else { n };
                 let (d_q, d_z) = match apart {
                     true => {
                         let (d_q, d_z) = self.up[l].take_log_q_apart(q, rows, n, params);
@@ -393,27 +433,23 @@ impl<T: Real> Vae<T> {
         let (direct, kl) = (first_rows(&weights.direct, b), head(&weights.kl, b));
         let [of_prior, path] =
             [&weights.log_prior, &weights.path].map(|weight| first_rows(weight, b));
-        // From the latents through the draws into the encoders, top down: encoder_l's input is z_{l−1}.
-        for (l, q) in self.up.iter().enumerate().rev() {
-            let (below, here) = ws.up.split_at_mut(l);
+        // From the latents through the draws into the encoders, against the order in which they were drawn.
+        for l in self.inference.order(self.levels()).rev() {
+            let (q, (here, seen)) = (&self.up[l], self.inference.of(&mut ws.up, l));
             let log_q = match (closed_form, apart) {
                 (true, _) => LogQ::ClosedForm(kl),
                 (false, true) => LogQ::Apart(direct, Flow { of_prior, path }),
                 (false, false) => LogQ::Whole(direct),
             };
-            let q_buf = &mut here[0];
-            match below.last_mut() {
-                None => {
-                    let input = Input { given: x, beside: None, condition };
-                    q.infer_backward(d_params, None, q_buf, log_q, n, input, params);
-                }
-                Some(below) => {
-                    let (d_below, given) = (&mut ws.d_below[l], head(&below.z, n));
-                    let (d, input) = (head_mut(d_below, n), q.beside_data(given, x, condition));
-                    q.infer_backward(d_params, Some(d), q_buf, log_q, n, input, params);
-                    add(first_rows_mut(&mut below.d_z, n), first_rows(d_below, n));
-                }
+            if seen.is_empty() {
+                let input = Input { given: x, beside: None, condition };
+                q.infer_backward(d_params, None, here, log_q, n, input, params);
+                continue;
             }
+            let (d_seen, given) = (&mut ws.d_seen[l], ws.seen[l].latents_again(seen, n));
+            let (d, input) = (head_mut(d_seen, n), q.beside_data(given, x, condition));
+            q.infer_backward(d_params, Some(d), here, log_q, n, input, params);
+            add_to_latents(seen, d_seen, n);
         }
     }
 }

@@ -6,7 +6,7 @@ use elbo::gradient::Gradient;
 use elbo::nn::{Activation, Linear};
 use elbo::params::{Init, Layout};
 use elbo::rng::{Address, Purpose};
-use elbo::vae::{LevelConfig, Noise, Pass, Skip, Vae, VaeConfig, Workspace};
+use elbo::vae::{Inference, LevelConfig, Noise, Pass, Skip, Vae, VaeConfig, Workspace};
 use ndarray::Array2;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -58,27 +58,35 @@ fn a_flipped_sign_is_always_caught() {
 /// seen from two below.
 #[test]
 fn levels_are_skipped_in_a_chain_of_three() {
-    for (skip, objective, samples) in [
-        (Skip::Up, "elbo", 1),
-        (Skip::Down, "iwae", 3),
-        (Skip::Both, "dreg", 2),
-        (Skip::Both, "piwae:groups=2", 3),
+    let (up, down) = (Inference::BottomUp, Inference::TopDown);
+    for (inference, skip, prior, objective, samples) in [
+        (up, Skip::Up, "standard-normal", "elbo", 1),
+        (up, Skip::Down, "standard-normal", "iwae", 3),
+        (up, Skip::Both, "standard-normal", "dreg", 2),
+        (up, Skip::Both, "mixture", "piwae:groups=2", 3),
+        (down, Skip::None, "vamp:pseudo-inputs=3", "iwae", 3),
+        (down, Skip::Down, "standard-normal", "elbo", 2),
+        (down, Skip::Down, "vamp:pseudo-inputs=3", "dreg", 2),
+        (down, Skip::Down, "mixture", "piwae:groups=2", 3),
     ] {
         let levels = [(4, 3), (3, 2), (5, 4)];
         let levels = levels.map(|(hidden, latent)| LevelConfig::dense(&[hidden], latent)).to_vec();
         let likelihood = "normal".parse().unwrap();
         let activation = Activation::Tanh;
-        let config =
-            VaeConfig { levels, skip, likelihood, activation, ..VaeConfig::new(5, &[], 1) };
-        let vae = Vae::new(VaeConfig { condition: 2, ..config }).unwrap();
+        let condition = if prior.starts_with("vamp") { 0 } else { 2 };
+        let prior = prior.parse().unwrap();
+        let config = VaeConfig { levels, inference, skip, prior, ..VaeConfig::new(5, &[], 1) };
+        let config = VaeConfig { likelihood, activation, condition, ..config };
+        let (vae, name) =
+            (Vae::new(config).unwrap(), format!("{inference:?} {skip:?} {objective}"));
         let objective = elbo::objective::build(&objective.parse().unwrap()).unwrap();
-        let mut case = Case::of(model(skip.name().to_owned(), vae, objective, 2, samples));
+        let mut case = Case::of(model(name.clone(), vae, objective, 2, samples));
         let report = case.run(None);
-        assert!(report.passed(), "{skip:?}: {report:?}");
+        assert!(report.passed(), "{name}: {report:?}");
         for t in
             (0..case.inputs.len()).filter(|t| !case.inputs[*t].zero_gradient).collect::<Vec<_>>()
         {
-            assert!(!case.run(Some(t)).passed(), "{skip:?}: a flipped sign passes");
+            assert!(!case.run(Some(t)).passed(), "{name}: a flipped sign passes");
         }
     }
 }
@@ -137,7 +145,7 @@ fn longer_lists_make_few_models() {
 /// missing. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 12] = [
+    const CHOOSY: [&str; 14] = [
         "objective elbo:free-bits=0.3",
         "prior vamp:pseudo-inputs=3",
         "objective dreg",
@@ -148,8 +156,10 @@ fn what_no_model_can_have_is_known() {
         "objective stl",
         "objective piwae:groups=2",
         "objective piwae:groups=3",
-        "conditional normal, skip up",
-        "conditional normal, skip both",
+        "conditional normal, bottom-up, skip up",
+        "conditional normal, bottom-up, skip both",
+        "conditional normal, top-down, skip none",
+        "conditional normal, top-down, skip down",
     ];
     let lists = Lists::of_all_members(&Activation::ALL);
     let impossible = lists.cover().impossible;

@@ -10,15 +10,15 @@ use crate::nn::{self, Activation, network};
 use crate::objective;
 use crate::prior;
 use crate::real::Real;
-use crate::vae::{LevelConfig, Skip, Vae, VaeConfig};
+use crate::vae::{Inference, LevelConfig, Skip, Vae, VaeConfig};
 
 /// What models are made of. The first of each list goes with everything.
 #[derive(Clone, Debug)]
 pub struct Lists {
     /// Of the data.
     pub likelihoods: Vec<Spec>,
-    /// Between latents, of models with two levels, and which of these skip one.
-    pub conditionals: Vec<(Spec, Skip)>,
+    /// Between latents, of models with two levels, and how these are connected.
+    pub conditionals: Vec<(Spec, Inference, Skip)>,
     /// Of the encoders.
     pub posteriors: Vec<Spec>,
     /// Of the topmost latent.
@@ -46,11 +46,15 @@ impl Lists {
         // Between latents goes whatever scores any real value.
         let dense = |s: &Spec| likelihood(s).is_ok_and(|p| p.scores_latents(MOST_LATENTS));
         // Variants of one member are a matter of the data's side, which has them all.
-        let mut conditionals: Vec<(Spec, Skip)> =
-            of(&dense).into_iter().map(|spec| (spec, Skip::None)).collect();
-        conditionals.dedup_by_key(|(spec, _)| spec.name().to_owned());
+        let (up, down) = (Inference::BottomUp, Inference::TopDown);
+        let mut conditionals: Vec<(Spec, Inference, Skip)> =
+            of(&dense).into_iter().map(|spec| (spec, up, Skip::None)).collect();
+        conditionals.dedup_by_key(|(spec, ..)| spec.name().to_owned());
         let first = conditionals[0].0.clone();
-        conditionals.extend([Skip::Up, Skip::Down, Skip::Both].map(|skip| (first.clone(), skip)));
+        let of_up = [Skip::Up, Skip::Down, Skip::Both].map(|skip| (up, skip));
+        let of_down = [Skip::None, Skip::Down].map(|skip| (down, skip));
+        let all = of_up.into_iter().chain(of_down);
+        conditionals.extend(all.map(|(inference, skip)| (first.clone(), inference, skip)));
         Lists {
             likelihoods: of(&|s| likelihood(s).is_ok()),
             conditionals,
@@ -98,8 +102,10 @@ impl Lists {
         };
         let (layer, samples) = (&self.layers[layer], self.samples[samples]);
         let conditional = above.checked_sub(1).map(|c| self.conditionals[c].clone());
-        let (conditional, skip) =
-            conditional.map_or((None, Skip::None), |(spec, skip)| (Some(spec), skip));
+        let (conditional, inference, skip) = conditional
+            .map_or((None, Inference::BottomUp, Skip::None), |(spec, inference, skip)| {
+                (Some(spec), inference, skip)
+            });
         let levels = 1 + usize::from(conditional.is_some());
         let level = |(hidden, latent): &(usize, usize)| {
             let layers = network::parse(&format!("dense={hidden} {layer}"));
@@ -110,6 +116,7 @@ impl Lists {
             width: sizes.width,
             condition: self.conditions[condition],
             levels: sizes.levels[..levels].iter().map(level).collect(),
+            inference,
             skip,
             activation: self.activations[activation],
             likelihood: self.likelihoods[likelihood].clone(),
@@ -131,8 +138,8 @@ impl Lists {
             0 => format!("likelihood {}", self.likelihoods[level]),
             1 if level == 0 => "L = 1".to_owned(),
             1 => {
-                let (spec, skip) = &self.conditionals[level - 1];
-                format!("conditional {spec}, skip {}", skip.name())
+                let (spec, inference, skip) = &self.conditionals[level - 1];
+                format!("conditional {spec}, {}, skip {}", inference.name(), skip.name())
             }
             2 => format!("posterior {}", self.posteriors[level]),
             3 => format!("prior {}", self.priors[level]),
@@ -183,10 +190,11 @@ impl Choice {
     fn name(&self) -> String {
         let VaeConfig { levels, likelihood, conditional, posterior, prior, activation, .. } =
             &self.config;
-        let between = match (levels.len(), self.config.skip) {
-            (1, _) => String::new(),
-            (_, Skip::None) => format!(" / {conditional}"),
-            (_, skip) => format!(" / {conditional}, skip {}", skip.name()),
+        let (inference, skip) = (self.config.inference, self.config.skip);
+        let between = match (levels.len(), inference, skip) {
+            (1, ..) => String::new(),
+            (_, Inference::BottomUp, Skip::None) => format!(" / {conditional}"),
+            _ => format!(" / {conditional}, {}, skip {}", inference.name(), skip.name()),
         };
         format!(
             "{}, {likelihood}{between}, q {posterior}, prior {prior}, {} {}, L = {}, K = {}, C = {}",

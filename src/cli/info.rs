@@ -63,8 +63,9 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     if m.levels.len() > 1 {
         let after = rows.iter().position(|(name, _)| *name == "posterior").unwrap_or(rows.len());
         rows.insert(after, ("conditional", m.conditional.clone()));
+        let inference = m.inference.clone().map(|order| ("inference", order));
         let skip = m.skip.clone().map(|skip| ("skip connections", skip));
-        skip.into_iter().for_each(|row| rows.insert(after + 1, row));
+        inference.into_iter().chain(skip).for_each(|row| rows.insert(after + 1, row));
     }
     rows.retain(|(_, value)| !value.is_empty());
     if let Some(t) = &header.training {

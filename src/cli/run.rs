@@ -30,10 +30,11 @@ pub(crate) struct Run {
 }
 
 /// The settings of the model itself.
-const MODEL: [&str; 9] = [
+const MODEL: [&str; 10] = [
     "hidden",
     "network",
     "latent",
+    "inference",
     "skip",
     "activation",
     "likelihood",

@@ -36,7 +36,8 @@ pub struct Information {
     pub ceiling: f64,
 }
 
-/// The mutual information of the data and the lowest latents, over the first rows of `part`; `None` where the
+/// The mutual information of the data and the latents that are inferred from them alone (the lowest or, top-down, the
+/// topmost), over the first rows of `part`; `None` where the
 /// posterior cannot score any latent, or there are not two rows.
 ///
 /// # Errors
@@ -49,11 +50,11 @@ pub fn mutual_information<T: Real>(
 ) -> Result<Option<Information>> {
     let rows = &part.rows()[..part.rows().len().min(ROWS)];
     let n = rows.len();
-    let Some(q) = vae.lowest_posterior().filter(|_| n > 1) else { return Ok(None) };
+    let Some(q) = vae.first_posterior().filter(|_| n > 1) else { return Ok(None) };
     let most = AT_A_TIME.min(n).min(VALUES / vae.width()).max(1);
     let mut ws = Workspace::new(vae, most, 1, Pass::Value)?;
     let mut buffer = BatchBuffer::new(most, vae.width(), vae.condition());
-    let own = vae.lowest_own(params);
+    let own = vae.first_own(params);
     parallel::enter(|| {
         let (mut z, mut eta) = (Array2::zeros((0, 0)), Array2::zeros((0, 0)));
         for (chunk, rows) in rows.chunks(most).enumerate() {
@@ -61,7 +62,7 @@ pub fn mutual_information<T: Real>(
             let batch = part.batch(&mut buffer, rows, None)?;
             let numbers: Vec<u64> = (first..first + count).map(|row| row as u64).collect();
             let noise = Noise::new(noise, &numbers);
-            let (drawn, emitted) = vae.infer_lowest(&mut ws, batch, params, noise);
+            let (drawn, emitted) = vae.infer_first(&mut ws, batch, params, noise);
             if chunk == 0 {
                 z = Array2::zeros((n, drawn.ncols()));
                 eta = Array2::zeros((n, emitted.ncols()));

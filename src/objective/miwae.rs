@@ -47,9 +47,7 @@ impl<T: Real> Objective<T> for Miwae {
     }
 
     fn weigh(&self, weights: Weights<'_, T>, terms: &Terms<'_, T>) -> f64 {
-        importance::weigh(weights, terms, |log_w| {
-            importance::shares_of_groups(log_w, self.groups)
-        })
+        importance::weigh(weights, terms, |log_w| importance::shares_of_groups(log_w, self.groups))
     }
 }
 

@@ -91,7 +91,8 @@ mod tests {
     }
 
     fn answer_of<T: Real>(spec: &str) -> (f64, [Array2<T>; 4]) {
-        let (objective, pieces) = (super::super::build::<T>(&spec.parse().unwrap()).unwrap(), pieces());
+        let (objective, pieces) =
+            (super::super::build::<T>(&spec.parse().unwrap()).unwrap(), pieces());
         answer(&*objective, [0, 1, 2].map(|i: usize| pieces[i].view()), T::from_f64(0.7))
     }
 
@@ -102,7 +103,8 @@ mod tests {
         let (tight, all) = answer_of::<T>("iwae");
         let (_, grouped) = answer_of::<T>("miwae:groups=2");
         assert_eq!(loss, tight);
-        let near = |a: T, b: T| (a - b).abs() <= T::from_f64(8.0) * T::EPSILON * b.abs().max(T::EPSILON);
+        let near =
+            |a: T, b: T| (a - b).abs() <= T::from_f64(8.0) * T::EPSILON * b.abs().max(T::EPSILON);
         for at in ndarray::indices(of_x.dim()) {
             assert!((of_x[at] - all[0][at]).abs() <= T::EPSILON, "{at:?}");
             assert!((of_prior[at] - all[1][at]).abs() <= T::EPSILON, "{at:?}");

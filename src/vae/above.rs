@@ -1,4 +1,4 @@
-//! What a decoder sees of a chain's latents: the one next to it, or that and all above.
+//! What a network sees of a chain's latents: the one next to it, or that and all above.
 //!
 //! ```text
 //! Shapes    z_l [N, Z_l]   given = [z_l; z_{l+1}; … z_L] [N, Z_l + … + Z_L]
@@ -10,7 +10,7 @@ use crate::real::Real;
 use crate::rows::{head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 
-/// Buffers of the decoder at one level; without columns where it sees one latent alone.
+/// Buffers of one network; without columns where it sees one latent alone, or none.
 pub(super) struct Above<T> {
     /// Of the level of the first latent, from 0, on: where each begins.
     first: usize,
@@ -20,8 +20,8 @@ pub(super) struct Above<T> {
 }
 
 impl<T: Real> Above<T> {
-    /// For up to `rows` rows, and gradients for up to `rows_d`, of the decoder at level `first` that sees
-    /// latents of these widths.
+    /// For up to `rows` rows, and gradients for up to `rows_d`, of a network that sees latents of these widths
+    /// from level `first` on.
     pub(super) fn new(rows: usize, rows_d: usize, first: usize, widths: &[usize]) -> Self {
         let mut begin = vec![0];
         widths.iter().for_each(|width| begin.push(begin[begin.len() - 1] + width));
@@ -35,20 +35,31 @@ impl<T: Real> Above<T> {
         if widths.len() > 1 { 2 * widths.iter().sum::<usize>() } else { 0 }
     }
 
-    /// What the decoder is given of the latents from its own level on.
+    /// What the network is given of the latents `up`, from the first that it sees on.
     pub(super) fn latents<'a>(
         &'a mut self,
         up: &'a [InferBuffers<T>],
         n: usize,
     ) -> ArrayView2<'a, T> {
-        if self.given.ncols() == 0 {
-            return head(&up[0].z, n);
+        if self.given.ncols() > 0 {
+            let mut given = head_mut(&mut self.given, n);
+            for (q, from) in up.iter().zip(self.begin.windows(2)) {
+                given.slice_mut(s![.., from[0]..from[1]]).assign(&head(&q.z, n));
+            }
         }
-        let mut given = head_mut(&mut self.given, n);
-        for (q, from) in up.iter().zip(self.begin.windows(2)) {
-            given.slice_mut(s![.., from[0]..from[1]]).assign(&head(&q.z, n));
+        self.latents_again(up, n)
+    }
+
+    /// The same, as it was given last.
+    pub(super) fn latents_again<'a>(
+        &'a self,
+        up: &'a [InferBuffers<T>],
+        n: usize,
+    ) -> ArrayView2<'a, T> {
+        match self.given.ncols() {
+            0 => head(&up[0].z, n),
+            _ => head(&self.given, n),
         }
-        head(&self.given, n)
     }
 
     /// Where the gradient of what the decoder was given goes, and what that was: d_z and z of its own level,
@@ -80,5 +91,16 @@ impl<T: Real> Above<T> {
             let columns = d_given.slice_move(s![.., self.begin[at]..self.begin[at + 1]]);
             Zip::from(d_z).and(columns).for_each(|d_z, d| *d_z += *d);
         }
+    }
+}
+
+/// `d_z += ∂/∂z` of each of the latents `up`, whose columns stand side by side in the first `n` rows of `d_given`.
+pub(super) fn add_to_latents<T: Real>(up: &mut [InferBuffers<T>], d_given: &Array2<T>, n: usize) {
+    let (d_given, mut from) = (head(d_given, n), 0);
+    for q in up {
+        let to = from + q.d_z.ncols();
+        let columns = d_given.slice(s![.., from..to]);
+        Zip::from(head_mut(&mut q.d_z, n)).and(columns).for_each(|d_z, d| *d_z += *d);
+        from = to;
     }
 }

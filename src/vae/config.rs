@@ -1,5 +1,6 @@
 //! What a model is made of.
 
+use super::chain::{Inference, Skip};
 use crate::distribution;
 use crate::error::{Error, Result};
 use crate::family::Spec;
@@ -24,56 +25,6 @@ impl LevelConfig {
     }
 }
 
-/// Which networks of a chain see past the level next to them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Skip {
-    /// None.
-    #[default]
-    None,
-    /// Encoders see the data beside the latents below: q(z_l|z_{l−1}, x).
-    Up,
-    /// Decoders see all latents above: p(z_{l−1}|z_l … z_L).
-    Down,
-    /// Both.
-    Both,
-}
-
-impl Skip {
-    /// Every way there is.
-    pub const ALL: [Skip; 4] = [Skip::None, Skip::Up, Skip::Down, Skip::Both];
-
-    /// Its name on the command line and in the model file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Skip::None => "none",
-            Skip::Up => "up",
-            Skip::Down => "down",
-            Skip::Both => "both",
-        }
-    }
-
-    /// Whether encoders see the data.
-    pub(super) fn is_up(self) -> bool {
-        matches!(self, Skip::Up | Skip::Both)
-    }
-
-    /// Whether decoders see all latents above.
-    pub(super) fn is_down(self) -> bool {
-        matches!(self, Skip::Down | Skip::Both)
-    }
-}
-
-impl std::str::FromStr for Skip {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Skip::ALL.into_iter().find(|skip| skip.name() == text).ok_or_else(|| {
-            let names = Skip::ALL.map(Skip::name).join(", ");
-            Error::setting("skip", format!("`{text}` is unknown; known are {names}"))
-        })
-    }
-}
-
 /// The architecture of a [`Vae`](super::Vae).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaeConfig {
@@ -83,6 +34,8 @@ pub struct VaeConfig {
     pub condition: usize,
     /// The levels, from the data upwards. One is the textbook VAE.
     pub levels: Vec<LevelConfig>,
+    /// In which order latents are inferred, where there are several.
+    pub inference: Inference,
     /// Which networks see past the level next to them, where there are several.
     pub skip: Skip,
     /// Of every layer that has an activation and names no other.
@@ -91,7 +44,7 @@ pub struct VaeConfig {
     pub likelihood: Spec,
     /// p(z_{l−1}|z_l) for l ≥ 2.
     pub conditional: Spec,
-    /// q(z_l|z_{l−1})
+    /// q(z_l|…) of what the encoder sees.
     pub posterior: Spec,
     /// p(z_L)
     pub prior: Spec,
@@ -112,6 +65,7 @@ impl VaeConfig {
             width,
             condition: 0,
             levels: vec![LevelConfig::dense(hidden, latent)],
+            inference: Inference::BottomUp,
             skip: Skip::None,
             activation: Activation::Relu,
             likelihood: Spec::new("bernoulli"),
@@ -138,9 +92,18 @@ impl VaeConfig {
                 format!("{} levels are not between 1 and 64", self.levels.len()),
             ));
         }
-        if self.skip != Skip::None && self.levels.len() == 1 {
-            let message = "there is no level to skip: it needs two latents or more, as 100/50";
-            return Err(Error::setting("skip", message));
+        if self.levels.len() == 1 {
+            let refuse = |name: &str, what: &str| {
+                let message =
+                    format!("there is no {what}: it needs two latents or more, as 100/50");
+                Err(Error::setting(name, message))
+            };
+            if self.skip != Skip::None {
+                return refuse("skip", "level to skip");
+            }
+            if self.inference != Inference::BottomUp {
+                return refuse("inference", "order to choose");
+            }
         }
         // Members are made in `f32` to ask them, whatever the model's numbers: what most programs have compiled
         // in anyway.

@@ -52,7 +52,7 @@ impl<T: Real> Vae<T> {
         self.up.iter().map(|q| q.width()).sum()
     }
 
-    /// `z ← the posterior mean of the topmost latent`, each level's mean feeding the next.
+    /// `z ← the posterior mean of the topmost latent`, each level's mean feeding those inferred after it.
     /// `z: [B, Z_L]`, `x: [B, D]`.
     ///
     /// # Panics
@@ -77,7 +77,7 @@ impl<T: Real> Vae<T> {
     }
 
     /// `std ← the posterior's standard deviation` of the rows that the workspace encoded last;
-    /// `std: [B, Z_L]`. With several levels it is that of q(z_L|z_{L−1}) at the means below.
+    /// `std: [B, Z_L]`. With several levels, inferred bottom-up, it is that of q(z_L|z_{L−1}) at the means below.
     ///
     /// # Panics
     /// If it is not known ([`Self::has_posterior_std`]), or `std` has another width, or more rows than the
@@ -106,21 +106,21 @@ impl<T: Real> Vae<T> {
         batch::kl(kl, q, &eta);
     }
 
-    /// The lowest posterior, q(z_1|x), if it can score any latent.
-    pub(crate) fn lowest_posterior(&self) -> Option<&dyn Likelihood<T>> {
-        self.up[0].distribution().as_likelihood()
+    /// The posterior that sees the data alone, q(z_1|x) or, top-down, q(z_L|x), if it can score any latent.
+    pub(crate) fn first_posterior(&self) -> Option<&dyn Likelihood<T>> {
+        self.up[self.first()].distribution().as_likelihood()
     }
 
     /// Its own tensors in `params`.
-    pub(crate) fn lowest_own<'a>(&self, params: &'a [T]) -> &'a [T] {
-        self.up[0].own(params)
+    pub(crate) fn first_own<'a>(&self, params: &'a [T]) -> &'a [T] {
+        self.up[self.first()].own(params)
     }
 
-    /// A draw of the lowest latents for each row, and what their encoder emitted: `[B, Z_1]`, `[B, P]`.
+    /// A draw of its latents for each row, and what their encoder emitted: `[B, Z]`, `[B, P]`.
     ///
     /// # Panics
     /// As [`Self::encode`], or if there is not one entry in `noise.rows` per row.
-    pub(crate) fn infer_lowest<'a>(
+    pub(crate) fn infer_first<'a>(
         &self,
         ws: &'a mut Workspace<T>,
         batch: Batch<'_, T>,
@@ -128,9 +128,9 @@ impl<T: Real> Vae<T> {
         noise: Noise<'_>,
     ) -> (ArrayView2<'a, T>, ArrayView2<'a, T>) {
         let Batch { x, condition, .. } = batch;
-        let b = x.nrows();
-        let (q, input) = (&mut ws.up[0], Input { given: x, beside: None, condition });
-        self.up[0].infer(q, input, params, noise.draws(0, 1), None);
+        let (b, first) = (x.nrows(), self.first());
+        let (q, input) = (&mut ws.up[first], Input { given: x, beside: None, condition });
+        self.up[first].infer(q, input, params, noise.draws(first, 1), None);
         (head(&q.z, b), q.emitted.out(b))
     }
 
@@ -213,10 +213,10 @@ impl<T: Real> Vae<T> {
             ws.set_condition(condition);
         }
         let condition = ws.condition.as_ref().map(|c| head(c, b));
-        for (l, q) in self.up.iter().enumerate() {
-            let (below, here) = ws.up.split_at_mut(l);
-            let InferBuffers { emitted, z, .. } = &mut here[0];
-            let given = below.last().map_or(x, |below| head(&below.z, b));
+        for l in self.inference.order(self.levels()) {
+            let (q, (here, seen)) = (&self.up[l], self.inference.of(&mut ws.up, l));
+            let InferBuffers { emitted, z, .. } = here;
+            let given = if seen.is_empty() { x } else { ws.seen[l].latents(seen, b) };
             q.mean(head_mut(z, b), emitted, q.beside_data(given, x, condition), params);
         }
     }

@@ -122,12 +122,16 @@ impl<T: Real> Vae<T> {
     ) {
         let (n, x) = (ws.rows * ws.samples, batch.into().x);
         for (l, (q, p)) in self.up.iter().zip(&self.down).enumerate() {
-            q.network().kinks(&ws.up[l].emitted.network, if l == 0 { ws.rows } else { n }, side);
+            q.network().kinks(&ws.up[l].emitted.network, self.rows_of_encoder(l, ws.rows, n), side);
             let value = if l == 0 { x } else { head(&ws.up[l - 1].z, n) };
             p.score_kinks(&ws.down[l], &value, n, params, side);
         }
         if let Some(pseudo) = &ws.pseudo {
-            self.up[0].network().kinks(&pseudo.network, self.prior.pseudo_inputs(), side);
+            self.up[self.first()].network().kinks(
+                &pseudo.network,
+                self.prior.pseudo_inputs(),
+                side,
+            );
         }
         objective.kinks(&ws.terms(beta), side);
     }

@@ -1,7 +1,7 @@
 //! What a prior asks of the encoder: posteriors at its pseudo-inputs, and the way back from them.
 //!
 //! ```text
-//! Forward   η_c = encoder(u_c), for inference;   log p(z | η_1 … η_C, own) is the prior's
+//! Forward   η_c = encoder(u_c), that of the topmost latent, for inference;   log p(z | η_1 … η_C, own) is the prior's
 //! Backward  the prior's ∂/∂η_c goes back through the encoder: into its weights, and into u_c
 //! ```
 
@@ -29,7 +29,7 @@ impl<T: Real> Vae<T> {
     pub(super) fn run_pseudo_inputs(&self, ws: &mut Workspace<T>, params: &[T]) {
         if let Some(pseudo) = &mut ws.pseudo {
             let u = self.pseudo_inputs(params);
-            self.up[0].network().forward(&mut pseudo.network, &u, params, None);
+            self.up[self.first()].network().forward(&mut pseudo.network, &u, params, None);
         }
     }
 
@@ -47,9 +47,9 @@ impl<T: Real> Vae<T> {
         params: &'a [T],
     ) -> Given<'a, T> {
         let posteriors = pseudo.as_ref().map(|pseudo| Posteriors {
-            q: self.up[0].likelihood(),
+            q: self.up[self.first()].likelihood(),
             eta: pseudo.network.out(self.prior.pseudo_inputs()),
-            own: self.up[0].own(params),
+            own: self.up[self.first()].own(params),
         });
         Given { own: self.own.of(params), posteriors }
     }
@@ -72,7 +72,7 @@ impl<T: Real> Vae<T> {
         self.prior.backward(d, weight, &z, self.given(&ws.pseudo, params), &mut ws.prior_work);
         if let (Some(pseudo), Some(DPseudo { d_eta, d_u })) = (&mut ws.pseudo, &mut ws.d_pseudo) {
             let (u, d_x, d_eta) = (self.pseudo_inputs(params), &mut d_u.view_mut(), &d_eta.view());
-            let encoder = self.up[0].network();
+            let encoder = self.up[self.first()].network();
             encoder.backward(Some(d_params), Some(d_x), d_eta, &mut pseudo.network, &u, params);
             let d_u = d_u.as_slice().expect("buffers are in standard layout");
             add(d_params.tensor(self.own), d_u);

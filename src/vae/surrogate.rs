@@ -7,7 +7,7 @@
 //!   S(θ, φ) = Σ_n a_n log p_θ(x|z_n(φ₀)) + b_n log p_θ(z_n(φ₀)) + c_n log q_φ(z_n(φ₀))
 //!           + Σ_n π_n [ a_n log p_θ₀(x|z_n(φ)) + b_n (log p_θ₀(z_n(φ)) − log q(z_n(φ))) ]
 //!
-//! where in the last each factor log q(z_l | η_l) is at η_l = encoder_l(z_{l−1}(φ); φ₀): a draw moves with φ, what
+//! where in the last each factor log q(z_l | η_l) is at η_l = encoder_l(what it sees at φ; φ₀): a draw moves with φ, what
 //! scores it does not. ∂S/∂(θ, φ) at (θ₀, φ₀) is the estimator (Tucker et al. 2018, eqs. 7 and 8, over a chain). Where a
 //! prior encodes pseudo-inputs, their encoder counts as θ.
 //! ```
@@ -46,13 +46,15 @@ impl<T: Real> Vae<T> {
         let direct = direct.iter().zip(log_q).map(|(weight, log_q)| (*weight * log_q).to_f64());
         let mut sum: f64 = direct.sum();
 
-        self.forward(ws, batch, &self.mixed(base, params), noise, false);
-        for (n, [log_px, log_prior]) in self.pieces(ws, params).into_iter().enumerate() {
+        let mixed = self.mixed(base, params);
+        self.forward(ws, batch, &mixed, noise, false);
+        for (n, [log_px, log_prior]) in self.pieces(ws, &mixed, params).into_iter().enumerate() {
             sum += (of_x[n] * log_px + of_prior[n] * log_prior).to_f64();
         }
 
-        self.forward(ws, batch, &self.mixed(params, base), noise, false);
-        let pieces = self.pieces(ws, base);
+        let mixed = self.mixed(params, base);
+        self.forward(ws, batch, &mixed, noise, false);
+        let pieces = self.pieces(ws, &mixed, base);
         let log_q = self.log_q_of_draws(ws, batch, base, noise);
         for (n, [log_px, log_prior]) in pieces.into_iter().enumerate() {
             let piece = of_x[n] * log_px + of_prior[n] * (log_prior - log_q[n]);
@@ -72,15 +74,15 @@ impl<T: Real> Vae<T> {
         let (b, n) = (ws.rows, ws.rows * ws.samples);
         let mut log_q = vec![T::zero(); n];
         for (l, q) in self.up.iter().enumerate() {
-            let (below, here) = ws.up.split_at_mut(l);
-            let (given, rows, k) = match below.last() {
-                None => (batch.x, b, 1),
-                Some(below) => (head(&below.z, n), n, ws.samples),
+            let (here, latents) = self.inference.of(&mut ws.up, l);
+            let (given, rows, k) = match latents.is_empty() {
+                true => (batch.x, b, 1),
+                false => (ws.seen[l].latents(latents, n), n, ws.samples),
             };
             let input = q.beside_data(given, batch.x, batch.condition);
-            q.emit(&mut here[0].emitted, input, params, noise.of_layers(2 * l, k));
-            let (eta, mut of_level) = (here[0].emitted.out(rows), vec![T::zero(); n]);
-            let z = head(&here[0].z, n);
+            q.emit(&mut here.emitted, input, params, noise.of_layers(2 * l, k));
+            let (eta, mut of_level) = (here.emitted.out(rows), vec![T::zero(); n]);
+            let z = head(&here.z, n);
             batch::log_prob(&mut of_level, q.likelihood(), &z, &eta, q.own(params));
             add(&mut log_q, &of_level);
         }
@@ -96,13 +98,26 @@ impl<T: Real> Vae<T> {
         mixed
     }
 
-    /// [log p(x|z), log p(z)] of every draw in the workspace, the prior with all its parts at `params`.
-    fn pieces(&self, ws: &mut Workspace<T>, params: &[T]) -> Vec<[T; 2]> {
+    /// [log p(x|z), log p(z)] of every draw in the workspace, where a pass at `mixed` left them, but the prior with
+    /// all its parts at `params`.
+    fn pieces(&self, ws: &mut Workspace<T>, mixed: &[T], params: &[T]) -> Vec<[T; 2]> {
+        let [log_px, mut log_prior] = [&ws.scores.log_px, &ws.scores.log_prior]
+            .map(|piece| first_rows(piece, ws.rows).to_vec());
         if ws.pseudo.is_some() {
-            self.forward_kl_terms(ws, params); // of one level: no conditional is among its terms
+            let [there, wanted] = [mixed, params].map(|params| self.topmost_prior(ws, params));
+            let moved = wanted.into_iter().zip(there).map(|(wanted, there)| wanted - there);
+            log_prior.iter_mut().zip(moved).for_each(|(log_prior, moved)| *log_prior += moved);
         }
-        let [log_px, log_prior] =
-            [&ws.scores.log_px, &ws.scores.log_prior].map(|a| first_rows(a, ws.rows));
-        log_px.iter().zip(log_prior).map(|(a, b)| [*a, *b]).collect()
+        log_px.into_iter().zip(log_prior).map(|(a, b)| [a, b]).collect()
+    }
+
+    /// log p(z_L) of every draw in the workspace.
+    fn topmost_prior(&self, ws: &mut Workspace<T>, params: &[T]) -> Vec<T> {
+        self.run_pseudo_inputs(ws, params);
+        let n = ws.rows * ws.samples;
+        let (mut log_prior, z) = (vec![T::zero(); n], head(&ws.up[self.levels() - 1].z, n));
+        let given = self.given(&ws.pseudo, params);
+        self.prior.log_prob(&mut log_prior, &z, given, &mut ws.prior_work);
+        log_prior
     }
 }

@@ -35,8 +35,9 @@ pub struct Workspace<T> {
     pub(super) down: Vec<ScoreBuffers<T>>,
     /// log q(z_l|z_{l−1}) or log p(z_{l−1}|z_l) of every draw, before it is added to its sum. `[B, K]` each
     pub(super) log_p: Vec<Array2<T>>,
-    /// ∂loss/∂z_{l−1} through encoder_l, `[N, Z_{l−1}]` each; of the first, whose input are data, none.
-    pub(super) d_below: Vec<Array2<T>>,
+    /// What each encoder sees of latents, and the gradient in them, of no row where it sees the data alone.
+    pub(super) seen: Vec<Above<T>>,
+    pub(super) d_seen: Vec<Array2<T>>,
     /// What decoders see of latents above the one next to them.
     pub(super) above: Vec<Above<T>>,
     /// The condition of generating passes, `[B, C]`, in a conditional model.
@@ -124,11 +125,13 @@ impl<T: Real> Workspace<T> {
         }
         let n = rows.saturating_mul(samples);
         let per_row = vae.up.iter().zip(&vae.down).enumerate().map(|(l, (q, p))| {
-            q.infer_elements() + p.score_elements() + Above::<T>::elements(&vae.seen_by_decoder(l))
+            let above = [vae.seen_by_encoder(l), vae.seen_by_decoder(l)];
+            let seen: usize = above.iter().map(|widths| Above::<T>::elements(widths)).sum();
+            q.infer_elements() + p.score_elements() + seen
         });
         let top = &vae.up[vae.levels() - 1];
         let prior_work = vae.prior.work(n, top.width(), top.network().outputs());
-        let (pseudo_inputs, encoder) = (vae.prior.pseudo_inputs(), vae.up[0].network());
+        let (pseudo_inputs, encoder) = (vae.prior.pseudo_inputs(), vae.up[vae.first()].network());
         let per_pseudo_input = encoder.elements_per_row() + encoder.outputs() + vae.width();
         let elements = n
             .saturating_mul(per_row.sum())
@@ -137,7 +140,7 @@ impl<T: Real> Workspace<T> {
         check_memory::<T>(elements, "samples", "lower --samples or --batch-size")?;
         let gradients = pass == Pass::Gradient;
         let n_d = if gradients { n } else { 0 };
-        let rows_of = |l: usize| if l == 0 { rows } else { n };
+        let rows_of = |l: usize| if l == vae.first() { rows } else { n };
         let (up, down) = (vae.up.iter().enumerate(), vae.down.iter().enumerate());
         let per_draw = || Array2::zeros((rows, samples));
         let per_latent = || Array2::zeros((rows, vae.up[0].width()));
@@ -147,9 +150,10 @@ impl<T: Real> Workspace<T> {
             samples,
             rows: 0,
             log_p: vae.up.iter().map(|_| per_draw()).collect(),
-            d_below: up
+            seen: (0..vae.levels()).map(|l| Above::new(n, 0, l, &vae.seen_by_encoder(l))).collect(),
+            d_seen: up
                 .clone()
-                .map(|(l, q)| Array2::zeros((if l > 0 { n_d } else { 0 }, q.inputs())))
+                .map(|(l, q)| Array2::zeros((if l == vae.first() { 0 } else { n_d }, q.inputs())))
                 .collect(),
             up: up.map(|(l, q)| q.infer_buffers(rows_of(l), n, gradients)).collect(),
             down: down.map(|(l, p)| p.score_buffers(n, gradients, l > 0)).collect(),

@@ -9,10 +9,14 @@ pub(crate) const EVERYTHING: &str = "--data digits:count=500 --validation 0.2 --
      --hidden 24,16/12 --latent 6/3 --skip both --average 0.9 --clip 5 --patience 4 --warmup 2 \
      --weight-decay 0.01 --batch-size 32";
 
+/// Latents inferred from the top down, under a prior that encodes inputs of its own.
+const TOP_DOWN: &str = "--data digits:count=500 --binarize static --objective dreg --samples 2 --hidden 24/12 \
+     --latent 6/3 --inference top-down --skip down --prior vamp:pseudo-inputs=9 --batch-size 32";
+
 #[test]
 fn threads_do_not_change_a_bit() {
     let lab = Lab::new();
-    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING)] {
+    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING), ("top-down", TOP_DOWN)] {
         let run = |threads: usize| {
             let out = format!("{name}{threads}");
             lab.run(&format!("train {settings} --epochs 3 --out {out} --threads {threads}"));

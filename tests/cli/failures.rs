@@ -62,6 +62,12 @@ fn settings_of_a_run() {
         ("--hidden 16777216,16777216", "GB of memory"),
         ("--hidden 8/8", "--hidden: has 2 levels, but --latent has 1"),
         ("--latent 0", "--latent: a width of 0"),
+        ("--inference top-down", "--inference: there is no order to choose"),
+        (
+            "--inference topdown --latent 4/2",
+            "--inference: `topdown` is unknown; known are bottom-up",
+        ),
+        ("--prior vamp --hidden 8/8 --latent 4/2", "one level, or top-down inference"),
         ("--latent 4/", "is not a width"),
         ("--latent 4,2", "--latent: `4,2` is not a width"),
         ("--activation rely", "`rely` is unknown; known are relu"),

@@ -7,7 +7,7 @@ use elbo::model_file::{Header, Model, ScalerHeader, TrainingHeader, WeightsHeade
 use elbo::params::Init;
 use elbo::real::Real;
 use elbo::train::TrainConfig;
-use elbo::vae::{LevelConfig, Skip, Vae, VaeConfig};
+use elbo::vae::{Inference, LevelConfig, Skip, Vae, VaeConfig};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -21,10 +21,12 @@ pub(crate) fn config() -> impl Strategy<Value = VaeConfig> + Clone {
     let likelihood = select(vec!["bernoulli", "normal", "normal:variance=0.5"]);
     let conditional = select(vec!["normal", "normal:variance=learned"]);
     let activation = select(vec!["relu", "tanh", "gelu"]);
-    let skip = select(Skip::ALL.to_vec());
+    let order = select(Inference::ALL.to_vec());
+    let skip = (order, select(Skip::ALL.to_vec()));
     (1..6usize, vec(level, 1..3), skip, likelihood, conditional, activation).prop_map(
-        |(width, levels, skip, likelihood, conditional, activation)| VaeConfig {
+        |(width, levels, (inference, skip), likelihood, conditional, activation)| VaeConfig {
             width,
+            inference: if levels.len() > 1 { inference } else { Inference::BottomUp },
             skip: if levels.len() > 1 { skip } else { Skip::None },
             levels,
             likelihood: likelihood.parse().expect("a likelihood"),

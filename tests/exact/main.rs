@@ -46,6 +46,7 @@ mod estimators;
 mod intervals;
 mod model;
 mod statistics;
+mod top_down;
 
 use chain::*;
 use model::*;

@@ -77,6 +77,10 @@ pub(crate) struct Task {
     /// Width of the latent; levels apart by `/`, the lowest first (`100/50`)
     #[arg(long, value_name = "WIDTH", default_value = "20", help_heading = "Model")]
     pub(crate) latent: String,
+    /// In which order several levels are inferred: bottom-up, q(z_1|x) q(z_2|z_1), or top-down, q(z_2|x) q(z_1|z_2, x)
+    #[arg(long, value_name = "ORDER", default_value = "bottom-up", help_heading = "Model")]
+    #[serde(default = "bottom_up")]
+    pub(crate) inference: String,
     /// Which networks of several levels see past the one next to them: none, up (encoders see the data, too), down (decoders see all latents above), both
     #[arg(long, value_name = "WHICH", default_value = "none", help_heading = "Model")]
     #[serde(default = "none")]
@@ -114,6 +118,7 @@ impl Task {
             width,
             condition: 0,
             levels: self.levels()?,
+            inference: self.inference.parse()?,
             skip: self.skip.parse()?,
             activation: self.activation.parse()?,
             likelihood: spec(&self.likelihood)?,
@@ -229,6 +234,10 @@ impl Task {
 
 fn auto() -> String {
     "auto".to_owned()
+}
+
+fn bottom_up() -> String {
+    "bottom-up".to_owned()
 }
 
 fn none() -> String {

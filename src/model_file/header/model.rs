@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::family::Spec;
 use crate::nn::{Activation, network};
-use crate::vae::{LevelConfig, Skip, VaeConfig};
+use crate::vae::{Inference, LevelConfig, Skip, VaeConfig};
 use serde::{Deserialize, Serialize};
 
 /// As [`VaeConfig`].
@@ -15,6 +15,8 @@ pub struct ModelHeader {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub condition: usize,
     pub levels: Vec<LevelHeader>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
     pub activation: String,
@@ -67,6 +69,7 @@ impl From<&VaeConfig> for ModelHeader {
             width: c.width,
             condition: c.condition,
             levels: c.levels.iter().map(level).collect(),
+            inference: (c.inference != Inference::BottomUp).then(|| c.inference.name().to_owned()),
             skip: (c.skip != Skip::None).then(|| c.skip.name().to_owned()),
             activation: c.activation.name().to_owned(),
             likelihood: c.likelihood.to_string(),
@@ -89,6 +92,7 @@ impl TryFrom<&ModelHeader> for VaeConfig {
             width: h.width,
             condition: h.condition,
             levels: h.levels.iter().map(level).collect::<Result<_>>()?,
+            inference: h.inference.as_deref().map_or(Ok(Inference::BottomUp), str::parse)?,
             skip: h.skip.as_deref().map_or(Ok(Skip::None), str::parse)?,
             activation: h.activation.parse::<Activation>()?,
             likelihood: h.likelihood.parse::<Spec>()?,
