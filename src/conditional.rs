@@ -212,6 +212,11 @@ impl<T: Real> Conditional<T> {
         self.network.forward(network, &joined.seen(&input), params, noise);
     }
 
+    /// After a step of training, lets the network's layers take what they kept of the batch into their state.
+    pub(crate) fn fold(&self, params: &mut [T], buffers: &Emitted<T>) {
+        self.network.fold(params, &buffers.network);
+    }
+
     /// `value ← E[value|given]`, for inference; `value: [N, width]`.
     ///
     /// # Panics

@@ -82,6 +82,19 @@ impl Layout {
         &self.slots
     }
 
+    /// The tensors that are no weights ([`Start::State`]), and what they start as.
+    pub fn states(&self) -> impl Iterator<Item = (&Slot, f64)> {
+        self.slots.iter().zip(&self.starts).filter_map(|(slot, start)| match start {
+            Start::State(value) => Some((slot, *value)),
+            _ => None,
+        })
+    }
+
+    /// Starts these.
+    pub(crate) fn start_states<T: Real>(&self, params: &mut [T]) {
+        self.states().for_each(|(slot, value)| params[slot.range()].fill(T::from_f64(value)));
+    }
+
     /// Number of elements of a buffer of this layout: of the parameters, and of the gaps before tensors, all
     /// of which but those in a group start with a line of the cache if the buffer does.
     pub fn len(&self) -> usize {

@@ -372,6 +372,13 @@ impl<T: Real> Vae<T> {
         }
     }
 
+    /// After a step of training whose passes are in the workspace, takes what the layers kept of its batch into the
+    /// tensors that are no weights ([`Layout::states`]): a batch normalisation's averages.
+    pub fn fold(&self, params: &mut [T], ws: &Workspace<T>) {
+        self.up.iter().zip(&ws.up).for_each(|(q, buffers)| q.fold(params, &buffers.emitted));
+        self.down.iter().zip(&ws.down).for_each(|(p, buffers)| p.fold(params, &buffers.emitted));
+    }
+
     /// Adds ∂loss/∂parameters to `d_params`, from what the forward pass over `x` and the objective
     /// left in the workspace. The forward's lines, reversed. It uses the workspace up: gradients are
     /// weighed in place, and draws without a weight make room for the others.

@@ -106,10 +106,10 @@ fn a_steady_step_allocates_nothing_or_the_packing_buffers_of_its_products() {
 
     // Members with tensors, noise or work of their own. A prior's pseudo-inputs go through the encoder, too.
     let prior = "vamp:pseudo-inputs=7".parse().unwrap();
-    let vamp = VaeConfig { prior, ..model(&[("dense=40 gated=30 dropout=0.2", 5)]) };
+    let vamp = VaeConfig { prior, ..model(&[("dense=40 batch-norm gated=30 dropout=0.2", 5)]) };
     let found = allocations_of_a_step(vamp, config.clone());
     let expected = products(4, false) + products(4, true) + products(4, true);
-    assert_eq!(found, expect(expected), "a VampPrior, gates and dropout");
+    assert_eq!(found, expect(expected), "a VampPrior, normalised batches, gates and dropout");
     let [prior, posterior, likelihood] =
         ["mixture:components=4", "planar:steps=3", "normal:variance=learned"]
             .map(|spec| spec.parse().unwrap());

@@ -145,7 +145,7 @@ fn longer_lists_make_few_models() {
 /// missing. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 14] = [
+    const CHOOSY: [&str; 16] = [
         "objective elbo:free-bits=0.3",
         "prior vamp:pseudo-inputs=3",
         "objective dreg",
@@ -154,6 +154,8 @@ fn what_no_model_can_have_is_known() {
         "objective penalized:penalty=(dip:off-diagonal=0.7,on=draws)",
         "objective penalized:of=iwae,penalty=(mmd:weight=4)",
         "objective stl",
+        "layer batch-norm",
+        "layer batch-norm:momentum=0.5",
         "objective piwae:groups=2",
         "objective piwae:groups=3",
         "conditional normal, bottom-up, skip up",

@@ -4,6 +4,7 @@ use super::examples;
 use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, flat, matrix};
 use crate::family::Member;
 use crate::gradient::Gradient;
+use crate::nn::layer::kept_buffers;
 use crate::nn::{Activation, Call, Layer, Linear, Network, NetworkBuffers, Plan, Trace, network};
 use crate::params::Layout;
 use crate::real::Real;
@@ -172,7 +173,7 @@ impl<T: Real> Operation<T> for OneLayer<T> {
         let (x, params) = (matrix(&inputs[0], self.rows), self.slots.join(&inputs[1..]));
         let call = Call { x, params: &params, noise: noise(self.rows) };
         let mut y = Array2::zeros((self.rows, self.layer.outputs()));
-        let (mut kept, mut kinks) = (buffers(self.layer.kept()), Vec::new());
+        let (mut kept, mut kinks) = (kept_buffers(&*self.layer, self.rows), Vec::new());
         self.layer.forward(&mut y.view_mut(), &mut kept, &call);
         self.layer.kinks(&y.view(), &kept, &mut |side| kinks.push(side));
         let gradient = weights.map(|weights| {
@@ -244,7 +245,8 @@ mod tests {
             let buffers = |widths: &[usize]| -> Vec<Array2<f64>> {
                 widths.iter().map(|width| Array2::zeros((rows, *width))).collect()
             };
-            let (mut y, mut kept) = (Array2::zeros((rows, layer.outputs())), buffers(layer.kept()));
+            let (mut y, mut kept) =
+                (Array2::zeros((rows, layer.outputs())), kept_buffers(&*layer, rows));
             layer.forward(&mut y.view_mut(), &mut kept, &call);
             let backward = |d_params: Option<&mut Gradient<f64>>, d_x: Option<&mut Array2<f64>>| {
                 let (mut d_y, mut work) = (y.mapv(|y| 0.3 - y), buffers(layer.work()));

@@ -118,7 +118,7 @@ impl<T: Real> Conditional<T> {
         let (own, eta) = (self.own(params), buf.emitted.out(n));
         let d_own = d_params.tensor(self.own);
         batch::own_backward(d_own, &mut buf.blocks, self.likelihood(), weight, value, &eta, own);
-        let count = buf.weigh(weight, input);
+        let count = buf.weigh(weight, input, self.network.couples_rows());
         let ScoreBuffers { emitted: Emitted { network, joined }, d_eta, live_given, live, .. } =
             buf;
         let d_live = d_given.slice_mut(s![..count, ..]);
@@ -136,12 +136,12 @@ impl<T: Real> Conditional<T> {
 impl<T: Real> ScoreBuffers<T> {
     /// Multiplies the unit gradients in η by the rows' weights, and gives how many rows the backward pass is
     /// to run on. If an eighth or more have no weight, all that it reads of the others moves to the front.
-    fn weigh(&mut self, weight: &[T], input: Input<'_, T>) -> usize {
+    fn weigh(&mut self, weight: &[T], input: Input<'_, T>, all: bool) -> usize {
         let n = weight.len();
         let d_eta = first_rows_mut(&mut self.d_eta, n);
         let live = &mut self.live;
         find_live(live, weight);
-        if live.len() * 8 > n * 7 {
+        if all || live.len() * 8 > n * 7 {
             scale_rows(d_eta, weight);
             return n;
         }

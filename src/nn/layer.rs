@@ -42,6 +42,13 @@ pub trait Layer<T: Real>: Send + Sync {
         &[]
     }
 
+    /// Widths of what forward leaves of the rows as a whole, a buffer `[1, width]` each, behind those of
+    /// [`Self::kept`]. A layer that keeps such makes rows depend on each other while training: none of them may be
+    /// left out of its backward pass.
+    fn kept_of_batch(&self) -> &[usize] {
+        &[]
+    }
+
     /// Widths of what backward needs room for, a buffer `[N, width]` each.
     fn work(&self) -> &[usize] {
         &[]
@@ -67,9 +74,20 @@ pub trait Layer<T: Real>: Send + Sync {
         call: &Call<'_, T>,
     );
 
+    /// After a step of training: takes what the last forward pass kept of its batch into those of its tensors
+    /// that are no weights ([`crate::params::Start::State`]).
+    fn fold(&self, _params: &mut [T], _kept: &[Array2<T>]) {}
+
     /// Calls `side` with the side of every kink that the last forward pass, which left `kept`, is on: a finite
     /// difference is valid only while none changes. `y: [N, out]`
     fn kinks(&self, _y: &ArrayView2<T>, _kept: &[Array2<T>], _side: &mut dyn FnMut(bool)) {}
+}
+
+/// Buffers for what `layer` keeps of up to `rows` rows.
+pub(crate) fn kept_buffers<T: Real>(layer: &dyn Layer<T>, rows: usize) -> Vec<Array2<T>> {
+    let of_rows = layer.kept().iter().map(|width| Array2::zeros((rows, *width)));
+    let of_batch = layer.kept_of_batch().iter().map(|width| Array2::zeros((1, *width)));
+    of_rows.chain(of_batch).collect()
 }
 
 /// The settings of a layer, before it has a place.

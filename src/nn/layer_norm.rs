@@ -12,7 +12,7 @@
 //! Source    Ba, Kiros & Hinton 2016, "Layer Normalization", eqs. 3 and 4
 //! ```
 //!
-//! Rows stay independent of each other, as everything here wants; batch normalisation is another matter.
+//! Rows stay independent of each other, while training too; in `batch_norm.rs` they do not.
 
 use super::{Activation, Call, Layer, Member, Plan, Spec, Trace};
 use crate::gradient::Gradient;

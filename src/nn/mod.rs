@@ -19,4 +19,4 @@ pub use network::{Network, NetworkBuffers};
 
 use crate::family::{Member, Spec, family};
 
-family!(Plan, "layer": dense, dropout, gated, residual, layer_norm);
+family!(Plan, "layer": dense, dropout, gated, residual, layer_norm, batch_norm);

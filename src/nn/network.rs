@@ -8,6 +8,7 @@
 //!
 //! In the model file the layers are `{path}.layers.{i}` and `{path}.head`.
 
+use super::layer::kept_buffers;
 use super::{Activation, Call, Layer, Linear, Trace, build};
 use crate::error::{Error, Result};
 use crate::family::Spec;
@@ -94,6 +95,18 @@ impl<T: Real> Network<T> {
         &self.head
     }
 
+    /// Whether a row's output depends on other rows while training, so that none may be left out of a backward
+    /// pass ([`Layer::kept_of_batch`]).
+    pub(crate) fn couples_rows(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.kept_of_batch().is_empty())
+    }
+
+    /// After a step of training, lets each layer take what it kept of the batch into its state ([`Layer::fold`]).
+    pub(crate) fn fold(&self, params: &mut [T], buffers: &NetworkBuffers<T>) {
+        let layers = self.layers.iter().zip(&buffers.layers);
+        layers.for_each(|(layer, buffers)| layer.fold(params, &buffers.kept));
+    }
+
     /// Elements that the buffers of one row have.
     pub(crate) fn elements_per_row(&self) -> usize {
         let widths = |l: &dyn Layer<T>| -> usize {
@@ -110,7 +123,7 @@ impl<T: Real> Network<T> {
         };
         let layer = |layer: &dyn Layer<T>| LayerBuffers {
             y: Array2::zeros((rows, layer.outputs())),
-            kept: zeros(rows, layer.kept()),
+            kept: kept_buffers(layer, rows),
             d_y: Array2::zeros((for_gradients, layer.outputs())),
             work: zeros(for_gradients, layer.work()),
         };

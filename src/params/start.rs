@@ -28,6 +28,9 @@ pub enum Start {
     Normal(f64),
     /// All the same number.
     Constant(f64),
+    /// All the same number, and no weights: whoever asked for them changes them after a step of training, and no
+    /// gradient or decay does ([`super::Layout::states`]).
+    State(f64),
 }
 
 /// How the weights of layers start.
@@ -73,7 +76,7 @@ impl Init {
             }
             (Start::Bias { .. }, Init::Glorot | Init::He) => values.fill(T::zero()),
             (Start::Normal(deviation), _) => normal(values, deviation, address),
-            (Start::Constant(value), _) => values.fill(T::from_f64(value)),
+            (Start::Constant(value) | Start::State(value), _) => values.fill(T::from_f64(value)),
         }
     }
 }

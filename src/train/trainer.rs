@@ -66,6 +66,8 @@ pub struct Trainer<T> {
     objective: Box<dyn Objective<T>>,
     held_out: Box<dyn Objective<T>>,
     pub(crate) params: Aligned<T>,
+    /// Room for what is no weight, during an update.
+    states: Vec<T>,
     gradient: Gradient<T>,
     pub(crate) adam: Adam<T>,
     pub(crate) average: Option<Average>,
@@ -154,6 +156,7 @@ impl<T: Real> Trainer<T> {
             adam: Adam::new(config.adam, len),
             average: config.average.map(|decay| Average::new(decay, len)),
             averaged: if config.average.is_some() { params.to_vec() } else { Vec::new() },
+            states: Vec::with_capacity(vae.layout().states().map(|(state, _)| state.len()).sum()),
             params,
             progress: Progress::default(),
             best: None,
@@ -354,7 +357,19 @@ impl<T: Real> Trainer<T> {
         let gradient = self.gradient.values();
         let scale = self.config.clip.map_or(1.0, |max| clip(global_norm(gradient), max));
         let (scale, average) = (T::from_f64(scale), self.average.as_mut());
+        // What is no weight does not decay.
+        self.states.clear();
+        for (state, _) in self.vae.layout().states() {
+            self.states.extend_from_slice(&self.params[state.range()]);
+        }
         self.adam.update(&mut self.params, gradient, scale, lr, average);
+        let mut states = &self.states[..];
+        for (state, _) in self.vae.layout().states() {
+            let (values, rest) = states.split_at(state.len());
+            self.params[state.range()].copy_from_slice(values);
+            states = rest;
+        }
+        self.vae.fold(&mut self.params, &self.ws);
         let score = score.in_units(self.parts.train.log_volume());
         let report = StepReport { step, score, rows: rows.len() };
         self.progress.batch += 1;

@@ -15,7 +15,7 @@ impl<T: Real> Vae<T> {
     ///
     /// # Errors
     /// If it needs the closed-form KL and the model has none, or weighs log q's two ways to the encoder apart
-    /// and a posterior cannot tell them apart.
+    /// and a posterior cannot tell them apart, or a layer mixes the rows of a batch.
     pub fn check_objective(&self, objective: &dyn Objective<T>) -> Result<()> {
         let refuse = |message: String| Err(Error::setting(objective.spec().to_string(), message));
         if objective.needs_closed_form_kl() && !self.has_closed_form_kl() {
@@ -37,6 +37,13 @@ impl<T: Real> Vae<T> {
                     "compares latents with draws from a standard normal prior".to_owned(),
                 );
             }
+        }
+        let networks = self.up.iter().chain(&self.down).map(|c| c.network());
+        if objective.takes_log_q_apart() && networks.into_iter().any(|n| n.couples_rows()) {
+            return refuse(
+                "weighs each draw's way to the encoder by itself, and `batch-norm` mixes the draws; use `layer-norm`"
+                    .to_owned(),
+            );
         }
         match self.up.iter().find(|q| objective.takes_log_q_apart() && q.separable().is_none()) {
             Some(q) => refuse(format!(

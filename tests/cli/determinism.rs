@@ -29,6 +29,30 @@ fn threads_do_not_change_a_bit() {
     }
 }
 
+/// The averages of a batch normalisation belong to a checkpoint, decay with no weights, and are all that a row's
+/// score knows of other rows.
+#[test]
+fn averages_of_batches_go_on_and_serve_each_row() {
+    let lab = Lab::new();
+    lab.write(
+        "norm.toml",
+        "data = 'digits:count=500'\nbinarize = 'static'\nnetwork = 'dense=24 batch-norm'\nlatent = '5'\n\
+         weight-decay = 0.1\nbatch-size = 33\n",
+    );
+    let train = "train --config norm.toml --epochs 4";
+    lab.run(&format!("{train} --threads 1 --out straight"));
+    lab.run(&format!("{train} --threads 2 --stop-after 2 --out stopped"));
+    lab.run("train --resume --out stopped");
+    lab.assert_same_run("straight", "stopped");
+    let tensors = lab.json("info straight")["tensors"].to_string();
+    assert!(tensors.contains("encoder.0.layers.1.running_var"), "{tensors}");
+    lab.run("evaluate straight --per-row all.csv");
+    lab.run("evaluate straight --per-row one.csv --limit 1");
+    let (all, one) = (lab.text("all.csv"), lab.text("one.csv"));
+    assert_eq!(one.lines().count(), 2);
+    assert!(all.starts_with(&one), "{one} is not the beginning of {all}");
+}
+
 #[test]
 fn a_finished_run_goes_on_when_epochs_are_raised() {
     let lab = Lab::new();

@@ -58,6 +58,18 @@ impl Pair {
         f64::from(self.single.run(inputs, None).outputs[0].1[0])
     }
 
+    /// The largest number of a gradient that comes out in `f64`, with the weights of [`Self::check`].
+    pub(crate) fn largest_gradient(&mut self, inputs: &[Vec<f32>]) -> f64 {
+        let _guard = FORCING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inputs = widen(inputs);
+        self.double.settle(&mut inputs);
+        let (name, outputs) = (self.double.name(), self.double.run(&inputs, None).outputs);
+        let weight = |(y, v): &(&str, Vec<f64>)| constants(v.len(), stream(&format!("{name} {y}")));
+        let weights: Vec<_> = outputs.iter().map(weight).collect();
+        let gradient = self.double.run(&inputs, Some(&weights)).gradient;
+        gradient.iter().flatten().fold(0.0, |largest, d| largest.max(d.abs()))
+    }
+
     /// Runs the operation at all levels in both precisions, and holds `f32` to the bound (see `main.rs`).
     pub(crate) fn check(&mut self, inputs: &[Vec<f32>], bound: f64) {
         const EPSILON: f64 = f32::EPSILON as f64;
