@@ -11,20 +11,36 @@ pub struct Batch<'a, T> {
     /// What every network of a conditional model sees beside its input, `[B, C]`: labels, or columns that
     /// are given and not learned.
     pub condition: Option<ArrayView2<'a, T>>,
+    /// Training rows that the prior retrieved for these.
+    pub exemplars: Option<Exemplars<'a, T>>,
     /// The rows that the loss is averaged over: B, or more, where several machines share a batch and their
     /// gradients are to add up.
     pub total: usize,
 }
 
+/// Training rows that a prior encodes beside a batch ([`crate::prior::Prior::retrieval`]).
+#[derive(Clone, Copy)]
+pub struct Exemplars<'a, T> {
+    /// `[C, D]`
+    pub x: ArrayView2<'a, T>,
+    /// Which of them each row of the batch is itself; a number beyond, if none. `[B]`
+    pub own_places: &'a [u32],
+}
+
 impl<'a, T: Real> Batch<'a, T> {
     /// These rows, all that there are of the batch, of a model without a condition.
     pub fn new(x: ArrayView2<'a, T>) -> Self {
-        Batch { x, condition: None, total: x.nrows() }
+        Batch { x, condition: None, exemplars: None, total: x.nrows() }
     }
 
     /// The same under a condition of each row.
     pub fn given(self, condition: ArrayView2<'a, T>) -> Self {
         Batch { condition: Some(condition), ..self }
+    }
+
+    /// The same beside these training rows.
+    pub fn beside(self, exemplars: Exemplars<'a, T>) -> Self {
+        Batch { exemplars: Some(exemplars), ..self }
     }
 
     /// The same as a part of a batch of `total` rows.

@@ -311,6 +311,16 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     )
 }
 
+/// |a − b|²
+pub fn square_distance<T: Real>(a: &[T], b: &[T]) -> T {
+    map_sum(
+        [],
+        [a, b],
+        #[inline(always)]
+        |[a, b]| ([], (a - b) * (a - b)),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

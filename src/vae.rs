@@ -38,7 +38,7 @@ pub use generate::{Sampling, Shown};
 pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Exemplars};
 use crate::conditional::{Conditional, Flow, Input, Inputs, LogQ};
 use crate::distribution::{self, ClosedForm, Likelihood, Moments};
 use crate::error::{Error, Result, check_memory};
@@ -164,7 +164,8 @@ impl<T: Real> Vae<T> {
             }
         }
         let spec = prior.spec();
-        if prior.pseudo_inputs() > 0 {
+        let retrieves = prior.retrieval().is_some();
+        if prior.pseudo_inputs() > 0 || retrieves {
             let refuse =
                 |message: &str| Err(Error::setting("prior", format!("`{spec}` {message}")));
             let top = &up[up.len() - 1];
@@ -173,8 +174,12 @@ impl<T: Real> Vae<T> {
                     "needs a topmost latent that is inferred from the data alone: one level, or top-down inference",
                 );
             }
-            if top.distribution().as_likelihood().is_none() {
+            let (q, drawn) = (top.distribution(), top.posterior());
+            if !retrieves && q.as_likelihood().is_none() {
                 return refuse("needs a posterior that can score any latent, such as `normal`");
+            }
+            if retrieves && !drawn.emits_its_mean() {
+                return refuse("needs a posterior whose mean is emitted, such as `normal`");
             }
             if top.sees_missing() {
                 return refuse("cannot say which values of its pseudo-inputs are missing");
@@ -306,7 +311,7 @@ impl<T: Real> Vae<T> {
         noise: Noise<'_>,
         closed_form: bool,
     ) {
-        let Batch { x, condition, .. } = batch.into();
+        let Batch { x, condition, exemplars, .. } = batch.into();
         let (b, k) = (x.nrows(), ws.samples);
         let n = b * k;
         assert!((1..=ws.max_rows).contains(&b), "{b} rows in a workspace for {}", ws.max_rows);
@@ -342,15 +347,20 @@ impl<T: Real> Vae<T> {
                 let eta = ws.up[0].emitted.out(b);
                 distribution::batch::kl(head_mut(&mut ws.scores.kl, b), q, &eta);
             }
-            false => self.forward_kl_terms(ws, params),
+            false => self.forward_kl_terms(ws, &exemplars, params),
         }
     }
 
     /// log p(z) and log q of the latents in the workspace, summed over the levels.
-    fn forward_kl_terms(&self, ws: &mut Workspace<T>, params: &[T]) {
+    fn forward_kl_terms(
+        &self,
+        ws: &mut Workspace<T>,
+        exemplars: &Option<Exemplars<'_, T>>,
+        params: &[T],
+    ) {
         let (b, n) = (ws.rows, ws.rows * ws.samples);
-        self.run_pseudo_inputs(ws, params);
-        let given = self.given(&ws.pseudo, params);
+        self.run_pseudo_inputs(ws, exemplars, params);
+        let given = self.given(&ws.pseudo, exemplars, params);
         let log_prior = first_rows_mut(&mut ws.scores.log_prior, b);
         let z = head(&ws.up[self.levels() - 1].z, n);
         match ws.pass {
@@ -392,7 +402,7 @@ impl<T: Real> Vae<T> {
         batch: impl Into<Batch<'a, T>>,
         params: &[T],
     ) {
-        let Batch { x, condition, .. } = batch.into();
+        let Batch { x, condition, exemplars, .. } = batch.into();
         assert!(ws.pass == Pass::Gradient, "a workspace for values has no gradients");
         let (b, n) = (ws.rows, ws.rows * ws.samples);
         let (closed_form, apart) = (ws.scores.closed_form, ws.scores.log_q_apart);
@@ -433,7 +443,7 @@ impl<T: Real> Vae<T> {
             }
         }
         if !closed_form {
-            self.prior_backward(d_params, ws, params);
+            self.prior_backward(d_params, ws, &exemplars, params);
         }
         self.penalty_backward(ws);
         let weights = &ws.weights;

@@ -67,13 +67,15 @@ fn levels_are_skipped_in_a_chain_of_three() {
         (down, Skip::None, "vamp:pseudo-inputs=3", "iwae", 3),
         (down, Skip::Down, "standard-normal", "elbo", 2),
         (down, Skip::Down, "vamp:pseudo-inputs=3", "dreg", 2),
+        (down, Skip::Down, "exemplar:count=4,neighbours=2", "dreg", 2),
         (down, Skip::Down, "mixture", "piwae:groups=2", 3),
     ] {
         let levels = [(4, 3), (3, 2), (5, 4)];
         let levels = levels.map(|(hidden, latent)| LevelConfig::dense(&[hidden], latent)).to_vec();
         let likelihood = "normal".parse().unwrap();
         let activation = Activation::Tanh;
-        let condition = if prior.starts_with("vamp") { 0 } else { 2 };
+        let encodes = ["vamp", "exemplar"].iter().any(|name| prior.starts_with(name));
+        let condition = if encodes { 0 } else { 2 };
         let prior = prior.parse().unwrap();
         let config = VaeConfig { levels, inference, skip, prior, ..VaeConfig::new(5, &[], 1) };
         let config = VaeConfig { likelihood, activation, condition, ..config };
@@ -145,9 +147,10 @@ fn longer_lists_make_few_models() {
 /// missing. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 16] = [
+    const CHOOSY: [&str; 17] = [
         "objective elbo:free-bits=0.3",
         "prior vamp:pseudo-inputs=3",
+        "prior exemplar:count=4,neighbours=2",
         "objective dreg",
         "objective penalized:penalty=(tc:weight=3)",
         "objective penalized:of=iwae,penalty=(dip:off-diagonal=0.5,on=means)",

@@ -2,8 +2,8 @@
 //! gradient of its loss, what it is the gradient of (`Vae::surrogate`), at a base that the point settles.
 
 use super::objective::BETA;
-use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, stream};
-use crate::batch::Batch;
+use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, matrix, stream};
+use crate::batch::{Batch, Exemplars};
 use crate::gradient::Gradient;
 use crate::objective::Objective;
 use crate::real::Real;
@@ -93,6 +93,14 @@ impl<T: Real> Operation<T> for Model<T> {
         let mut batch = Batch::new(self.x.view()).of(rows + 1);
         if vae.condition() > 0 {
             batch = batch.given(self.condition.view());
+        }
+        let values = || Values::of(vae.likelihood(), vae.width());
+        let exemplars: Option<Vec<T>> = vae.exemplar_means().map(|_| {
+            Tensor::new("exemplars", 3 * vae.width(), values()).point(stream("exemplars"))
+        });
+        let own_places = [1, u32::MAX, 0];
+        if let Some(x) = &exemplars {
+            batch = batch.beside(Exemplars { x: matrix(x, 3), own_places: &own_places[..rows] });
         }
         let beta = T::from_f64(BETA);
         let estimated = objective.takes_log_q_apart().then(|| {

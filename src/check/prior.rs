@@ -41,6 +41,13 @@ struct LogP<T> {
     width: usize,
 }
 
+impl<T: Real> LogP<T> {
+    /// How many posteriors the prior is given.
+    fn components(&self) -> usize {
+        self.prior.retrieval().map_or(self.prior.pseudo_inputs(), |retrieval| retrieval.count)
+    }
+}
+
 impl<T: Real> Operation<T> for LogP<T> {
     fn name(&self) -> String {
         format!("log p of {}, z [{}, {}]", self.prior.spec(), self.n, self.width)
@@ -48,7 +55,7 @@ impl<T: Real> Operation<T> for LogP<T> {
 
     fn inputs(&self) -> Vec<Tensor> {
         let other = Values::LogVariance(0.7);
-        let eta = self.prior.pseudo_inputs() * self.q.eta_width(self.width);
+        let eta = self.components() * self.q.eta_width(self.width);
         let z = Tensor::new("z", self.n * self.width, Values::Real(1.0));
         [z, Tensor::new("η", eta, other.clone())]
             .into_iter()
@@ -57,15 +64,17 @@ impl<T: Real> Operation<T> for LogP<T> {
     }
 
     fn run(&mut self, inputs: &[Vec<T>], weights: Option<&[Vec<T>]>) -> Outcome<T> {
+        let count = self.components();
         let LogP { prior, q, own, work, n, width } = self;
-        let (z, count) = (matrix(&inputs[0], *n), prior.pseudo_inputs());
-        let posteriors = (count > 0).then(|| Posteriors {
-            q: q.as_likelihood().expect("a normal scores"),
-            eta: matrix(&inputs[1], count),
-            own: &[],
-        });
+        let z = matrix(&inputs[0], *n);
+        let posteriors =
+            (count > 0).then(|| Posteriors { q: &**q, eta: matrix(&inputs[1], count), own: &[] });
         let own_values = own.join(&inputs[2..]);
-        let (given, mut log_p) = (Given { own: &own_values, posteriors }, vec![T::zero(); *n]);
+        // Row 0 is the second of the retrieved ones, the others are none of them.
+        let places: Vec<u32> = (0..*n).map(|row| if row == 0 { 1 } else { u32::MAX }).collect();
+        let own_places = prior.retrieval().map(|_| &places[..]);
+        let given = Given { own: &own_values, posteriors, own_places };
+        let mut log_p = vec![T::zero(); *n];
         let Some(weights) = weights else {
             prior.log_prob(&mut log_p, &z, given, work);
             return Outcome::of(vec![("log p", log_p)]);

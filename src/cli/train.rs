@@ -213,6 +213,10 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
         model.condition = parts.train.condition_width();
         model.check()?;
     }
+    if model.prior.name() == "exemplar" && model.prior.get("count").is_none() {
+        model.prior = model.prior.with("count", parts.train.rows().len());
+        model.check()?;
+    }
     let header = describe(&run, &model, &config, &kept, &parts.train);
     let mut trainer =
         Trainer::<f32>::new(model, config, parts).map_err(|e| in_data(e, &run.task.data))?;

@@ -21,6 +21,10 @@ pub trait Diagonal {
 }
 
 impl<T: Real, D: Diagonal + Distribution<T>> Reparameterized<T> for D {
+    fn emits_its_mean(&self) -> bool {
+        true
+    }
+
     fn rsample(&self, z: &mut [T], _kept: &mut [T], draw: Draw<'_, T>) {
         let (mean, u) = draw.eta.split_at(z.len());
         let (half, range) = (T::from_f64(0.5), self.range());

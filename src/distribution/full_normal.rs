@@ -181,6 +181,10 @@ impl<T: Real> Likelihood<T> for FullNormal {
 }
 
 impl<T: Real> Reparameterized<T> for FullNormal {
+    fn emits_its_mean(&self) -> bool {
+        true
+    }
+
     fn rsample(&self, z: &mut [T], _kept: &mut [T], Draw { eta, eps, .. }: Draw<'_, T>) {
         let Parts { mean, s, below } = parts(eta, z.len());
         for (j, z) in z.iter_mut().enumerate() {

@@ -154,6 +154,11 @@ pub trait Reparameterized<T: Real>: Distribution<T> {
         width
     }
 
+    /// Whether the first of η are the mean of z.
+    fn emits_its_mean(&self) -> bool {
+        false
+    }
+
     /// Width of what a draw keeps of the way from ε to z, for log q and the backward pass.
     fn kept_width(&self, _width: usize) -> usize {
         0

@@ -123,7 +123,7 @@ mod tests {
 
     fn mixture() -> (Box<dyn Prior<f64>>, Given<'static, f64>) {
         let prior = crate::prior::build(&"mixture:components=2".parse().unwrap()).unwrap();
-        (prior, Given { own: &OWN, posteriors: None })
+        (prior, Given { own: &OWN, posteriors: None, own_places: None })
     }
 
     /// Constants and all: differences would not see them.

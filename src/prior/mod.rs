@@ -4,29 +4,42 @@
 
 mod components;
 
-use crate::distribution::{Likelihood, Moments};
+use crate::distribution::{Distribution, Moments};
 use crate::family::{Member, Spec, family};
 use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-family!(Prior, "prior": standard_normal, mixture, vamp);
+family!(Prior, "prior": standard_normal, mixture, vamp, exemplar);
 
 /// What a prior is a function of, besides z.
 #[derive(Clone, Copy)]
 pub struct Given<'a, T> {
     /// Its own tensors, side by side in the order in which it asked for them, `[O]`.
     pub own: &'a [T],
-    /// The posterior at its pseudo-inputs, if it has any ([`Prior::pseudo_inputs`]).
+    /// The posterior at its pseudo-inputs, if it has any ([`Prior::pseudo_inputs`]), or at the training rows that it
+    /// retrieved ([`Prior::retrieval`]).
     pub posteriors: Option<Posteriors<'a, T>>,
+    /// While training, which of the retrieved rows a row of the batch is itself; of one that is none of them, a
+    /// number beyond. `[B]`
+    pub own_places: Option<&'a [u32]>,
+}
+
+/// Which training rows a prior wants to see while training: the nearest neighbours of each row of the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retrieval {
+    /// Training rows in all; the means of their posteriors are the first of its own numbers, `[E, Z]`.
+    pub count: usize,
+    /// Neighbours of each.
+    pub neighbours: usize,
 }
 
 /// Posteriors q(z|u_c), one for each pseudo-input u_c.
 #[derive(Clone, Copy)]
 pub struct Posteriors<'a, T> {
     /// The posterior's distribution.
-    pub q: &'a dyn Likelihood<T>,
+    pub q: &'a dyn Distribution<T>,
     /// What the encoder emits at the pseudo-inputs, `[C, P]`.
     pub eta: ArrayView2<'a, T>,
     /// The posterior's own tensors.
@@ -62,6 +75,11 @@ pub trait Prior<T: Real>: Send + Sync {
     /// encodes them, hands the posteriors to the prior, and takes back what the prior says of them.
     fn pseudo_inputs(&self) -> usize {
         0
+    }
+
+    /// Which training rows it retrieves, if it does.
+    fn retrieval(&self) -> Option<Retrieval> {
+        None
     }
 
     /// Overwrites its own tensors where the data suggest a better start than theirs.

@@ -43,7 +43,8 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Prior<T>>> {
 impl Vamp {
     fn components<'a, T: Real>(&self, given: Given<'a, T>) -> Components<'a, T> {
         let of = given.posteriors.expect("the model gives a prior the posteriors it asks for");
-        Components { p: of.q, eta: of.eta, own: of.own, logits: None }
+        let p = of.q.as_likelihood().expect("checked when the model was built");
+        Components { p, eta: of.eta, own: of.own, logits: None }
     }
 }
 
@@ -115,18 +116,18 @@ mod tests {
     #[test]
     fn log_p_is_that_of_the_mean_posterior() {
         let q = distribution::build::<f64>(&"normal".parse().unwrap()).unwrap();
-        let q = q.as_likelihood().unwrap();
+        let (q, scores) = (&*q, q.as_likelihood().unwrap());
         let eta = array![[0.3, -1.0, 0.2, -0.4], [2.0, 0.5, -1.0, 0.3], [-1.5, 0.0, 0.0, 0.0]];
         let z = array![[0.1, -0.7], [3.0, 2.0]];
         for count in [1, 3] {
             let prior = Vamp { pseudo_inputs: count };
             let eta = eta.slice(ndarray::s![..count, ..]);
-            let given = Given { own: &[], posteriors: Some(Posteriors { q, eta, own: &[] }) };
+            let given = Given { own: &[], posteriors: Some(Posteriors { q, eta, own: &[] }), own_places: None };
             let (mut log_p, mut work) = ([0.0; 2], vec![0.0; Prior::<f64>::work(&prior, 2, 2, 4)]);
             prior.log_prob(&mut log_p, &z.view(), given, &mut work);
             for (z, log_p) in z.rows().into_iter().zip(log_p) {
                 let of = |eta: ndarray::ArrayView1<f64>| {
-                    q.log_prob(z.to_slice().unwrap(), eta.to_slice().unwrap(), &[]).exp()
+                    scores.log_prob(z.to_slice().unwrap(), eta.to_slice().unwrap(), &[]).exp()
                 };
                 let mean = eta.rows().into_iter().map(of).sum::<f64>() / count as f64;
                 assert!((log_p - mean.ln()).abs() < 1e-12, "{count}: {log_p}");

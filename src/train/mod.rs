@@ -15,6 +15,7 @@
 #[cfg(feature = "model-file")]
 pub mod checkpoint;
 mod config;
+mod retrieval;
 mod trainer;
 
 pub use config::TrainConfig;

@@ -1,5 +1,6 @@
 //! The state of a run, and its steps.
 
+use super::retrieval::Retrieval;
 use super::{Ending, EpochRecord, Observer, StepReport, TrainConfig};
 use crate::aligned::Aligned;
 use crate::batch::BatchBuffer;
@@ -66,6 +67,8 @@ pub struct Trainer<T> {
     objective: Box<dyn Objective<T>>,
     held_out: Box<dyn Objective<T>>,
     pub(crate) params: Aligned<T>,
+    /// The training rows that the prior sees beside a batch, if it wants to.
+    retrieval: Option<Retrieval<T>>,
     /// Room for what is no weight, during an update.
     states: Vec<T>,
     gradient: Gradient<T>,
@@ -127,6 +130,10 @@ impl<T: Real> Trainer<T> {
                 cross_entropy = Some(reason);
             }
         }
+        if config.average.is_some() && vae.exemplar_means().is_some() {
+            let message = "an exemplar prior is made of what the encoder says now, and an average of weights is another encoder";
+            return Err(Error::setting("average", message));
+        }
         if config.patience.is_some() && parts.validation.is_none() {
             let message = "early stopping needs validation rows";
             return Err(Error::Needs { name: "patience", other: "validation", message });
@@ -147,6 +154,7 @@ impl<T: Real> Trainer<T> {
         let rows = config.batch_size.min(count as usize);
         let len = params.len();
         Ok(Trainer {
+            retrieval: Retrieval::new(&vae, &parts.train, rows)?,
             ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
             evaluator: Evaluator::new(&vae, config.samples)?,
             buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
@@ -315,6 +323,10 @@ impl<T: Real> Trainer<T> {
         if self.progress.batch == self.steps_per_epoch() {
             let Progress { epoch, cuts, .. } = self.progress;
             self.progress = Progress { epoch: epoch + 1, cuts, ..Progress::default() };
+            self.refresh_exemplars(epoch)?;
+        }
+        if self.adam.steps() == 0 {
+            self.refresh_exemplars(0)?;
         }
         let Progress { epoch, batch, .. } = self.progress;
         self.shuffle(epoch);
@@ -330,7 +342,11 @@ impl<T: Real> Trainer<T> {
             *number = *row as u64;
         }
         let (rows, numbers) = (&*rows, &*numbers);
-        let batch = self.parts.train.batch(&mut self.buffer, rows, Some(epoch))?;
+        let mut batch = self.parts.train.batch(&mut self.buffer, rows, Some(epoch))?;
+        if let Some(retrieval) = &mut self.retrieval {
+            let places = &self.order[first..last];
+            batch = retrieval.beside(batch, places, &self.parts.train, &self.params, epoch)?;
+        }
 
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
         let noise = Noise::new(address, numbers).training();
@@ -409,10 +425,21 @@ impl<T: Real> Trainer<T> {
         }
     }
 
+    /// Encodes the training rows for a prior that retrieves them.
+    fn refresh_exemplars(&mut self, epoch: u32) -> Result<()> {
+        match &mut self.retrieval {
+            Some(retrieval) => {
+                retrieval.refresh(&self.vae, &mut self.params, &self.parts.train, epoch)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Judges the weights after an epoch's last step and starts the next one.
     fn finish_epoch(&mut self, seconds: f64, rows_per_second: f64) -> Result<EpochRecord> {
         let step = self.adam.steps();
         self.check_finite()?;
+        self.refresh_exemplars(self.progress.epoch)?;
         self.refresh_average();
         let train = self.progress.sums.mean(self.parts.train.rows().len() as f64);
         let validation = self.score(Purpose::Validate, None)?;

@@ -194,8 +194,8 @@ impl<T: Real> Vae<T> {
         sampling: &Sampling,
     ) {
         let top = self.levels();
-        self.run_pseudo_inputs(ws, params);
-        let given = self.given(&ws.pseudo, params);
+        self.run_pseudo_inputs(ws, &None, params);
+        let given = self.given(&ws.pseudo, &None, params);
         let z = &mut ws.up[top - 1].z;
         for (i, mut z) in head_mut(z, x.nrows()).rows_mut().into_iter().enumerate() {
             let z = z.as_slice_mut().expect("buffers are in standard layout");

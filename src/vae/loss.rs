@@ -134,11 +134,7 @@ impl<T: Real> Vae<T> {
             p.score_kinks(&ws.down[l], &value, n, params, side);
         }
         if let Some(pseudo) = &ws.pseudo {
-            self.up[self.first()].network().kinks(
-                &pseudo.network,
-                self.prior.pseudo_inputs(),
-                side,
-            );
+            self.up[self.first()].network().kinks(&pseudo.network, pseudo.rows, side);
         }
         objective.kinks(&ws.terms(beta), side);
     }

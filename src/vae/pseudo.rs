@@ -6,16 +6,20 @@
 //! ```
 
 use super::{Vae, Workspace};
+use crate::batch::Exemplars;
 use crate::gradient::Gradient;
 use crate::nn::NetworkBuffers;
-use crate::prior::{Given, Posteriors, PriorGradient};
+use crate::prior::{Given, Posteriors, PriorGradient, Retrieval};
 use crate::real::Real;
-use crate::rows::{add, first_rows, head};
+use crate::rows::{add, first_rows, head, head_mut};
 use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
 
-/// What the encoder makes of a prior's pseudo-inputs.
+/// What the encoder makes of a prior's pseudo-inputs, or of the rows that it retrieved.
 pub(super) struct Pseudo<T> {
     pub(super) network: NetworkBuffers<T>,
+    /// How many there were in the last pass.
+    pub(super) rows: usize,
 }
 
 /// Gradients of the same: in η `[C, P]`, in the pseudo-inputs `[C, D]`.
@@ -25,33 +29,56 @@ pub(super) struct DPseudo<T> {
 }
 
 impl<T: Real> Vae<T> {
-    /// Encodes the prior's pseudo-inputs, if it has any.
-    pub(super) fn run_pseudo_inputs(&self, ws: &mut Workspace<T>, params: &[T]) {
+    /// Encodes the prior's pseudo-inputs, if it has any, or the rows that it retrieved.
+    pub(super) fn run_pseudo_inputs(
+        &self,
+        ws: &mut Workspace<T>,
+        exemplars: &Option<Exemplars<'_, T>>,
+        params: &[T],
+    ) {
         if let Some(pseudo) = &mut ws.pseudo {
-            let u = self.pseudo_inputs(params);
+            let u = self.pseudo_inputs(exemplars, params);
+            pseudo.rows = u.nrows();
             self.up[self.first()].network().forward(&mut pseudo.network, &u, params, None);
         }
     }
 
-    /// The prior's pseudo-inputs in `params`, `[C, D]`.
-    fn pseudo_inputs<'a>(&self, params: &'a [T]) -> ArrayView2<'a, T> {
+    /// The rows that were retrieved, or the prior's pseudo-inputs in `params`, `[C, D]`.
+    fn pseudo_inputs<'a>(
+        &self,
+        exemplars: &'a Option<Exemplars<'_, T>>,
+        params: &'a [T],
+    ) -> ArrayView2<'a, T> {
+        if let Some(exemplars) = exemplars {
+            return exemplars.x.view();
+        }
         let shape = (self.prior.pseudo_inputs(), self.width());
         let u = &self.own.of(params)[..shape.0 * shape.1];
         ArrayView2::from_shape(shape, u).expect("as many numbers as it asked for")
+    }
+
+    /// Where the means of the training rows' posteriors lie in the parameters, `[E, Z]`, of a prior that retrieves.
+    pub(crate) fn exemplar_means(&self) -> Option<(Retrieval, Range<usize>)> {
+        let retrieval = self.prior.retrieval()?;
+        let first = self.own.range().start;
+        Some((retrieval, first..first + retrieval.count * self.latent()))
     }
 
     /// What the prior is a function of, with its pseudo-inputs as encoded last.
     pub(super) fn given<'a>(
         &'a self,
         pseudo: &'a Option<Pseudo<T>>,
+        exemplars: &'a Option<Exemplars<'_, T>>,
         params: &'a [T],
     ) -> Given<'a, T> {
-        let posteriors = pseudo.as_ref().map(|pseudo| Posteriors {
-            q: self.up[self.first()].likelihood(),
-            eta: pseudo.network.out(self.prior.pseudo_inputs()),
+        let some = pseudo.as_ref().filter(|pseudo| pseudo.rows > 0);
+        let posteriors = some.map(|pseudo| Posteriors {
+            q: self.up[self.first()].distribution(),
+            eta: pseudo.network.out(pseudo.rows),
             own: self.up[self.first()].own(params),
         });
-        Given { own: self.own.of(params), posteriors }
+        let own_places = exemplars.as_ref().map(|exemplars| exemplars.own_places);
+        Given { own: self.own.of(params), posteriors, own_places }
     }
 
     /// The prior's part of the gradient but that in z: in its own tensors and, through its pseudo-inputs, in
@@ -60,22 +87,33 @@ impl<T: Real> Vae<T> {
         &self,
         d_params: &mut Gradient<T>,
         ws: &mut Workspace<T>,
+        exemplars: &Option<Exemplars<'_, T>>,
         params: &[T],
     ) {
         let (b, n) = (ws.rows, ws.rows * ws.samples);
         let (weight, z) =
             (first_rows(&ws.weights.log_prior, b), head(&ws.up[self.levels() - 1].z, n));
+        let count = ws.pseudo.as_ref().map_or(0, |pseudo| pseudo.rows);
         let mut none = Array2::zeros((0, 0));
-        let mut d_eta = ws.d_pseudo.as_mut().map_or(none.view_mut(), |d| d.d_eta.view_mut());
+        let room = ws.d_pseudo.as_mut().map_or(&mut none, |d| &mut d.d_eta);
+        let mut d_eta = head_mut(room, count);
         d_eta.fill(T::zero());
         let d = PriorGradient { d_own: d_params.tensor(self.own), d_eta };
-        self.prior.backward(d, weight, &z, self.given(&ws.pseudo, params), &mut ws.prior_work);
-        if let (Some(pseudo), Some(DPseudo { d_eta, d_u })) = (&mut ws.pseudo, &mut ws.d_pseudo) {
-            let (u, d_x, d_eta) = (self.pseudo_inputs(params), &mut d_u.view_mut(), &d_eta.view());
-            let encoder = self.up[self.first()].network();
-            encoder.backward(Some(d_params), Some(d_x), d_eta, &mut pseudo.network, &u, params);
+        let given = self.given(&ws.pseudo, exemplars, params);
+        self.prior.backward(d, weight, &z, given, &mut ws.prior_work);
+        let (Some(pseudo), Some(DPseudo { d_eta, d_u })) = (&mut ws.pseudo, &mut ws.d_pseudo)
+        else {
+            return;
+        };
+        let (u, d_eta) = (self.pseudo_inputs(exemplars, params), head(d_eta, count));
+        let (encoder, buffers) = (self.up[self.first()].network(), &mut pseudo.network);
+        // Rows of data have no gradient.
+        let mut d_x = exemplars.is_none().then(|| d_u.view_mut());
+        encoder.backward(Some(d_params), d_x.as_mut(), &d_eta, buffers, &u, params);
+        if exemplars.is_none() {
             let d_u = d_u.as_slice().expect("buffers are in standard layout");
-            add(d_params.tensor(self.own), d_u);
+            let d_own = &mut d_params.tensor(self.own)[..d_u.len()];
+            add(d_own, d_u);
         }
     }
 }

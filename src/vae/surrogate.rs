@@ -48,13 +48,15 @@ impl<T: Real> Vae<T> {
 
         let mixed = self.mixed(base, params);
         self.forward(ws, batch, &mixed, noise, false);
-        for (n, [log_px, log_prior]) in self.pieces(ws, &mixed, params).into_iter().enumerate() {
+        for (n, [log_px, log_prior]) in
+            self.pieces(ws, batch, &mixed, params).into_iter().enumerate()
+        {
             sum += (of_x[n] * log_px + of_prior[n] * log_prior).to_f64();
         }
 
         let mixed = self.mixed(params, base);
         self.forward(ws, batch, &mixed, noise, false);
-        let pieces = self.pieces(ws, &mixed, base);
+        let pieces = self.pieces(ws, batch, &mixed, base);
         let log_q = self.log_q_of_draws(ws, batch, base, noise);
         for (n, [log_px, log_prior]) in pieces.into_iter().enumerate() {
             let piece = of_x[n] * log_px + of_prior[n] * (log_prior - log_q[n]);
@@ -100,11 +102,18 @@ impl<T: Real> Vae<T> {
 
     /// [log p(x|z), log p(z)] of every draw in the workspace, where a pass at `mixed` left them, but the prior with
     /// all its parts at `params`.
-    fn pieces(&self, ws: &mut Workspace<T>, mixed: &[T], params: &[T]) -> Vec<[T; 2]> {
+    fn pieces(
+        &self,
+        ws: &mut Workspace<T>,
+        batch: Batch<'_, T>,
+        mixed: &[T],
+        params: &[T],
+    ) -> Vec<[T; 2]> {
         let [log_px, mut log_prior] = [&ws.scores.log_px, &ws.scores.log_prior]
             .map(|piece| first_rows(piece, ws.rows).to_vec());
         if ws.pseudo.is_some() {
-            let [there, wanted] = [mixed, params].map(|params| self.topmost_prior(ws, params));
+            let [there, wanted] =
+                [mixed, params].map(|params| self.topmost_prior(ws, batch, params));
             let moved = wanted.into_iter().zip(there).map(|(wanted, there)| wanted - there);
             log_prior.iter_mut().zip(moved).for_each(|(log_prior, moved)| *log_prior += moved);
         }
@@ -112,11 +121,11 @@ impl<T: Real> Vae<T> {
     }
 
     /// log p(z_L) of every draw in the workspace.
-    fn topmost_prior(&self, ws: &mut Workspace<T>, params: &[T]) -> Vec<T> {
-        self.run_pseudo_inputs(ws, params);
+    fn topmost_prior(&self, ws: &mut Workspace<T>, batch: Batch<'_, T>, params: &[T]) -> Vec<T> {
+        self.run_pseudo_inputs(ws, &batch.exemplars, params);
         let n = ws.rows * ws.samples;
         let (mut log_prior, z) = (vec![T::zero(); n], head(&ws.up[self.levels() - 1].z, n));
-        let given = self.given(&ws.pseudo, params);
+        let given = self.given(&ws.pseudo, &batch.exemplars, params);
         self.prior.log_prob(&mut log_prior, &z, given, &mut ws.prior_work);
         log_prior
     }

@@ -131,7 +131,9 @@ impl<T: Real> Workspace<T> {
         });
         let top = &vae.up[vae.levels() - 1];
         let prior_work = vae.prior.work(n, top.width(), top.network().outputs());
-        let (pseudo_inputs, encoder) = (vae.prior.pseudo_inputs(), vae.up[vae.first()].network());
+        let encoder = vae.up[vae.first()].network();
+        let of_batch = vae.prior.retrieval().map_or(0, |r| rows.saturating_mul(r.neighbours));
+        let pseudo_inputs = vae.prior.pseudo_inputs().saturating_add(of_batch);
         let per_pseudo_input = encoder.elements_per_row() + encoder.outputs() + vae.width();
         let elements = n
             .saturating_mul(per_row.sum())
@@ -164,10 +166,10 @@ impl<T: Real> Workspace<T> {
             d_prior: Array2::zeros((n_d, top.width())),
             prior_work: vec![T::zero(); prior_work],
             pseudo: (pseudo_inputs > 0)
-                .then(|| Pseudo { network: encoder.buffers(pseudo_inputs, gradients) }),
+                .then(|| Pseudo { network: encoder.buffers(pseudo_inputs, gradients), rows: 0 }),
             d_pseudo: (gradients && pseudo_inputs > 0).then(|| DPseudo {
                 d_eta: Array2::zeros((pseudo_inputs, encoder.outputs())),
-                d_u: Array2::zeros((pseudo_inputs, vae.width())),
+                d_u: Array2::zeros((vae.prior.pseudo_inputs(), vae.width())),
             }),
             penalty: None,
             scores: Scores {

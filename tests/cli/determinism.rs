@@ -9,14 +9,23 @@ pub(crate) const EVERYTHING: &str = "--data digits:count=500 --validation 0.2 --
      --hidden 24,16/12 --latent 6/3 --skip both --average 0.9 --clip 5 --patience 4 --warmup 2 \
      --weight-decay 0.01 --batch-size 32";
 
-/// Latents inferred from the top down, under a prior that encodes inputs of its own.
+/// A prior that encodes the training rows.
+const EXEMPLARS: &str = "--data digits:count=500 --binarize dynamic --objective iwae --samples 2 --hidden 24 \
+     --latent 5 --prior exemplar:neighbours=3 --batch-size 32";
+
+/// A prior that encodes inputs of its own, on latents inferred from the top down.
 const TOP_DOWN: &str = "--data digits:count=500 --binarize static --objective dreg --samples 2 --hidden 24/12 \
      --latent 6/3 --inference top-down --skip down --prior vamp:pseudo-inputs=9 --batch-size 32";
 
 #[test]
 fn threads_do_not_change_a_bit() {
     let lab = Lab::new();
-    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING), ("top-down", TOP_DOWN)] {
+    for (name, settings) in [
+        ("plain", PLAIN),
+        ("everything", EVERYTHING),
+        ("top-down", TOP_DOWN),
+        ("exemplars", EXEMPLARS),
+    ] {
         let run = |threads: usize| {
             let out = format!("{name}{threads}");
             lab.run(&format!("train {settings} --epochs 3 --out {out} --threads {threads}"));
@@ -69,7 +78,8 @@ fn a_finished_run_goes_on_when_epochs_are_raised() {
 fn a_stopped_run_goes_on_as_if_nothing_had_been() {
     let lab = Lab::new();
     let schedules = ["constant", "cosine", "step:every=2,factor=0.5"];
-    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING)] {
+    for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING), ("exemplars", EXEMPLARS)]
+    {
         for schedule in schedules {
             let all = format!("train {settings} --epochs 6 --schedule {schedule}");
             let (straight, stopped) =
