@@ -83,6 +83,8 @@ fn step(c: &mut Criterion) {
 
 const WIDTH: usize = 784;
 const BATCH: usize = 128;
+/// Training rows.
+const ROWS: usize = 16 * BATCH;
 
 /// `784-400-20` with each member in the place of the plain one: the row `likelihood bernoulli` is the plain one.
 fn members(c: &mut Criterion) {
@@ -119,8 +121,9 @@ fn members(c: &mut Criterion) {
     }
     for spec in specs(&prior::members::<f32>()) {
         let many = match spec.name() {
-            "mixture" => "mixture:components=500",
-            "vamp" => "vamp:pseudo-inputs=500",
+            "mixture" => "mixture:components=500".to_owned(),
+            "vamp" => "vamp:pseudo-inputs=500".to_owned(),
+            "exemplar" => format!("exemplar:count={ROWS}"),
             _ => continue,
         };
         let model = VaeConfig { prior: many.parse().expect("an example"), ..plain() };
@@ -153,7 +156,7 @@ fn drawn(p: &dyn Distribution<f32>) -> Parts {
     layout.scope("own").group(|scope| p.own(scope, WIDTH));
     let own: Vec<f32> = constants(layout.slots().iter().map(|slot| slot.len()).sum(), 0);
     let eta: Vec<f32> = constants(p.eta_width(WIDTH), 1);
-    let mut x = vec![0f32; 16 * BATCH * WIDTH];
+    let mut x = vec![0f32; ROWS * WIDTH];
     let mut rng = Address::new(0, Purpose::Check).rng();
     x.chunks_mut(WIDTH).for_each(|x| p.sample(x, &eta, &own, &mut rng));
     let train = Dataset::new(Values::F32(x), WIDTH).expect("finite values");
