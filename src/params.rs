@@ -101,8 +101,14 @@ impl Layout {
         self.len
     }
 
-    /// Number of parameters.
+    /// Number of parameters, without what is no weight ([`Self::states`]).
     pub fn parameters(&self) -> usize {
+        let states = self.states().fold(0usize, |sum, (slot, _)| sum.saturating_add(slot.len()));
+        self.numbers() - states
+    }
+
+    /// Numbers in all tensors.
+    fn numbers(&self) -> usize {
         self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.len()))
     }
 
@@ -125,7 +131,7 @@ impl Layout {
     /// # Panics
     /// If there are not as many.
     pub fn spread<T: Real>(&self, parameters: &[T]) -> Vec<T> {
-        assert_eq!(parameters.len(), self.parameters(), "another number of parameters");
+        assert_eq!(parameters.len(), self.numbers(), "another number of parameters");
         let (mut buffer, mut rest) = (vec![T::zero(); self.len], parameters);
         for slot in &self.slots {
             let (values, behind) = rest.split_at(slot.len());

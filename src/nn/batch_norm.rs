@@ -154,7 +154,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         for (running, new, scale) in
             [(self.running[0], m, 1.0), (self.running[1], v, n / (n - 1.0))]
         {
-            let (keep, take) = (T::from_f64(1.0 - self.momentum), T::from_f64(self.momentum * scale));
+            let (keep, take) =
+                (T::from_f64(1.0 - self.momentum), T::from_f64(self.momentum * scale));
             let running = running.of_mut(params).iter_mut().zip(first_rows(new, 1));
             running.for_each(|(running, &new)| *running = keep * *running + take * new);
         }
@@ -250,7 +251,8 @@ mod tests {
         }
 
         fn state(&self) -> [Vec<f64>; 2] {
-            let mut states = self.layout.states().map(|(slot, _)| self.params[slot.range()].to_vec());
+            let mut states =
+                self.layout.states().map(|(slot, _)| self.params[slot.range()].to_vec());
             [(); 2].map(|()| states.next().expect("two"))
         }
     }

@@ -99,7 +99,8 @@ impl<'a, T: Real> Kernels<'a, T> {
     /// Calls `each` with every mean that counts for row `n` of `rows`, its place, and ln r at z less the height.
     #[inline(always)]
     fn for_each(&self, z: &[T], n: usize, rows: usize, mut each: impl FnMut(usize, &[T], T)) {
-        let (means, left_out) = (Rows::new(&self.means, self.means.nrows()), self.left_out(n, rows));
+        let (means, left_out) =
+            (Rows::new(&self.means, self.means.nrows()), self.left_out(n, rows));
         let half_precision = T::from_f64(0.5) * (-self.log_variance).exp();
         for e in (0..self.means.nrows()).filter(|e| *e != left_out) {
             let mean = &means.row(e)[..z.len()];
@@ -268,8 +269,7 @@ mod tests {
         let some = log_p(Given { own: &OWN, posteriors: Some(of), own_places: Some(&places) });
         for (i, z) in z.rows().into_iter().enumerate() {
             let z = z.to_slice().unwrap();
-            let mean: f64 =
-                OWN[..6].chunks(2).map(|m| log_kernel(z, m).exp()).sum::<f64>() / 3.0;
+            let mean: f64 = OWN[..6].chunks(2).map(|m| log_kernel(z, m).exp()).sum::<f64>() / 3.0;
             assert!((all[i] - mean.ln()).abs() < 1e-12);
             let kept = if i == 0 { 0..1 } else { 0..2 };
             let kernels = kept.map(|e| log_kernel(z, &eta.row(e).to_vec()[..2]).exp());
@@ -287,9 +287,8 @@ mod tests {
             PRIOR.sample(z.as_slice_mut().unwrap(), 1.0, given, &mut rng);
         }
         for j in 0..2 {
-            let of_means = |power: i32| {
-                OWN[..6].chunks(2).map(|m| m[j].powi(power)).sum::<f64>() / 3.0
-            };
+            let of_means =
+                |power: i32| OWN[..6].chunks(2).map(|m| m[j].powi(power)).sum::<f64>() / 3.0;
             let (n, column) = (z.nrows() as f64, z.column(j));
             assert!((column.sum() / n - of_means(1)).abs() < 0.03);
             let want = of_means(2) + (-0.4f64).exp();

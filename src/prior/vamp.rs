@@ -122,7 +122,11 @@ mod tests {
         for count in [1, 3] {
             let prior = Vamp { pseudo_inputs: count };
             let eta = eta.slice(ndarray::s![..count, ..]);
-            let given = Given { own: &[], posteriors: Some(Posteriors { q, eta, own: &[] }), own_places: None };
+            let given = Given {
+                own: &[],
+                posteriors: Some(Posteriors { q, eta, own: &[] }),
+                own_places: None,
+            };
             let (mut log_p, mut work) = ([0.0; 2], vec![0.0; Prior::<f64>::work(&prior, 2, 2, 4)]);
             prior.log_prob(&mut log_p, &z.view(), given, &mut work);
             for (z, log_p) in z.rows().into_iter().zip(log_p) {
