@@ -80,7 +80,9 @@ fn a_stopped_run_goes_on_as_if_nothing_had_been() {
     let schedules = ["constant", "cosine", "step:every=2,factor=0.5"];
     for (name, settings) in [("plain", PLAIN), ("everything", EVERYTHING), ("exemplars", EXEMPLARS)]
     {
-        for schedule in schedules {
+        // What a prior retrieves knows of no schedule.
+        let count = if name == "exemplars" { 1 } else { schedules.len() };
+        for schedule in &schedules[..count] {
             let all = format!("train {settings} --epochs 6 --schedule {schedule}");
             let (straight, stopped) =
                 (format!("{name}-{schedule}"), format!("{name}-{schedule}-stopped"));
