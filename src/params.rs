@@ -82,6 +82,12 @@ impl Layout {
         &self.slots
     }
 
+    /// The tensors that are weights: those that a gradient is of.
+    pub fn weights(&self) -> impl Iterator<Item = &Slot> {
+        let all = self.slots.iter().zip(&self.starts);
+        all.filter(|(_, start)| !matches!(start, Start::State(_))).map(|(slot, _)| slot)
+    }
+
     /// The tensors that are no weights ([`Start::State`]), and what they start as.
     pub fn states(&self) -> impl Iterator<Item = (&Slot, f64)> {
         self.slots.iter().zip(&self.starts).filter_map(|(slot, start)| match start {
@@ -90,9 +96,20 @@ impl Layout {
         })
     }
 
-    /// Starts these.
-    pub(crate) fn start_states<T: Real>(&self, params: &mut [T]) {
-        self.states().for_each(|(slot, value)| params[slot.range()].fill(T::from_f64(value)));
+    /// `states ← the numbers in params that are no weights`
+    pub(crate) fn keep_states<T: Real>(&self, states: &mut Vec<T>, params: &[T]) {
+        states.clear();
+        self.states().for_each(|(slot, _)| states.extend_from_slice(&params[slot.range()]));
+    }
+
+    /// Writes them back where they were.
+    pub(crate) fn put_states<T: Real>(&self, params: &mut [T], states: &[T]) {
+        let mut rest = states;
+        for (slot, _) in self.states() {
+            let (values, behind) = rest.split_at(slot.len());
+            params[slot.range()].copy_from_slice(values);
+            rest = behind;
+        }
     }
 
     /// Number of elements of a buffer of this layout: of the parameters, and of the gaps before tensors, all
@@ -103,13 +120,7 @@ impl Layout {
 
     /// Number of parameters, without what is no weight ([`Self::states`]).
     pub fn parameters(&self) -> usize {
-        let states = self.states().fold(0usize, |sum, (slot, _)| sum.saturating_add(slot.len()));
-        self.numbers() - states
-    }
-
-    /// Numbers in all tensors.
-    fn numbers(&self) -> usize {
-        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.len()))
+        self.weights().fold(0, |sum, slot| sum.saturating_add(slot.len()))
     }
 
     /// Fresh parameters. A tensor's numbers depend on the seed, its name and its own start alone, so
@@ -126,18 +137,20 @@ impl Layout {
         params
     }
 
-    /// A buffer of this layout, from parameters that lie close together, tensor behind tensor.
+    /// A buffer of this layout, from parameters that lie close together, tensor behind tensor; what is no weight is
+    /// as at the start.
     ///
     /// # Panics
     /// If there are not as many.
     pub fn spread<T: Real>(&self, parameters: &[T]) -> Vec<T> {
-        assert_eq!(parameters.len(), self.numbers(), "another number of parameters");
+        assert_eq!(parameters.len(), self.parameters(), "another number of parameters");
         let (mut buffer, mut rest) = (vec![T::zero(); self.len], parameters);
-        for slot in &self.slots {
+        for slot in self.weights() {
             let (values, behind) = rest.split_at(slot.len());
             buffer[slot.range()].copy_from_slice(values);
             rest = behind;
         }
+        self.states().for_each(|(slot, value)| buffer[slot.range()].fill(T::from_f64(value)));
         buffer
     }
 

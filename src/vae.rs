@@ -169,7 +169,7 @@ impl<T: Real> Vae<T> {
             let refuse =
                 |message: &str| Err(Error::setting("prior", format!("`{spec}` {message}")));
             let top = &up[up.len() - 1];
-            if top.inputs() != data || inference == Inference::BottomUp && up.len() > 1 {
+            if !inference.seen(up.len() - 1, up.len()).is_empty() {
                 return refuse(
                     "needs a topmost latent that is inferred from the data alone: one level, or top-down inference",
                 );
@@ -233,10 +233,7 @@ impl<T: Real> Vae<T> {
 
     /// The level whose encoder sees the data alone.
     pub(crate) fn first(&self) -> usize {
-        match self.inference {
-            Inference::BottomUp => 0,
-            Inference::TopDown => self.levels() - 1,
-        }
+        self.inference.order(self.levels()).next().expect("a model has a level")
     }
 
     /// Rows that the encoder at level `l` runs on: B, or N.

@@ -2,7 +2,7 @@
 //! gradient of its loss, what it is the gradient of (`Vae::surrogate`), at a base that the point settles.
 
 use super::objective::BETA;
-use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, matrix, stream};
+use super::operation::{Entry, Operation, Outcome, Slots, Tensor, Values, stream};
 use crate::batch::{Batch, Exemplars};
 use crate::gradient::Gradient;
 use crate::objective::Objective;
@@ -19,6 +19,8 @@ struct Model<T> {
     objective: Box<dyn Objective<T>>,
     x: Array2<T>,
     condition: Array2<T>,
+    /// Rows that a prior retrieved.
+    exemplars: Array2<T>,
     parameters: Slots,
     /// Where the weights of an estimator stay; where it is not settled, at the point itself.
     base: Mutex<Option<Vec<T>>>,
@@ -39,8 +41,14 @@ pub fn model<T: Real>(
     samples: usize,
 ) -> Entry<T> {
     vae.check_objective(&*objective).expect("an objective that can train the model");
-    let x = Tensor::new("x", rows * vae.width(), Values::of(vae.likelihood(), vae.width()));
-    let x = Array2::from_shape_vec((rows, vae.width()), x.point(stream(&name)));
+    let data = |kind: &str, rows: usize, stream| {
+        let values = Values::of(vae.likelihood(), vae.width());
+        let tensor = Tensor::new(kind, rows * vae.width(), values);
+        let data = Array2::from_shape_vec((rows, vae.width()), tensor.point(stream));
+        data.expect("rows × width values")
+    };
+    let x = data("x", rows, stream(&name));
+    let exemplars = data("exemplars", 3, stream("exemplars"));
     let shape = (rows, vae.condition());
     let condition = Tensor::new("condition", rows * shape.1, Values::Real(1.0));
     let condition = Array2::from_shape_vec(shape, condition.point(stream("condition")));
@@ -48,7 +56,6 @@ pub fn model<T: Real>(
     let workspace = |pass| Workspace::new(&vae, rows, samples, pass).expect("positive sizes");
     let [values, gradients] = [Pass::Value, Pass::Gradient].map(workspace);
     let parameters = Slots(vae.layout().clone());
-    let x = x.expect("rows × width values");
     Entry::new(
         "model",
         "vae",
@@ -58,6 +65,7 @@ pub fn model<T: Real>(
             objective,
             x,
             condition,
+            exemplars,
             parameters,
             base: Mutex::default(),
             values,
@@ -94,13 +102,10 @@ impl<T: Real> Operation<T> for Model<T> {
         if vae.condition() > 0 {
             batch = batch.given(self.condition.view());
         }
-        let values = || Values::of(vae.likelihood(), vae.width());
-        let exemplars: Option<Vec<T>> = vae.exemplar_means().map(|_| {
-            Tensor::new("exemplars", 3 * vae.width(), values()).point(stream("exemplars"))
-        });
         let own_places = [1, u32::MAX, 0];
-        if let Some(x) = &exemplars {
-            batch = batch.beside(Exemplars { x: matrix(x, 3), own_places: &own_places[..rows] });
+        if vae.exemplar_means().is_some() {
+            let x = self.exemplars.view();
+            batch = batch.beside(Exemplars { x, own_places: &own_places[..rows] });
         }
         let beta = T::from_f64(BETA);
         let estimated = objective.takes_log_q_apart().then(|| {

@@ -1,7 +1,7 @@
 //! What an operation is, as the checks see it.
 
 use crate::distribution::{Distribution, Domain, Facts};
-use crate::params::{Layout, Slot};
+use crate::params::Layout;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
 use ndarray::{Array2, ArrayView2};
@@ -176,28 +176,17 @@ pub(super) struct Slots(pub(super) Layout);
 impl Slots {
     /// The tensors, of values of that kind.
     pub(super) fn inputs(&self, values: Values) -> impl Iterator<Item = Tensor> {
-        self.weights().map(move |slot| Tensor::new(&slot.name, slot.len(), values.clone()))
+        self.0.weights().map(move |slot| Tensor::new(&slot.name, slot.len(), values.clone()))
     }
 
     /// The buffer that holds these tensors.
     pub(super) fn join<T: Real>(&self, tensors: &[Vec<T>]) -> Vec<T> {
-        let mut buffer = vec![T::zero(); self.0.len()];
-        self.0.start_states(&mut buffer);
-        for (slot, tensor) in self.weights().zip(tensors) {
-            buffer[slot.range()].copy_from_slice(tensor);
-        }
-        buffer
+        self.0.spread(&tensors.concat())
     }
 
     /// The tensors in a buffer, each number multiplied by `weight`.
     pub(super) fn split<T: Real>(&self, buffer: &[T], weight: T) -> Vec<Vec<T>> {
-        self.weights().map(|slot| scaled(&buffer[slot.range()], weight)).collect()
-    }
-
-    /// The slots that a gradient is of.
-    fn weights(&self) -> impl Iterator<Item = &Slot> {
-        let states: Vec<_> = self.0.states().map(|(slot, _)| slot).collect();
-        self.0.slots().iter().filter(move |slot| !states.contains(slot))
+        self.0.weights().map(|slot| scaled(&buffer[slot.range()], weight)).collect()
     }
 }
 

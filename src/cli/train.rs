@@ -78,7 +78,7 @@ const EXAMPLES: &str = "Examples:
   elbo train --data photos/ --resize 32                     colour pictures, likewise
   elbo train --condition label                              given each digit's label; then elbo sample … --label 7
   elbo train --hidden 200,200/100 --latent 100/50 --skip both    a chain of two levels that see past each other
-  elbo train --hidden 300/300 --latent 40/40 --inference top-down --skip down --prior vamp    as of Tomczak & Welling 2018
+  elbo train --hidden 300/300 --latent 40/40 --inference top-down --skip down --prior vamp    two levels, the upper one inferred first
   elbo train --binarize dynamic --prior exemplar            kernels at the latents of all training rows
   elbo train --network 'dense=400 dropout=0.2' --prior mixture:components=10
   elbo train --out runs/digits --resume                     go on where it stopped

@@ -78,10 +78,10 @@ impl<T: Real> Layer<T> for BatchNorm {
         let u = first_rows_mut(u, n);
         let [m, v, r] = [m, v, r].map(|a| first_rows_mut(a, 1));
         let (x, y) = (flat(&call.x), flat_mut(y));
-        rows[[0, 0]] = T::zero();
-        if call.noise.is_some() {
-            rows[[0, 0]] = T::from_f64(n as f64);
-            let per_row = T::from_f64(1.0 / n as f64);
+        let training = call.noise.is_some();
+        let per_row = T::from_f64(1.0 / n as f64);
+        rows[[0, 0]] = if training { T::from_f64(n as f64) } else { T::zero() };
+        if training {
             sum_rows(m, x, x, |x, _| x);
             m.iter_mut().for_each(|m| *m *= per_row);
         } else {
@@ -90,8 +90,7 @@ impl<T: Real> Layer<T> for BatchNorm {
         for (u, x) in u.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             u.iter_mut().zip(x).zip(&*m).for_each(|((u, &x), &m)| *u = x - m);
         }
-        if call.noise.is_some() {
-            let per_row = T::from_f64(1.0 / n as f64);
+        if training {
             sum_rows(v, u, u, |u, same| u * same);
             v.iter_mut().for_each(|v| *v *= per_row);
         } else {

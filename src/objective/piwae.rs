@@ -9,7 +9,7 @@
 //!           −β g/B of the other; and for log q's direct term the same: β g/B
 //! Numerics  a draw may count for its group and for nothing among all K: g/w̃ has no w̃ below ε², a share
 //!           with which it still changes no digit of a decoder's gradient
-//! Source    Rainforth et al. 2018, "Tighter Variational Bounds are Not Necessarily Better", section 6
+//! Source    Rainforth et al. 2018, "Tighter Variational Bounds are Not Necessarily Better"
 //! ```
 //!
 //! A tight bound is what decoders want, and what drowns the encoder's gradient in noise: each is given its own.

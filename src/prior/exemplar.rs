@@ -13,7 +13,7 @@
 //! Numerics  the sum over e keeps its maximum and its value relative to that, so that nothing is stored per pair: E may be
 //!           all rows there are. The shares come from both again (from log p, which may be large, they would have no digits)
 //! Source    Norouzi, Fleet & Norouzi 2020, "Exemplar VAE: Linking Generative Models, Nearest Neighbor Retrieval,
-//!           and Data Augmentation", eqs. 4 to 7
+//!           and Data Augmentation"
 //! ```
 //!
 //! The means are no weights ([`Start::State`]): the trainer writes them after each epoch. Where others learn
@@ -214,8 +214,9 @@ impl<T: Real> Prior<T> for Exemplar {
                 if w == T::zero() {
                     return;
                 }
-                let distance = square_distance(z.row(i), mean);
-                d_s += w * (distance * precision - T::from_f64(width as f64));
+                // d² e^{−s} is −2 ln r.
+                d_s -= w * (log_r + log_r + T::from_f64(width as f64));
+                // The means of the table are state, which has no gradient.
                 if let Some(mut d_eta) = (e < d_eta.nrows()).then(|| d_eta.row_mut(e)) {
                     let terms = d_eta.iter_mut().zip(z.row(i)).zip(mean);
                     terms.for_each(|((d, &z), &mean)| *d += w * precision * (z - mean));

@@ -216,6 +216,50 @@ mod tests {
         }
     }
 
+    /// In the middle of an epoch neighbours are those that the means in the checkpoint have, as if it had not stopped.
+    #[cfg(feature = "model-file")]
+    #[test]
+    fn a_run_goes_on_within_an_epoch() {
+        use crate::data::{Parts, Roles, Source};
+        use crate::train::{TrainConfig, Trainer, checkpoint};
+        let trainer = || {
+            let values = (0..3 * 40).map(|i| ((i * i + 7 * i) % 101) as f32 / 10.0).collect();
+            let train = Dataset::new(Values::F32(values), 3).unwrap();
+            let roles = Roles {
+                validation: 0.0,
+                test: 0.0,
+                limit: None,
+                binarize: Binarize::None,
+                seed: 0,
+            };
+            let source = Source { train, test: None, notes: Vec::new() };
+            let config = VaeConfig {
+                prior: "exemplar:count=40,neighbours=3".parse().unwrap(),
+                likelihood: "normal".parse().unwrap(),
+                ..VaeConfig::new(3, &[4], 2)
+            };
+            let training = TrainConfig { batch_size: 8, ..TrainConfig::default() };
+            Trainer::<f32>::new(config, training, Parts::new(source, roles).unwrap()).unwrap()
+        };
+        let steps = |trainer: &mut Trainer<f32>, count: usize| {
+            for _ in 0..count {
+                trainer.step().unwrap();
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let mut straight = trainer();
+        steps(&mut straight, 7); // an epoch has five
+        checkpoint::save(&path, &straight, "").unwrap();
+        let mut resumed = trainer();
+        checkpoint::Checkpoint::open(&path).unwrap().restore(&mut resumed).unwrap();
+        let at_the_stop = straight.params.to_vec();
+        steps(&mut straight, 6);
+        steps(&mut resumed, 6);
+        assert_eq!(straight.params[..], resumed.params[..]);
+        assert_ne!(straight.params[..], at_the_stop[..]);
+    }
+
     #[test]
     fn another_number_of_rows_is_refused() {
         let config = VaeConfig {
