@@ -9,7 +9,7 @@ pub struct Batch<'a, T> {
     /// The data, `[B, D]`.
     pub x: ArrayView2<'a, T>,
     /// What every network of a conditional model sees beside its input, `[B, C]`: labels, or columns that
-    /// are given and not learned.
+    /// are given and not learned. Behind it stands ln e of each row, where rows have an exposure e.
     pub condition: Option<ArrayView2<'a, T>>,
     /// Training rows that the prior retrieved for these.
     pub exemplars: Option<Exemplars<'a, T>>,

@@ -22,7 +22,8 @@ use crate::params::{Scope, Tensor};
 use crate::real::Real;
 use crate::rng::{Address, Draws};
 use joined::Joined;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+use std::ops::Range;
 
 /// What a network emitted, and what it was given.
 pub(crate) struct Emitted<T> {
@@ -46,6 +47,8 @@ pub struct Conditional<T> {
     own: Tensor,
     width: usize,
     inputs: Inputs,
+    /// Where in η the logarithms of rates stand that a row's exposure multiplies.
+    rates: Vec<Range<usize>>,
 }
 
 /// What a network sees: what is given, which of it is missing, data beside it, and the condition, side by side.
@@ -60,17 +63,25 @@ pub struct Inputs {
     pub beside: usize,
     /// Width C of the condition, 0 without one.
     pub condition: usize,
+    /// Whether behind the condition stands the logarithm of each row's exposure. No network sees it; it is added to
+    /// the logarithms of the rates that one emits ([`Distribution::rates`]).
+    pub exposure: bool,
 }
 
 impl Inputs {
     /// What is given alone, of this width.
     pub fn of(width: usize) -> Self {
-        Inputs { width, missing: false, beside: 0, condition: 0 }
+        Inputs { width, missing: false, beside: 0, condition: 0, exposure: false }
     }
 
     /// How much a network sees.
     fn seen(self) -> usize {
         self.width * (1 + usize::from(self.missing)) + self.beside + self.condition
+    }
+
+    /// How many values stand beside each row: the condition, and the exposure.
+    fn beside_rows(self) -> usize {
+        self.condition + usize::from(self.exposure)
     }
 
     /// Whether that is more than what is given.
@@ -104,7 +115,8 @@ impl<T: Real> Conditional<T> {
             scope.start_at_zero(head.bias(), zero);
         }
         let own = scope.group(|scope| distribution.own(scope, width));
-        Ok(Conditional { network, distribution, own, width, inputs })
+        let rates = if inputs.exposure { distribution.rates(width) } else { Vec::new() };
+        Ok(Conditional { network, distribution, own, width, inputs, rates })
     }
 
     /// Width of the value.
@@ -117,9 +129,20 @@ impl<T: Real> Conditional<T> {
         self.inputs.width
     }
 
-    /// Width C of the condition, 0 without one.
+    /// How many values stand beside each row: the C of the condition, and behind them the logarithm of the exposure,
+    /// where there is one; 0 without either.
     pub fn condition(&self) -> usize {
-        self.inputs.condition
+        self.inputs.beside_rows()
+    }
+
+    /// Whether each row has an exposure.
+    pub fn is_exposed(&self) -> bool {
+        self.inputs.exposure
+    }
+
+    /// Whether a row's exposure multiplies rates that it emits.
+    pub(crate) fn has_rates(&self) -> bool {
+        !self.rates.is_empty()
     }
 
     /// Width of the data that the network sees beside what is given, 0 where it does not.
@@ -199,7 +222,8 @@ impl<T: Real> Conditional<T> {
         }
     }
 
-    /// Runs the network on what is given, and on what stands beside it.
+    /// Runs the network on what is given, and on what stands beside it. Of a row with exposure e, every logarithm of a
+    /// rate that it emits has ln e added: a constant, which changes no gradient.
     pub(crate) fn emit(
         &self,
         buffers: &mut Emitted<T>,
@@ -210,6 +234,15 @@ impl<T: Real> Conditional<T> {
         let Emitted { network, joined } = buffers;
         joined.join(input);
         self.network.forward(network, &joined.seen(&input), params, noise);
+        let Some(beside) = input.condition.filter(|_| self.has_rates()) else { return };
+        let mut eta = network.out_mut(input.given.nrows());
+        let per_row = eta.nrows() / beside.nrows();
+        for (i, mut eta) in eta.rows_mut().into_iter().enumerate() {
+            let log_exposure = beside[(i / per_row, self.inputs.condition)];
+            for rates in &self.rates {
+                eta.slice_mut(s![rates.clone()]).mapv_inplace(|rate| rate + log_exposure);
+            }
+        }
     }
 
     /// After a step of training, lets the network's layers take what they kept of the batch into their state.

@@ -12,7 +12,7 @@ mod header;
 
 pub use header::{
     CombinationHeader, ConditionHeader, ConditionsHeader, DataHeader, FORMAT, Header, LevelHeader,
-    ModelHeader, ScalerHeader, TableHeader, TrainingHeader, WeightsHeader,
+    ModelHeader, NumbersHeader, ScalerHeader, TableHeader, TrainingHeader, WeightsHeader,
 };
 
 use crate::error::{Error, Result, one_line};

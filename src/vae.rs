@@ -100,12 +100,15 @@ impl<T: Real> Vae<T> {
                 let beside = if is_beside { config.width } else { 0 };
                 Inputs { beside, ..Inputs::of(seen.iter().sum()) }
             };
-            let inputs = Inputs { condition: config.condition, ..inputs };
+            let inputs =
+                Inputs { condition: config.condition, exposure: config.exposure, ..inputs };
             up.push(Conditional::new(&mut scope, inputs, layers, f, posterior, *latent)?);
             let mut scope = layout.scope(format_args!("decoder.{l}"));
             let layers = network::mirrored(layers)?;
             let width = if config.skip.is_down() { latents[l..].iter().sum() } else { *latent };
-            let inputs = Inputs { condition: config.condition, ..Inputs::of(width) };
+            let inputs = Inputs::of(width);
+            let inputs =
+                Inputs { condition: config.condition, exposure: config.exposure, ..inputs };
             down.push(Conditional::new(&mut scope, inputs, &layers, f, likelihood, below)?);
             below = *latent;
         }
@@ -152,7 +155,8 @@ impl<T: Real> Vae<T> {
             if skips_up && q.sees_missing() {
                 return refuse("an encoder of latents cannot see data with missing values");
             }
-            if [q.condition(), p.condition()] != [up[0].condition(); 2] {
+            let beside = |c: &Conditional<T>| (c.condition(), c.is_exposed());
+            if [beside(q), beside(p)] != [beside(&up[0]); 2] {
                 return refuse("all networks see the same condition, or none does");
             }
             if q.distribution().as_reparameterized().is_none() {
@@ -162,6 +166,9 @@ impl<T: Real> Vae<T> {
             if likelihood.is_none_or(|d| l > 0 && !d.scores_latents(p.width())) {
                 return refuse("a decoder's distribution cannot score what is below it");
             }
+        }
+        if up[0].is_exposed() && !down[0].has_rates() {
+            return refuse("no exposure multiplies a likelihood without rates");
         }
         let spec = prior.spec();
         let retrieves = prior.retrieval().is_some();
@@ -211,7 +218,8 @@ impl<T: Real> Vae<T> {
         self.down[0].width()
     }
 
-    /// Width C of the condition that all networks see, 0 without one.
+    /// How many values stand beside each row: the C of the condition that all networks see, and behind them the
+    /// logarithm of the row's exposure, where there is one; 0 without either.
     pub fn condition(&self) -> usize {
         self.up[0].condition()
     }

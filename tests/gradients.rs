@@ -65,6 +65,7 @@ fn levels_are_skipped_in_a_chain_of_three() {
         (up, Skip::Both, "standard-normal", "dreg", 2),
         (up, Skip::Both, "mixture", "piwae:groups=2", 3),
         (down, Skip::None, "vamp:pseudo-inputs=3", "iwae", 3),
+        (down, Skip::None, "vamp:pseudo-inputs=3,clip=unit", "stl", 2),
         (down, Skip::Down, "standard-normal", "elbo", 2),
         (down, Skip::Down, "vamp:pseudo-inputs=3", "dreg", 2),
         (down, Skip::Down, "exemplar:count=4,neighbours=2", "dreg", 2),
@@ -90,6 +91,33 @@ fn levels_are_skipped_in_a_chain_of_three() {
         {
             assert!(!case.run(Some(t)).passed(), "{name}: a flipped sign passes");
         }
+    }
+}
+
+/// What an exposure multiplies keeps its gradients, beside a condition and in a chain.
+#[test]
+fn counts_are_in_proportion_to_an_exposure() {
+    for (likelihood, condition, latents) in [
+        ("poisson", 0, 1),
+        ("negative-binomial", 2, 1),
+        ("zero-inflated:zeros=learned", 1, 2),
+        ("mixture:of=(masked:of=negative-binomial)", 0, 1),
+        ("columns:1-3=normal,4-=poisson", 2, 2),
+    ] {
+        let levels = [(4, 3), (3, 2)].map(|(hidden, latent)| LevelConfig::dense(&[hidden], latent));
+        let config = VaeConfig {
+            likelihood: likelihood.parse().unwrap(),
+            activation: Activation::Tanh,
+            levels: levels[..latents].to_vec(),
+            condition,
+            exposure: true,
+            ..VaeConfig::new(5, &[], 1)
+        };
+        let vae = Vae::new(config).unwrap();
+        let objective = elbo::objective::build(&"iwae".parse().unwrap()).unwrap();
+        let mut case = Case::of(model(likelihood.to_owned(), vae, objective, 2, 3));
+        let report = case.run(None);
+        assert!(report.passed(), "{likelihood}: {report:?}");
     }
 }
 
@@ -147,9 +175,10 @@ fn longer_lists_make_few_models() {
 /// missing. A new member of that kind is added here.
 #[test]
 fn what_no_model_can_have_is_known() {
-    const CHOOSY: [&str; 17] = [
+    const CHOOSY: [&str; 18] = [
         "objective elbo:free-bits=0.3",
         "prior vamp:pseudo-inputs=3",
+        "prior vamp:pseudo-inputs=2,start=0.5,spread=0.1,clip=unit",
         "prior exemplar:count=4,neighbours=2",
         "objective dreg",
         "objective penalized:penalty=(tc:weight=3)",

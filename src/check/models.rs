@@ -115,6 +115,7 @@ impl Lists {
         let config = VaeConfig {
             width: sizes.width,
             condition: self.conditions[condition],
+            exposure: false,
             levels: sizes.levels[..levels].iter().map(level).collect(),
             inference,
             skip,

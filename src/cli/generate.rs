@@ -179,7 +179,7 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         temperature: args.temperature,
         shown: args.shown.shown(),
     };
-    let choices = args.given.choices(&model)?;
+    let choices = args.given.choices(&model, common)?;
     let draws = given::draws(&model, args.seed);
     let given = choices.as_ref().map(|c| c.drawn(args.count, draws)).transpose()?;
     let rows = match fitted::components(&args.prior)? {
@@ -199,7 +199,7 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
     let output = args.output.open()?;
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let choices = args.given.choices(&model)?;
+    let choices = args.given.choices(&model, common)?;
     let latent = model.vae.latent();
     let names = (1..=latent).map(|j| format!("z{j}")).collect::<Vec<_>>();
     let columns = Columns::alike(latent, ColumnKind::Number).with_names(names)?;
@@ -283,7 +283,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
     }
     let model = open_model(&args.model, common)?;
     output.check(&model)?;
-    let choices = args.set.choices(&model)?;
+    let choices = args.set.choices(&model, common)?;
     let mut part = args.data.open(&args.model, &model, Unsaid::Everything, common)?;
     let ends = [row_of(&part, "--from", args.from)?, row_of(&part, "--to", args.to)?];
     part.retain(|row| ends.contains(&row));
@@ -359,7 +359,7 @@ fn draw(
 ) -> Result<Vec<f64>> {
     let mut rows = buffer(model, n)?;
     let mut session = session_for(model, n)?;
-    given.map_or(Ok(()), |given| session.set_condition(&given.one_hots()))?;
+    given.map_or(Ok(()), |given| session.set_condition(&given.encoded()))?;
     session.sample(&mut rows, sampling)?;
     Ok(rows)
 }
@@ -374,7 +374,7 @@ fn decoded(
     let n = z.len() / model.vae.latent();
     let mut rows = buffer(model, n)?;
     let mut session = session_for(model, n)?;
-    given.map_or(Ok(()), |given| session.set_condition(&given.one_hots()))?;
+    given.map_or(Ok(()), |given| session.set_condition(&given.encoded()))?;
     // Noise between the levels goes with noise in the data.
     let temperature = if sampling.shown == Shown::Draw { 1.0 } else { 0.0 };
     session.decode_draw(&mut rows, z, &Sampling { temperature, ..*sampling })?;

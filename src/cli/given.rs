@@ -1,22 +1,24 @@
-//! Under which conditions a conditional model generates: of which label, of which classes.
+//! Under which conditions a conditional model generates: of which label, of which classes, with which numbers.
 
+use crate::Common;
 use crate::join::Join;
 use clap::Args;
-use elbo::data::{Conditions, LABEL};
+use elbo::data::{Condition, Conditions, LABEL, Scale};
 use elbo::error::{Error, Result};
 use elbo::model_file::Model;
 use elbo::rng::{Address, Purpose};
 use rand::RngExt;
 
-/// Classes that are chosen by their columns.
+/// Classes and numbers that are chosen by their columns.
 #[derive(Args)]
 pub(crate) struct SetArgs {
-    /// Of this class in a column that the model is given (train --condition COLUMN); once for each column
-    #[arg(long, value_name = "COLUMN=CLASS")]
+    /// Of this class, or with this number, in a column that the model is given (train --condition COLUMN, or
+    /// --exposure COLUMN); once for each column
+    #[arg(long, value_name = "COLUMN=VALUE")]
     set: Vec<String>,
 }
 
-/// Classes that are chosen.
+/// Classes and numbers that are chosen.
 #[derive(Args)]
 pub(crate) struct GivenArgs {
     /// Of this label, by a model that is given labels (train --condition label)
@@ -29,72 +31,88 @@ pub(crate) struct GivenArgs {
 /// The conditions of a model, and what of them is chosen.
 pub(crate) struct Choices {
     conditions: Conditions,
-    /// The level's place of each condition.
-    chosen: Vec<Option<u32>>,
+    /// The value of each condition.
+    chosen: Vec<Option<f64>>,
 }
 
 /// What some rows are given.
 pub(crate) struct Given<'c> {
     conditions: &'c Conditions,
-    /// The level's place of each row and condition.
-    places: Vec<u32>,
+    /// The value of each row and condition.
+    values: Vec<f64>,
 }
 
 impl GivenArgs {
-    /// What is chosen, of a conditional model.
+    /// What is chosen, of a conditional model. A number that no training row comes near is remarked on.
     ///
     /// # Errors
-    /// If the model is not given such classes, or has not learned one of them.
-    pub(crate) fn choices(&self, model: &Model<f32>) -> Result<Option<Choices>> {
+    /// If the model is not given such columns, or has not learned one of the classes.
+    pub(crate) fn choices(&self, model: &Model<f32>, common: &Common) -> Result<Option<Choices>> {
         let label = self.label.as_deref().map(|label| Ok(("--label", LABEL, label)));
-        choices(model, label.into_iter().chain(self.set.pairs()))
+        choices(model, label.into_iter().chain(self.set.pairs()), common)
     }
 }
 
 impl SetArgs {
     /// As [`GivenArgs::choices`].
-    pub(crate) fn choices(&self, model: &Model<f32>) -> Result<Option<Choices>> {
-        choices(model, self.pairs())
+    pub(crate) fn choices(&self, model: &Model<f32>, common: &Common) -> Result<Option<Choices>> {
+        choices(model, self.pairs(), common)
     }
 
     fn pairs(&self) -> impl Iterator<Item = Result<(&'static str, &str, &str)>> {
         self.set.iter().map(|text| {
-            let (column, class) = text.split_once('=').ok_or_else(|| {
-                let message = format!("`{text}` is not COLUMN=CLASS, such as colour=red");
+            let (column, value) = text.split_once('=').ok_or_else(|| {
+                let message = format!("`{text}` is not COLUMN=VALUE, such as colour=red");
                 Error::setting("--set", message)
             })?;
-            Ok(("--set", column.trim(), class.trim()))
+            Ok(("--set", column.trim(), value.trim()))
         })
     }
 }
 
-/// What is chosen by these flags: their name, a condition and its level.
+/// What is chosen by these flags: their name, a condition and its value.
 fn choices<'a>(
     model: &Model<f32>,
     pairs: impl Iterator<Item = Result<(&'static str, &'a str, &'a str)>>,
+    common: &Common,
 ) -> Result<Option<Choices>> {
     let Some(mut choices) = Choices::none(model)? else {
         return match pairs.into_iter().next().transpose()? {
             Some((flag, ..)) => {
-                let message = "the model is given no classes: train one with --condition";
+                let message = "the model is given nothing: train one with --condition";
                 Err(Error::setting(flag, message))
             }
             None => Ok(None),
         };
     };
     for pair in pairs {
-        let (flag, name, level) = pair?;
+        let (flag, name, text) = pair?;
         let blame = |e| match e {
             Error::Setting { message, .. } => Error::setting(flag, message),
             other => other,
         };
-        let k = choices.conditions.find(name).map_err(blame)?;
-        if choices.chosen[k].is_some() {
-            return Err(Error::setting(flag, format!("the {name} is chosen twice")));
+        for k in choices.conditions.find(name).map_err(blame)? {
+            if choices.chosen[k].is_some() {
+                return Err(Error::setting(flag, format!("the {name} is chosen twice")));
+            }
+            let value = choices.conditions.value(k, text).map_err(blame)?;
+            choices.chosen[k] = Some(value);
+            common.remark(far_out(&choices.conditions.list()[k], value).as_deref());
         }
-        choices.chosen[k] = Some(choices.conditions.level(k, level).map_err(blame)?);
     }
     Ok(Some(choices))
+}
+
+/// A remark on a number that no training row comes near.
+fn far_out(Condition { name, scale }: &Condition, value: f64) -> Option<String> {
+    // Counts grow in proportion to their exposure, however large.
+    let Scale::Number(n) = scale else { return None };
+    (!(n.least..=n.most).contains(&value)).then(|| {
+        format!(
+            "the {name} of training rows is from {} to {}: what {value} does is a guess",
+            n.least, n.most
+        )
+    })
 }
 
 impl Choices {
@@ -121,19 +139,27 @@ impl Choices {
 
     /// What the conditions are called.
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.conditions.list().iter().map(|condition| condition.name.as_str()).collect()
+        self.conditions.names()
     }
 
     /// The combinations of training rows that have what is chosen.
     ///
     /// # Errors
     /// If there are none.
-    fn seen(&self) -> Result<Vec<(&[u32], u64)>> {
-        let fits = |places: &[u32]| {
-            self.chosen.iter().zip(places).all(|(chosen, place)| chosen.is_none_or(|c| c == *place))
+    fn seen(&self) -> Result<Vec<(Vec<f64>, u64)>> {
+        let list = self.conditions.list();
+        // A number that is chosen may be no row's own: it takes the place of theirs.
+        let has = |values: &[f64]| {
+            let classes = self.chosen.iter().zip(values).zip(list);
+            classes
+                .filter(|(_, c)| c.scale.levels().is_some())
+                .all(|((chosen, value), _)| chosen.is_none_or(|c| c == *value))
         };
-        let seen = self.conditions.seen().iter().map(|c| (&c.places[..], c.rows));
-        let seen: Vec<_> = seen.filter(|(places, _)| fits(places)).collect();
+        let put = |values: &[f64]| {
+            self.chosen.iter().zip(values).map(|(chosen, value)| chosen.unwrap_or(*value)).collect()
+        };
+        let seen = self.conditions.seen().iter().filter(|c| has(&c.values));
+        let seen: Vec<_> = seen.map(|c| (put(&c.values), c.rows)).collect();
         match seen.is_empty() {
             true => Err(Error::setting(
                 "--set",
@@ -149,10 +175,10 @@ impl Choices {
     /// # Errors
     /// If no training row had what is chosen.
     pub(crate) fn drawn(&self, n: usize, address: Address) -> Result<Given<'_>> {
-        let mut places = Vec::with_capacity(n * self.chosen.len());
+        let mut values = Vec::with_capacity(n * self.chosen.len());
         if let Some(all) = self.chosen.iter().copied().collect::<Option<Vec<_>>>() {
-            (0..n).for_each(|_| places.extend_from_slice(&all));
-            return Ok(Given { conditions: &self.conditions, places });
+            (0..n).for_each(|_| values.extend_from_slice(&all));
+            return Ok(Given { conditions: &self.conditions, values });
         }
         let seen = self.seen()?;
         let total = seen.iter().map(|(_, rows)| rows).sum::<u64>();
@@ -163,25 +189,25 @@ impl Choices {
                 at = at.saturating_sub(*rows);
                 here
             });
-            places.extend_from_slice(found.expect("at is below the sum").0);
+            values.extend_from_slice(&found.expect("at is below the sum").0);
         }
-        Ok(Given { conditions: &self.conditions, places })
+        Ok(Given { conditions: &self.conditions, values })
     }
 
     /// What `n` rows to be looked at are given: the combinations of training rows in turn.
     pub(crate) fn in_turn(&self, n: usize) -> Result<Given<'_>> {
         let seen = self.seen()?;
-        let places = (0..n).flat_map(|i| seen[i % seen.len()].0.iter().copied()).collect();
-        Ok(Given { conditions: &self.conditions, places })
+        let values = (0..n).flat_map(|i| seen[i % seen.len()].0.iter().copied()).collect();
+        Ok(Given { conditions: &self.conditions, values })
     }
 
     /// What the rows of a table are given: what is chosen, and else what stands there.
     ///
     /// # Errors
-    /// If it does not stand there, or is a level that the training rows did not have.
+    /// If it does not stand there, or is a level that the training rows did not have, or no number.
     pub(crate) fn of_table(&self, join: &Join, rows: usize) -> Result<Given<'_>> {
         let list = self.conditions.list();
-        let mut places = vec![0; rows * list.len()];
+        let mut values = vec![0.0; rows * list.len()];
         for (k, condition) in list.iter().enumerate() {
             let name = &condition.name;
             let column = join.column(name);
@@ -193,25 +219,24 @@ impl Choices {
                 return Err(Error::setting("condition", message));
             }
             for row in 0..rows {
-                places[row * list.len() + k] = match (self.chosen[k], column) {
+                values[row * list.len() + k] = match (self.chosen[k], column) {
                     (Some(chosen), _) => chosen,
-                    (None, Some(column)) => self.conditions.level(k, &join.cell(row, column))?,
+                    (None, Some(column)) => self.conditions.value(k, &join.cell(row, column))?,
                     (None, None) => unreachable!("told above"),
                 };
             }
         }
-        Ok(Given { conditions: &self.conditions, places })
+        Ok(Given { conditions: &self.conditions, values })
     }
 
     /// Puts what is chosen into a condition.
     pub(crate) fn put(&self, condition: &mut [f32]) {
         let mut first = 0;
         for (c, chosen) in self.conditions.list().iter().zip(&self.chosen) {
-            let block = &mut condition[first..first + c.levels.len()];
+            let block = &mut condition[first..first + c.scale.width()];
             first += block.len();
-            if let Some(place) = chosen {
-                block.fill(0.0);
-                block[*place as usize] = 1.0;
+            if let Some(value) = chosen {
+                c.scale.encode(block, *value);
             }
         }
     }
@@ -224,23 +249,25 @@ pub(crate) fn draws(model: &Model<f32>, seed: u64) -> Address {
 
 impl Given<'_> {
     /// The conditions of the rows, as the model sees them: `[N·C]`.
-    pub(crate) fn one_hots(&self) -> Vec<f32> {
+    pub(crate) fn encoded(&self) -> Vec<f32> {
         let (k, width) = (self.conditions.list().len(), self.conditions.width());
-        let rows = self.places.len() / k;
-        let mut values = vec![0.0; rows * width];
-        for (values, places) in values.chunks_exact_mut(width).zip(self.places.chunks_exact(k)) {
-            self.conditions.one_hot(values, places);
+        let rows = self.values.len() / k;
+        let mut encoded = vec![0.0; rows * width];
+        for (row, values) in encoded.chunks_exact_mut(width).zip(self.values.chunks_exact(k)) {
+            self.conditions.encode(row, values);
         }
-        values
+        encoded
     }
 
-    /// The classes of each row, to stand before it in a table.
+    /// The classes and numbers of each row, to stand before it in a table.
     pub(crate) fn join(&self) -> Join {
-        let list = self.conditions.list();
-        let line = |places: &[u32]| {
-            list.iter().zip(places).map(|(c, place)| c.levels[*place as usize].clone()).collect()
+        let (list, names) = (self.conditions.list(), self.conditions.names());
+        let columns = names.iter().map(|name| (*name).to_owned()).collect();
+        // An exposure that is also a number has the last place, and the other's name.
+        let line = |values: &[f64]| {
+            let cells = list.iter().zip(values).take(names.len());
+            cells.map(|(c, value)| c.scale.text(*value)).collect()
         };
-        let lines = self.places.chunks_exact(list.len()).map(line);
-        Join::new(list.iter().map(|c| c.name.clone()).collect(), lines.collect())
+        Join::new(columns, self.values.chunks_exact(list.len()).map(line).collect())
     }
 }

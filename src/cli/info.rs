@@ -49,7 +49,15 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
         (
             "given",
             header.conditions.as_ref().map_or(String::new(), |conditions| {
-                let of = |c: &ConditionHeader| format!("{} ({} classes)", c.name, c.levels.len());
+                let of = |c: &ConditionHeader| {
+                    let (number, exposure) = (c.number, c.exposure);
+                    let kind =
+                        number.map(|n| ("a number", n)).or(exposure.map(|n| ("exposure", n)));
+                    match kind {
+                        None => format!("{} ({} classes)", c.name, c.levels.len()),
+                        Some((kind, n)) => format!("{} ({kind}, {} … {})", c.name, n.least, n.most),
+                    }
+                };
                 conditions.list.iter().map(of).collect::<Vec<_>>().join(", ")
             }),
         ),

@@ -211,7 +211,8 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     }
     if !conditions.is_empty() {
         parts.set_conditions(&conditions).map_err(|e| in_data(e, &run.task.data))?;
-        model.condition = parts.train.condition_width();
+        let beside = parts.train.condition_width();
+        model.condition = beside - usize::from(model.exposure);
         model.check()?;
     }
     if model.prior.name() == "exemplar" && model.prior.get("count").is_none() {

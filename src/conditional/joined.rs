@@ -19,7 +19,7 @@ pub(crate) struct Input<'a, T> {
     pub(crate) given: ArrayView2<'a, T>,
     /// `[B, D]`, each row of which serves N/B rows; of an encoder that sees the data beside latents.
     pub(crate) beside: Option<ArrayView2<'a, T>>,
-    /// `[B, C]`, likewise; in a conditional model.
+    /// `[B, C]`, likewise, and behind it ln e_b, where rows have an exposure; in a conditional model.
     pub(crate) condition: Option<ArrayView2<'a, T>>,
 }
 
@@ -43,9 +43,13 @@ impl<T: Real> Joined<T> {
     /// # Panics
     /// If there is a condition, or data beside what is given, where the model has none, or none where it has.
     pub(super) fn join(&mut self, Input { given, beside, condition }: Input<'_, T>) {
-        let Inputs { width, missing, beside: d, condition: c } = self.inputs;
+        let Inputs { width, missing, beside: d, condition: c, .. } = self.inputs;
         let columns = |rows: &Option<ArrayView2<T>>| rows.as_ref().map_or(0, |rows| rows.ncols());
-        assert!(columns(&condition) == c, "the condition is not of the model's width");
+        let stand_beside = columns(&condition);
+        assert!(
+            stand_beside == self.inputs.beside_rows(),
+            "the condition is not of the model's width"
+        );
         assert!(columns(&beside) == d, "the data beside it are not of the model's width");
         if !self.inputs.are_joined() {
             return;
@@ -62,12 +66,13 @@ impl<T: Real> Joined<T> {
             });
         }
         let behind = self.inputs.seen() - d - c;
-        for (rows, first) in [(beside, behind), (condition, behind + d)] {
+        // Of what stands beside a row, no network sees its exposure.
+        for (rows, first, seen) in [(beside, behind, d), (condition, behind + d, c)] {
             let Some(rows) = rows else { continue };
             let per_row = n / rows.nrows();
-            let mut room = input.slice_mut(s![.., first..first + rows.ncols()]);
+            let mut room = input.slice_mut(s![.., first..first + seen]);
             for (i, mut row) in room.rows_mut().into_iter().enumerate() {
-                row.assign(&rows.row(i / per_row));
+                row.assign(&rows.slice(s![i / per_row, ..seen]));
             }
         }
     }

@@ -118,14 +118,15 @@ impl Columns {
         let names = self.values.iter().map(|j| self.names[*j].clone()).collect::<Vec<_>>();
         let mut train = data.map_err(|e| in_file(input.path(), e))?.with_columns(names)?;
         let labels = self.with_classes().zip(classes).map(|(j, classes)| {
-            let few = Labels::few(classes.into_iter()).ok_or_else(|| {
-                let flag = if self.label == Some(j) { "--label" } else { "--condition" };
-                input.error(format!(
-                    "{} has more than {MOST_LABELS} different classes: name a column of fewer with {flag}",
+            let labels = Labels::new(classes.iter());
+            // What rows are given may be numbers, whose many texts are counted elsewhere.
+            if self.label == Some(j) && labels.names().len() > MOST_LABELS {
+                return Err(input.error(format!(
+                    "{} has more than {MOST_LABELS} different labels: name a column of fewer with --label",
                     self.title(j)
-                ))
-            })?;
-            Ok(few.of_column(self.names[j].clone()))
+                )));
+            }
+            Ok(labels.of_column(self.names[j].clone()))
         });
         let mut labels = labels.collect::<Result<Vec<_>>>()?;
         if self.label.is_some() {

@@ -1,64 +1,135 @@
-//! What rows are given: classes that every network of a conditional model sees beside its input.
+//! What rows are given: classes and numbers that every network of a conditional model sees beside its input, and
+//! an exposure that multiplies what it emits.
 //!
 //! ```text
-//! c = [one-hot of the first class | one-hot of the second | …]   [C],  C = the levels of all together
+//! c = [one-hot of a class, or (v − mean)/spread of a number | the next | …]   [C]
+//! and behind it ln(e/mean) of the exposure e, which no network sees
 //! ```
 //!
-//! The levels are those of the training rows. A row of another level has no place among these, and is
-//! refused: what a network makes of an input that it has never seen is nobody's guess.
+//! Levels, mean and spread are those of the training rows. A row of another level has no place among these, and
+//! is refused: what a network makes of an input that it has never seen is nobody's guess.
 
+mod given;
+
+pub(super) use given::Given;
+
+use super::labels::MOST_LABELS;
 use super::{Dataset, Labels, Part};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// What the labels of data are called among its conditions.
 pub const LABEL: &str = "label";
 
-/// One of the classes that a row has, such as its label.
+/// As what a column is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionKind {
+    /// One of the classes that training rows have.
+    Class,
+    /// A number.
+    Number,
+    /// An exposure, above 0: a row of twice the exposure has twice the counts.
+    Exposure,
+}
+
+/// A column that is to be a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name, or [`LABEL`].
+    pub name: String,
+    /// As what.
+    pub kind: ConditionKind,
+}
+
+impl FromStr for Wanted {
+    type Err = Error;
+
+    /// `NAME` for classes, `NAME=number`.
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, kind) = match text.rsplit_once('=') {
+            Some((name, "number")) => (name, ConditionKind::Number),
+            Some((name, "class")) => (name, ConditionKind::Class),
+            _ => (text, ConditionKind::Class),
+        };
+        Ok(Wanted { name: name.trim().to_owned(), kind })
+    }
+}
+
+/// What a row has of a condition, such as its label, and how networks see it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// The column's name, or [`LABEL`].
     pub name: String,
-    /// The classes that there are.
-    pub levels: Vec<String>,
+    /// Its values.
+    pub scale: Scale,
 }
 
-/// A combination of levels that training rows had.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The values of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scale {
+    /// These classes. A value is a place among them, and is seen as a one-hot.
+    Classes(Vec<String>),
+    /// A number, which is seen in units of its spread around its mean.
+    Number(Numbers),
+    /// An exposure e, as ln(e/mean).
+    Exposure(Numbers),
+}
+
+/// What is known of a column of numbers, in the training rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct Numbers {
+    pub mean: f64,
+    /// The standard deviation.
+    pub spread: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+/// What a training row had of all conditions.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Combination {
-    /// The level's place of each condition.
-    pub places: Vec<u32>,
+    /// The level's place of each class, the number of each other condition.
+    pub values: Vec<f64>,
     /// How many of the training rows had it.
     pub rows: u64,
 }
 
 /// What the rows of a model's data are given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     list: Vec<Condition>,
     seen: Vec<Combination>,
 }
 
+/// With numbers nearly every row is a combination of its own; so many, evenly from all, are kept to generate rows
+/// under.
+const MOST_SEEN: usize = 1024;
+
 impl Conditions {
     /// These conditions, of which training rows had these combinations.
     ///
     /// # Errors
-    /// If there is no condition, or one without levels, or a combination of others or of no rows, or more rows than
-    /// can be counted.
+    /// If there is no condition, or one without levels or without finite numbers, or an exposure that is not the
+    /// last, or a combination of others or of no rows, or more rows than can be counted.
     pub fn new(list: Vec<Condition>, seen: Vec<Combination>) -> Result<Self> {
         let odd = |message: &str| Err(Error::setting("condition", message));
-        if list.is_empty() || list.iter().any(|condition| condition.levels.is_empty()) {
-            return odd("there is one without levels, or none");
+        if list.is_empty() || !list.iter().all(|condition| condition.scale.is_sound()) {
+            return odd("there is one without levels or a spread, or none");
+        }
+        if list.iter().rev().skip(1).any(|c| matches!(c.scale, Scale::Exposure(_))) {
+            return odd("an exposure stands behind all others, and there is one");
         }
         let fits = |combination: &Combination| {
-            let of = combination.places.iter().zip(&list);
-            combination.places.len() == list.len()
-                && of.clone().all(|(place, condition)| (*place as usize) < condition.levels.len())
+            let of = combination.values.iter().zip(&list);
+            combination.values.len() == list.len()
+                && of.clone().all(|(value, condition)| condition.scale.has(*value))
                 && combination.rows > 0
         };
         if seen.is_empty() || !seen.iter().all(fits) {
-            return odd("a combination of levels is not of these");
+            return odd("a combination of values is not of these");
         }
         if seen.iter().try_fold(0u64, |sum, c| sum.checked_add(c.rows)).is_none() {
             return odd("the combinations have more rows than can be counted");
@@ -66,41 +137,46 @@ impl Conditions {
         Ok(Conditions { list, seen })
     }
 
-    /// The classes of these names that the rows of `part` have: columns of classes, or [`LABEL`].
+    /// What the rows of `part` have of these columns, the exposure behind all others.
     ///
     /// # Errors
-    /// If the data have no such classes, or a name is there twice.
-    pub fn of(part: &Part, names: &[String]) -> Result<Self> {
-        let classes = names.iter().map(|name| classes(part.data(), name));
-        let classes = classes.collect::<Result<Vec<_>>>()?;
-        if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-            return Err(Error::setting("condition", format!("`{}` is there twice", names[twice])));
-        }
-        let mut combinations = BTreeMap::<Vec<usize>, u64>::new();
-        for &row in part.rows() {
-            *combinations.entry(classes.iter().map(|c| c.index(row)).collect()).or_default() += 1;
-        }
-        // Of the data's classes those that these rows have, in the same order.
-        let mut list = Vec::new();
-        let mut places = Vec::new();
-        for (k, (name, classes)) in names.iter().zip(&classes).enumerate() {
-            let mut place = vec![None; classes.names().len()];
-            combinations.keys().for_each(|key| place[key[k]] = Some(0));
-            let (mut levels, mut next) = (Vec::new(), 0u32);
-            for (place, level) in place.iter_mut().zip(classes.names()) {
-                if let Some(place) = place {
-                    (*place, next) = (next, next + 1);
-                    levels.push(level.clone());
-                }
+    /// If the data have no such columns, or one is wanted twice as the same, or has too many classes, or a cell that is
+    /// to be a number is none.
+    pub fn of(part: &Part, wanted: &[Wanted]) -> Result<Self> {
+        let mut wanted: Vec<&Wanted> = wanted.iter().collect();
+        wanted.sort_by_key(|wanted| wanted.kind == ConditionKind::Exposure);
+        for (i, Wanted { name, kind }) in wanted.iter().enumerate() {
+            let exposure = |kind| kind == ConditionKind::Exposure;
+            let again = |w: &&&Wanted| w.name == *name && exposure(w.kind) == exposure(*kind);
+            if wanted[..i].iter().any(|w| again(&w)) {
+                return Err(Error::setting("condition", format!("`{name}` is there twice")));
             }
-            list.push(Condition { name: name.clone(), levels });
-            places.push(place);
         }
-        let seen = combinations.into_iter().map(|(key, rows)| {
-            let of = key.iter().zip(&places).map(|(at, place)| place[*at].unwrap_or_default());
-            Combination { places: of.collect(), rows }
+        let (data, rows) = (part.data(), part.rows());
+        let scale = |Wanted { name, kind }: &Wanted| {
+            let scale = Scale::of(labels(data, name)?, rows, *kind, name)?;
+            Ok(Condition { name: name.clone(), scale })
+        };
+        let list = wanted.into_iter().map(scale).collect::<Result<Vec<_>>>()?;
+        let columns = list.iter().map(|condition| given::column(data, condition));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        // Floats of one sign are in the order of their bits, and nothing but an even choice depends on it.
+        let mut combinations = BTreeMap::<Vec<u64>, u64>::new();
+        for &row in rows {
+            let key = columns.iter().map(|column| column[row].to_bits()).collect();
+            *combinations.entry(key).or_default() += 1;
+        }
+        let count = combinations.len();
+        let all_classes = list.iter().all(|c| matches!(c.scale, Scale::Classes(_)));
+        let most = if all_classes { count } else { MOST_SEEN.min(count) };
+        let is_kept = |i: usize| i * most / count != (i + 1) * most / count;
+        let seen = combinations.into_iter().enumerate().filter(|(i, _)| is_kept(*i));
+        let seen = seen.map(|(_, (key, rows))| Combination {
+            values: key.into_iter().map(f64::from_bits).collect(),
+            rows,
         });
-        Conditions::new(list, seen.collect())
+        let seen = seen.collect();
+        Conditions::new(list, seen)
     }
 
     /// The conditions, in their order in c.
@@ -108,58 +184,203 @@ impl Conditions {
         &self.list
     }
 
-    /// The combinations that training rows had, in order.
+    /// The combinations that training rows had, in order; of many numbers, some.
     pub fn seen(&self) -> &[Combination] {
         &self.seen
     }
 
-    /// Width C of a condition.
+    /// How many values stand beside a row: the C of c, and one more for an exposure.
     pub fn width(&self) -> usize {
-        self.list.iter().map(|condition| condition.levels.len()).sum()
+        self.list.iter().map(|condition| condition.scale.width()).sum()
     }
 
-    /// The place of the condition `name`.
+    /// Whether the last is an exposure.
+    pub fn has_exposure(&self) -> bool {
+        self.list.last().is_some_and(|last| matches!(last.scale, Scale::Exposure(_)))
+    }
+
+    /// The places of the conditions `name`: one, or two if a column is also the exposure.
     ///
     /// # Errors
     /// If there is none.
-    pub fn find(&self, name: &str) -> Result<usize> {
-        self.list.iter().position(|condition| condition.name == name).ok_or_else(|| {
-            let names = self.list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-            Error::setting("condition", format!("the model is not given `{name}`, but {names}"))
-        })
+    pub fn find(&self, name: &str) -> Result<Vec<usize>> {
+        let found: Vec<_> = (0..self.list.len()).filter(|k| self.list[*k].name == name).collect();
+        match found.is_empty() {
+            false => Ok(found),
+            true => {
+                let names = self.names().join(", ");
+                let message = format!("the model is not given `{name}`, but {names}");
+                Err(Error::setting("condition", message))
+            }
+        }
     }
 
-    /// The place of a level of condition `k`.
+    /// What the conditions are called, each once.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.list.iter().map(|c| c.name.as_str()).collect();
+        if self.has_exposure() && names[..names.len() - 1].contains(&names[names.len() - 1]) {
+            names.pop();
+        }
+        names
+    }
+
+    /// The value of condition `k` that is written so.
     ///
     /// # Errors
-    /// If the training rows had no such level.
+    /// If the training rows had no such level, or it is no number, or no exposure.
     ///
     /// # Panics
     /// If there is no such condition.
-    pub fn level(&self, k: usize, level: &str) -> Result<u32> {
-        let Condition { name, levels } = &self.list[k];
-        match levels.iter().position(|known| known == level) {
-            Some(place) => Ok(place as u32),
-            None => Err(Error::setting(
-                "condition",
-                format!("no training row has the {name} `{level}`; they have {}", listed(levels)),
-            )),
-        }
+    pub fn value(&self, k: usize, text: &str) -> Result<f64> {
+        let Condition { name, scale } = &self.list[k];
+        scale.value(text).ok_or_else(|| Error::setting("condition", scale.refusal(name, text)))
     }
 
-    /// `c ← the one-hots of these levels`, `[C]`.
+    /// `c ← what the networks see of these values, and ln(e/mean) of an exposure`, `[C]`.
     ///
     /// # Panics
     /// If `c` has another width, or there is no such level.
-    pub fn one_hot<T: Real>(&self, c: &mut [T], places: &[u32]) {
-        assert!(c.len() == self.width() && places.len() == self.list.len(), "one level for each");
-        c.fill(T::zero());
+    pub fn encode<T: Real>(&self, c: &mut [T], values: &[f64]) {
+        assert!(c.len() == self.width() && values.len() == self.list.len(), "one value for each");
         let mut first = 0;
-        for (condition, place) in self.list.iter().zip(places) {
-            c[first + *place as usize] = T::one();
-            first += condition.levels.len();
+        for (condition, value) in self.list.iter().zip(values) {
+            let width = condition.scale.width();
+            condition.scale.encode(&mut c[first..first + width], *value);
+            first += width;
         }
     }
+}
+
+impl Scale {
+    /// That of a column's values in these rows.
+    fn of(labels: &Labels, rows: &[usize], kind: ConditionKind, name: &str) -> Result<Self> {
+        let refuse = |message: String| Err(Error::setting("condition", message));
+        if kind == ConditionKind::Class {
+            // Of the data's classes those that these rows have, in the same order.
+            let mut is_here = vec![false; labels.names().len()];
+            rows.iter().for_each(|&row| is_here[labels.index(row)] = true);
+            let here = labels.names().iter().zip(is_here);
+            let levels: Vec<_> =
+                here.filter(|(_, is_here)| *is_here).map(|(l, _)| l.clone()).collect();
+            return match levels.len() <= MOST_LABELS {
+                true => Ok(Scale::Classes(levels)),
+                false => refuse(format!(
+                    "`{name}` has more than {MOST_LABELS} different classes: if it is a number, say \
+                     {name}=number"
+                )),
+            };
+        }
+        let mut numbers = Numbers::NONE;
+        let (mut n, mut squares) = (0.0, 0.0);
+        for &row in rows {
+            let (text, exposure) = (labels.name(row), kind == ConditionKind::Exposure);
+            let Some(v) = number(text).filter(|v| !exposure || *v > 0.0) else {
+                let what = if exposure { "a number above 0" } else { "a finite number" };
+                return refuse(format!("row {}: the {name} `{text}` is not {what}", row + 1));
+            };
+            // Welford's: a column such as the year has a spread far below its mean.
+            n += 1.0;
+            let step = v - numbers.mean;
+            numbers.mean += step / n;
+            squares += step * (v - numbers.mean);
+            (numbers.least, numbers.most) = (numbers.least.min(v), numbers.most.max(v));
+        }
+        numbers.spread = f64::sqrt(squares / n);
+        match kind {
+            ConditionKind::Exposure => Ok(Scale::Exposure(numbers)),
+            _ if numbers.least == numbers.most => {
+                refuse(format!("`{name}` is {} in all training rows: leave it out", numbers.least))
+            }
+            _ => Ok(Scale::Number(numbers)),
+        }
+    }
+
+    /// The levels, of classes.
+    pub fn levels(&self) -> Option<&[String]> {
+        match self {
+            Scale::Classes(levels) => Some(levels),
+            Scale::Number(_) | Scale::Exposure(_) => None,
+        }
+    }
+
+    /// How many values stand beside a row for it.
+    pub fn width(&self) -> usize {
+        self.levels().map_or(1, <[String]>::len)
+    }
+
+    fn is_sound(&self) -> bool {
+        let finite = |n: &Numbers| {
+            [n.mean, n.spread, n.least, n.most].iter().all(|v| v.is_finite()) && n.least <= n.most
+        };
+        match self {
+            Scale::Classes(levels) => !levels.is_empty(),
+            Scale::Number(numbers) => finite(numbers) && numbers.spread > 0.0,
+            Scale::Exposure(numbers) => finite(numbers) && numbers.mean > 0.0,
+        }
+    }
+
+    /// Whether it can have this value.
+    fn has(&self, value: f64) -> bool {
+        match self {
+            Scale::Classes(levels) => {
+                value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value)
+            }
+            Scale::Number(_) => value.is_finite(),
+            Scale::Exposure(_) => value.is_finite() && value > 0.0,
+        }
+    }
+
+    /// The value that is written so, if it can have it.
+    fn value(&self, text: &str) -> Option<f64> {
+        match self {
+            Scale::Classes(levels) => {
+                levels.iter().position(|known| known == text).map(|place| place as f64)
+            }
+            Scale::Number(_) | Scale::Exposure(_) => number(text).filter(|value| self.has(*value)),
+        }
+    }
+
+    /// How a value is written.
+    pub fn text(&self, value: f64) -> String {
+        match self {
+            Scale::Classes(levels) => levels[value as usize].clone(),
+            Scale::Number(_) | Scale::Exposure(_) => value.to_string(),
+        }
+    }
+
+    /// Why it cannot have the value that is written so.
+    fn refusal(&self, name: &str, text: &str) -> String {
+        match self {
+            Scale::Classes(levels) => {
+                format!("no training row has the {name} `{text}`; they have {}", listed(levels))
+            }
+            Scale::Number(_) => format!("the {name} `{text}` is not a finite number"),
+            Scale::Exposure(_) => format!("the {name} `{text}` is an exposure, and not above 0"),
+        }
+    }
+
+    /// `c ←` what stands beside a row of this value.
+    pub fn encode<T: Real>(&self, c: &mut [T], value: f64) {
+        match self {
+            Scale::Classes(_) => {
+                c.fill(T::zero());
+                c[value as usize] = T::one();
+            }
+            Scale::Number(n) => c[0] = T::from_f64((value - n.mean) / n.spread),
+            Scale::Exposure(n) => c[0] = T::from_f64((value / n.mean).ln()),
+        }
+    }
+}
+
+impl Numbers {
+    const NONE: Numbers =
+        Numbers { mean: 0.0, spread: 0.0, least: f64::INFINITY, most: f64::NEG_INFINITY };
+}
+
+/// A finite number that is written so.
+fn number(text: &str) -> Option<f64> {
+    // Adding 0 makes 0 of −0.
+    text.trim().parse::<f64>().ok().filter(|v| v.is_finite()).map(|v| v + 0.0)
 }
 
 /// The first levels, for a message.
@@ -169,8 +390,8 @@ fn listed(levels: &[String]) -> String {
     if levels.len() > MOST { format!("{first}, … ({})", levels.len()) } else { first }
 }
 
-/// The classes of data that are called `name`.
-fn classes<'a>(data: &'a Dataset, name: &str) -> Result<&'a Labels> {
+/// What the rows of data have of the column `name`, as it is written.
+fn labels<'a>(data: &'a Dataset, name: &str) -> Result<&'a Labels> {
     let found = if name == LABEL { data.labels() } else { data.classes(name) };
     found.ok_or_else(|| {
         let message = match name {
@@ -184,165 +405,5 @@ fn classes<'a>(data: &'a Dataset, name: &str) -> Result<&'a Labels> {
     })
 }
 
-/// The level that no condition has.
-const UNSEEN: u32 = u32::MAX;
-
-/// The conditions of all rows of a dataset.
-#[derive(Debug)]
-pub(super) struct Given {
-    pub(super) conditions: Conditions,
-    /// The level's place of each row and condition, or [`UNSEEN`].
-    places: Vec<u32>,
-}
-
-impl Given {
-    /// # Errors
-    /// If the data have not the classes.
-    pub(super) fn new(data: &Dataset, conditions: &Conditions) -> Result<Self> {
-        let k = conditions.list.len();
-        let mut places = vec![UNSEEN; data.rows() * k];
-        for (at, condition) in conditions.list.iter().enumerate() {
-            let classes = classes(data, &condition.name)?;
-            let known: BTreeMap<&str, u32> =
-                condition.levels.iter().map(String::as_str).zip(0..).collect();
-            let of: Vec<u32> = classes
-                .names()
-                .iter()
-                .map(|name| known.get(name.as_str()).copied().unwrap_or(UNSEEN))
-                .collect();
-            for (row, place) in places[at..].iter_mut().step_by(k).enumerate() {
-                *place = of[classes.index(row)];
-            }
-        }
-        Ok(Given { conditions: conditions.clone(), places })
-    }
-
-    /// The levels of a row.
-    pub(super) fn places(&self, row: usize) -> &[u32] {
-        let k = self.conditions.list.len();
-        &self.places[row * k..(row + 1) * k]
-    }
-
-    /// Why a row has no condition, if the training rows did not have its level.
-    pub(super) fn refusal(&self, data: &Dataset, row: usize) -> Option<Error> {
-        let k = self.places(row).iter().position(|place| *place == UNSEEN)?;
-        let name = &self.conditions.list[k].name;
-        let level = classes(data, name).ok()?.name(row);
-        match self.conditions.level(k, level).err()? {
-            Error::Setting { name, message } => {
-                Some(Error::setting(name, format!("row {}: {message}", row + 1)))
-            }
-            other => Some(other),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::{Binarize, Roles, Source, Values};
-
-    fn data(colours: &[&str], sizes: &[&str]) -> Dataset {
-        let values = (0..colours.len()).map(|i| i as f64).collect();
-        Dataset::new(Values::F64(values), 1)
-            .unwrap()
-            .with_labels(Labels::new(colours.iter()))
-            .unwrap()
-            .with_classes(vec![Labels::new(sizes.iter()).of_column("size".to_owned())])
-            .unwrap()
-    }
-
-    fn whole(colours: &[&str], sizes: &[&str]) -> Part {
-        Part::whole(data(colours, sizes), Binarize::None).unwrap()
-    }
-
-    #[test]
-    fn a_condition_is_a_one_hot_of_each_class() {
-        let part = whole(&["red", "blue", "red", "green"], &["10", "9", "10", "10"]);
-        let names = ["label", "size"].map(str::to_owned);
-        let conditions = Conditions::of(&part, &names).unwrap();
-        assert_eq!(conditions.list()[0].levels, ["blue", "green", "red"]);
-        assert_eq!(conditions.list()[1].levels, ["9", "10"]);
-        assert_eq!(conditions.width(), 5);
-        let seen: Vec<_> = conditions.seen().iter().map(|c| (&c.places[..], c.rows)).collect();
-        assert_eq!(seen, [(&[0, 0][..], 1), (&[1, 1][..], 1), (&[2, 1][..], 2)]);
-        let mut c = [7.0f32; 5];
-        conditions.one_hot(&mut c, &[2, 0]);
-        assert_eq!(c, [0.0, 0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(conditions.level(1, "9").unwrap(), 0);
-        let message = conditions.level(0, "pink").unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "condition: no training row has the label `pink`; they have blue, green, red"
-        );
-        for names in [&["label", "label"][..], &["shape"]] {
-            let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
-            assert!(Conditions::of(&part, &names).is_err(), "{names:?}");
-        }
-    }
-
-    /// What a forged file may say: rows whose number wraps around to none.
-    #[test]
-    fn conditions_that_are_none_are_refused() {
-        let list = |levels: &[&str]| {
-            let levels = levels.iter().map(|l| (*l).to_owned()).collect();
-            vec![Condition { name: LABEL.to_owned(), levels }]
-        };
-        let seen = |rows: &[(u32, u64)]| {
-            let of = |&(place, rows)| Combination { places: vec![place], rows };
-            rows.iter().map(of).collect::<Vec<_>>()
-        };
-        assert!(Conditions::new(list(&["a", "b"]), seen(&[(0, 1), (1, u64::MAX - 1)])).is_ok());
-        for (levels, rows) in [
-            (&["a", "b"][..], &[(0, 1 << 63), (1, 1 << 63)][..]),
-            (&["a", "b"], &[(2, 1)]),
-            (&["a"], &[(0, 0)]),
-            (&["a"], &[]),
-            (&[], &[]),
-        ] {
-            assert!(Conditions::new(list(levels), seen(rows)).is_err(), "{levels:?} {rows:?}");
-        }
-        assert!(Conditions::new(Vec::new(), Vec::new()).is_err());
-    }
-
-    /// Levels are those of the training rows: of other data, rows of others are refused and named.
-    #[test]
-    fn rows_of_levels_that_nobody_learned_are_refused() {
-        let train = whole(&["red", "blue"], &["9", "9"]);
-        let conditions = Conditions::of(&train, &["label".to_owned()]).unwrap();
-        let mut other = whole(&["blue", "pink", "red"], &["9", "9", "9"]);
-        assert_eq!(other.condition_width(), 0);
-        other.set_conditions(&conditions).unwrap();
-        assert_eq!(other.condition_width(), 2);
-        let p = crate::distribution::build::<f32>(&"normal".parse().unwrap()).unwrap();
-        let refused = other.screen(&*p).unwrap();
-        assert_eq!(refused.iter().map(|r| r.row).collect::<Vec<_>>(), [1]);
-        assert!(refused[0].why.to_string().starts_with("condition: row 2: no training row"));
-        assert!(other.support(&*p).is_err());
-        other.retain(|row| row != 1);
-        assert!(other.support(&*p).is_ok() && other.screen(&*p).unwrap().is_empty());
-    }
-
-    #[test]
-    fn all_parts_are_given_what_the_training_rows_are() {
-        let colours = ["a", "b", "a", "b", "a", "b", "a", "b", "a", "b"];
-        let roles =
-            Roles { validation: 0.2, test: 0.2, limit: None, binarize: Binarize::None, seed: 0 };
-        let source = |colours: &[&str]| Source {
-            train: data(colours, &["9"; 10]),
-            test: None,
-            notes: Vec::new(),
-        };
-        let mut parts = crate::data::Parts::new(source(&colours), roles).unwrap();
-        parts.set_conditions(&["label".to_owned()]).unwrap();
-        let held_out = [parts.validation.as_ref(), parts.test.as_ref()];
-        assert!(held_out.into_iter().flatten().all(|part| part.condition_width() == 2));
-        // A class of which only a held-out row is has not been learned.
-        let alone = held_out[1].unwrap().rows()[0];
-        let mut colours = colours;
-        colours[alone] = "c";
-        let mut parts = crate::data::Parts::new(source(&colours), roles).unwrap();
-        let message = parts.set_conditions(&["label".to_owned()]).unwrap_err().to_string();
-        assert!(message.contains(&format!("row {}: no training row has", alone + 1)), "{message}");
-    }
-}
+mod tests;

@@ -166,8 +166,11 @@ impl<'a> Table<'a> {
             }
             for classes in &mut classes {
                 let j = classes.column;
-                let has_room = classes.add(self.text(record, j)?);
-                has_room.then_some(()).ok_or_else(|| self.too_many_classes(j))?;
+                classes.add(self.text(record, j)?);
+                // What rows are given may be numbers, whose many texts are counted elsewhere.
+                if self.label == Some(j) && classes.places.len() > MOST_LABELS {
+                    return Err(self.too_many_labels(j));
+                }
             }
         }
         let labels = |c: Classes| c.labels().of_column(self.heads.called(c.column));
@@ -194,11 +197,9 @@ impl<'a> Table<'a> {
         })
     }
 
-    fn too_many_classes(&self, j: usize) -> Error {
-        let (what, flag) =
-            if self.label == Some(j) { ("labels", "--label") } else { ("classes", "--condition") };
+    fn too_many_labels(&self, j: usize) -> Error {
         self.input.error(format!(
-            "{} has more than {MOST_LABELS} different {what}: name a column of classes with {flag}",
+            "{} has more than {MOST_LABELS} different labels: name a column of classes with --label",
             self.heads.title(j)
         ))
     }
@@ -289,14 +290,15 @@ impl Classes {
         Classes { column, places: HashMap::new(), of: Vec::with_capacity(rows) }
     }
 
-    /// Adds a cell, unless there are too many different ones; whether it did.
-    fn add(&mut self, class: &str) -> bool {
-        if !self.places.contains_key(class) && self.places.len() < MOST_LABELS {
-            self.places.insert(class.to_owned(), self.places.len() as u32);
-        }
-        let place = self.places.get(class).copied();
-        self.of.extend(place);
-        place.is_some()
+    /// Adds a cell.
+    fn add(&mut self, class: &str) {
+        let next = self.places.len() as u32;
+        // Most cells are of a class that is known.
+        let place = match self.places.get(class) {
+            Some(place) => *place,
+            None => *self.places.entry(class.to_owned()).or_insert(next),
+        };
+        self.of.push(place);
     }
 
     fn labels(&self) -> Labels {

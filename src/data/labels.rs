@@ -1,10 +1,8 @@
 //! What the rows of a dataset are called.
 
-#[cfg(feature = "cli")]
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Different labels. Labels are the names of a few classes; a column with more names each row.
-#[cfg(feature = "cli")]
 pub(super) const MOST_LABELS: usize = 10_000;
 
 /// A label for each row: one of a few names.
@@ -19,48 +17,26 @@ impl Labels {
     /// Labels by name. The names are in the order of their numbers if all are whole numbers, else in
     /// that of their letters.
     pub fn new<S: AsRef<str>>(labels: impl Iterator<Item = S> + Clone) -> Self {
-        let mut names: Vec<String> = Vec::new();
+        let mut places: BTreeMap<String, u32> = BTreeMap::new();
         for label in labels.clone() {
-            // Sorted all the time: there are few names and many rows.
-            if let Err(at) = names.binary_search_by(|n| n.as_str().cmp(label.as_ref())) {
-                names.insert(at, label.as_ref().to_owned());
+            if !places.contains_key(label.as_ref()) {
+                places.insert(label.as_ref().to_owned(), 0);
             }
         }
-        let by_letters = names.clone();
+        let mut names: Vec<String> = places.keys().cloned().collect();
         if names.iter().all(|n| n.parse::<i64>().is_ok()) {
             names.sort_by_key(|n| n.parse::<i64>().unwrap_or(0));
         }
-        let place: Vec<u32> = by_letters
-            .iter()
-            .map(|name| names.iter().position(|n| n == name).unwrap_or(0) as u32)
-            .collect();
-        let index = |label: S| {
-            place[by_letters.binary_search_by(|n| n.as_str().cmp(label.as_ref())).unwrap_or(0)]
-        };
-        let of = labels.map(index).collect();
+        for (place, name) in names.iter().enumerate() {
+            places.insert(name.clone(), place as u32);
+        }
+        let of = labels.map(|label| places[label.as_ref()]).collect();
         Labels { names, of, column: None }
     }
 
     /// The same labels, known to come from this column (its name, or its number from 1) or array.
     pub fn of_column(self, column: String) -> Self {
         Labels { column: Some(column), ..self }
-    }
-
-    /// The same, or nothing if more than [`MOST_LABELS`] are different.
-    #[cfg(feature = "cli")] // archives and columns
-    pub(super) fn few(labels: impl Iterator<Item = String>) -> Option<Self> {
-        let (mut places, mut names, mut of) = (HashMap::new(), Vec::new(), Vec::new());
-        for label in labels {
-            let place = *places.entry(label).or_insert_with_key(|label| {
-                names.push(label.clone());
-                names.len() - 1
-            });
-            if names.len() > MOST_LABELS {
-                return None;
-            }
-            of.push(place);
-        }
-        Some(Labels::new(of.iter().map(|place| &names[*place])))
     }
 
     /// Labels that are numbers already; the names are `0`, `1`, … up to the largest.

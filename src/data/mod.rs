@@ -23,7 +23,9 @@ mod values;
 
 pub use bytes::Bytes;
 pub use column::{Column, ColumnKind, Columns, Name, Unit};
-pub use condition::{Combination, Condition, Conditions, LABEL};
+pub use condition::{
+    Combination, Condition, ConditionKind, Conditions, LABEL, Numbers, Scale, Wanted,
+};
 pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};

@@ -19,6 +19,9 @@ use crate::error::{Error, Result, check_memory};
 /// Deflate spends at least two bits on a repetition of at most 258 bytes.
 const GREATEST_EXPANSION: u64 = 1032;
 
+/// How classes by name become numbers.
+const AS_NUMBERS: &str = "such as numpy.unique(array, return_inverse=True)[1]";
+
 /// Arrays that are looked at. Data sets have a few.
 const MOST_ARRAYS: usize = 1000;
 
@@ -26,7 +29,7 @@ pub(super) fn reader() -> Reader {
     Reader {
         name: "NPZ",
         summary: "an archive of arrays as NPY, stored or deflated: the only one, or that named by `FILE:NAME`; another may be the labels",
-        options: &["label"],
+        options: &["label", "condition"],
         recognises: |location| match location {
             // Without the third byte, this would be any table whose first column is called PK.
             Location::File(input) | Location::Member(input, _) => {
@@ -56,13 +59,17 @@ fn read(input: &Input, name: Option<&str>, options: &ReadOptions) -> Result<Sour
         (None, Some(label)) => archive.arrays.iter().find(|array| array.name == label),
         (None, None) => None,
     };
-    let others = || archive.arrays.iter().filter(|a| labels.is_none_or(|l| l.name != a.name));
+    let expected = options.expected.as_ref().map(|model| &model.classes[..]);
+    let given = options.classes.as_deref().or(expected).unwrap_or_default();
+    let given = given.iter().map(|name| archive.find(name)).collect::<Result<Vec<_>>>()?;
+    let is_beside = |a: &Array| labels.into_iter().chain(given.clone()).any(|l| l.name == a.name);
+    let others = || archive.arrays.iter().filter(|a| !is_beside(a));
     let array = match name {
         Some(name) => archive.find(name)?,
         None => match (others().next(), others().nth(1)) {
             (Some(only), None) => only,
             (None, _) => {
-                let wrong = "the only array is named as the labels: leave --label out";
+                let wrong = "the only array is named as the labels or a condition: leave these out";
                 return Err(input.error(wrong));
             }
             (Some(first), _) => {
@@ -93,6 +100,12 @@ fn read(input: &Input, name: Option<&str>, options: &ReadOptions) -> Result<Sour
         let labels = archive.labels(array, train.rows())?.of_column(array.name.clone());
         train = train.with_labels(labels).map_err(|e| in_file(input.path(), e))?;
     }
+    let given = given.into_iter().map(|array| {
+        let texts = archive.texts(array, train.rows(), "with --condition")?;
+        Ok(Labels::new(texts.iter()).of_column(array.name.clone()))
+    });
+    let given = given.collect::<Result<_>>()?;
+    train = train.with_classes(given).map_err(|e| in_file(input.path(), e))?;
     Ok(Source { train, test: None, notes: notes.into_iter().collect() })
 }
 
@@ -204,11 +217,16 @@ impl<'a> Archive<'a> {
         self.arrays.iter().find(is_label)
     }
 
-    /// The `.npy` file of an array, called `FILE:NAME`.
-    fn unpack(&self, array: &Array) -> Result<Input> {
+    /// What an array is called: `FILE:NAME`.
+    fn path(&self, array: &Array) -> PathBuf {
         let mut path = self.input.path().as_os_str().to_owned();
         path.push(format!(":{}", array.name));
-        let path = PathBuf::from(path);
+        PathBuf::from(path)
+    }
+
+    /// The `.npy` file of an array.
+    fn unpack(&self, array: &Array) -> Result<Input> {
+        let path = self.path(array);
         let bytes = self.bytes(array, u64::MAX).map_err(|e| in_file(&path, e))?;
         Input::memory(&path, bytes)
     }
@@ -259,29 +277,40 @@ impl<'a> Archive<'a> {
 
     /// An array as labels of so many rows.
     fn labels(&self, array: &Array, rows: usize) -> Result<Labels> {
+        let texts = self.texts(array, rows, "with --label")?;
+        let wrong = |what: String| {
+            let remedy = "name an array of one whole number for each row with --label";
+            Error::file(self.path(array), format!("{what}: {remedy}, {AS_NUMBERS}"))
+        };
+        if let Some(odd) = texts.iter().find(|text| text.contains('.')) {
+            return Err(wrong(format!("the label {odd} is not a whole number")));
+        }
+        let labels = Labels::new(texts.iter());
+        match labels.names().len() <= MOST_LABELS {
+            true => Ok(labels),
+            false => Err(wrong(format!("{MOST_LABELS} labels are not enough"))),
+        }
+    }
+
+    /// What stands in an array of one number for each of so many rows.
+    fn texts(&self, array: &Array, rows: usize, flag: &str) -> Result<Vec<String>> {
         let input = self.unpack(array)?;
         let path = input.path().to_owned();
-        let wrong = |what: String| {
-            let remedy = "name an array of one whole number for each row with --label, such as \
-                          numpy.unique(array, return_inverse=True)[1]";
-            Error::file(&path, format!("{what}: {remedy}"))
-        };
+        let remedy = format!("name an array of one number for each row {flag}");
+        let wrong = |what: String| Error::file(&path, format!("{what}: {remedy}, {AS_NUMBERS}"));
         let npy = npy::read(input).map_err(|e| match e {
-            Error::File { message, .. } => wrong(format!("these are no labels ({message})")),
+            Error::File { message, .. } => wrong(format!("these are no numbers ({message})")),
             other => other,
         })?;
         let count = npy.shape.iter().product::<usize>();
         if npy.shape[0] != rows || count != rows {
             let shape = product(&npy.shape);
-            return Err(wrong(format!("an array of {shape} is not the labels of {rows} rows")));
-        }
-        let numbers = npy.values.numbers()?;
-        if let Some(odd) = numbers.iter().find(|v| v.fract() != 0.0) {
-            return Err(wrong(format!("the label {odd} is not a whole number")));
+            return Err(wrong(format!(
+                "an array of {shape} is not one value for each of {rows} rows"
+            )));
         }
         // Adding 0 makes 0 of −0.
-        let names = numbers.iter().map(|v| (v + 0.0).to_string());
-        Labels::few(names).ok_or_else(|| wrong(format!("{MOST_LABELS} labels are not enough")))
+        Ok(npy.values.numbers()?.iter().map(|v| (v + 0.0).to_string()).collect())
     }
 }
 

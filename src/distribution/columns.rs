@@ -10,7 +10,7 @@
 //! in order, and the last range has no end. Of data that are narrower, the ranges beyond do not exist.
 
 use super::{
-    Distribution, Facts, Likelihood, Member, Moments, RowGradient, Spec, build_likelihood,
+    Distribution, Facts, Likelihood, Member, Moments, RowGradient, Spec, build_likelihood, shifted,
 };
 use crate::error::{Error, Result};
 use crate::params::{Layout, Scope};
@@ -141,6 +141,14 @@ impl<T: Real> Distribution<T> for Columns<T> {
 
     fn eta_width(&self, width: usize) -> usize {
         self.cut(width).last().map_or(0, |part| part.eta.end)
+    }
+
+    fn rates(&self, width: usize) -> Vec<Range<usize>> {
+        let parts = self.cut(width);
+        let rates = parts.iter().zip(&self.groups);
+        rates
+            .flat_map(|(part, group)| shifted(group.of.rates(part.x.len()), part.eta.start))
+            .collect()
     }
 
     fn own(&self, scope: &mut Scope<'_>, width: usize) {

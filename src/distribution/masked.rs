@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::params::Scope;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
+use std::ops::Range;
 
 /// `of`, with missing values left out.
 pub struct Masked<T> {
@@ -59,6 +60,10 @@ impl<T: Real> Distribution<T> for Masked<T> {
 
     fn eta_width(&self, width: usize) -> usize {
         self.of.eta_width(width)
+    }
+
+    fn rates(&self, width: usize) -> Vec<Range<usize>> {
+        self.of.rates(width)
     }
 
     fn own(&self, scope: &mut Scope<'_>, width: usize) {

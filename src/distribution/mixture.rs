@@ -19,7 +19,7 @@
 use super::factorized::log_prob_of_row;
 use super::{
     Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
-    build_likelihood,
+    build_likelihood, shifted,
 };
 use crate::error::{Error, Result};
 use crate::math;
@@ -136,6 +136,11 @@ impl<T: Real> Distribution<T> for Mixture<T> {
 
     fn eta_width(&self, width: usize) -> usize {
         self.components * (self.of.eta_width(width) + width)
+    }
+
+    fn rates(&self, width: usize) -> Vec<Range<usize>> {
+        let each = self.parts(width, 0).map(|(eta, _)| eta.start);
+        each.flat_map(|first| shifted(self.of.rates(width), first)).collect()
     }
 
     fn own(&self, scope: &mut Scope<'_>, width: usize) {

@@ -30,6 +30,11 @@ family!(Distribution, "distribution": bernoulli, normal, bounded_normal, full_no
     zero_inflated, binomial, beta_binomial, categorical, ordinal, discretized_logistic, mixture, columns,
     masked);
 
+/// Ranges of a part as those of the whole, in which the part begins at `first`.
+fn shifted(ranges: Vec<Range<usize>>, first: usize) -> impl Iterator<Item = Range<usize>> {
+    ranges.into_iter().map(move |range| range.start + first..range.end + first)
+}
+
 /// What is known of the data's columns before training, as the model sees them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
@@ -50,6 +55,12 @@ pub trait Distribution<T: Real>: Send + Sync {
 
     /// Width P of η for a variable of width `width`.
     fn eta_width(&self, width: usize) -> usize;
+
+    /// Where in η the logarithms of rates stand, by which counts and their means grow in proportion: a row's exposure
+    /// multiplies the rates. Nowhere, if it has no rates.
+    fn rates(&self, _width: usize) -> Vec<Range<usize>> {
+        Vec::new()
+    }
 
     /// Which of η start at 0 whatever is given: the rows of the layer that emits them do.
     fn zero_at_start(&self, _width: usize) -> Range<usize> {

@@ -44,6 +44,8 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
         Parameter { name: "dispersion", place: Place::Learned, eta: Some(|v| -v.ln()) },
     ];
 
+    const HAS_RATE: bool = true;
+
     fn spec(&self) -> Spec {
         Spec::new("negative-binomial")
     }

@@ -39,6 +39,8 @@ pub(super) fn draw(rate: f64, rng: &mut ChaCha8Rng) -> f64 {
 impl<T: Real> Univariate<T, 1> for Poisson {
     const PARAMETERS: [Parameter; 1] = [Parameter::emitted("rate")];
 
+    const HAS_RATE: bool = true;
+
     fn spec(&self) -> Spec {
         Spec::new("poisson")
     }

@@ -22,6 +22,7 @@ use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
 use std::array;
+use std::ops::Range;
 
 /// Where a parameter comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +77,9 @@ pub struct Scored<T, const P: usize> {
 pub trait Univariate<T: Real, const P: usize>: Copy + Send + Sync + 'static {
     /// Its parameters.
     const PARAMETERS: [Parameter; P];
+
+    /// Whether the first, which the network emits, is the logarithm of a rate ([`Distribution::rates`]).
+    const HAS_RATE: bool = false;
 
     /// Its name, and the settings that are no parameters.
     fn spec(&self) -> Spec;
@@ -375,6 +379,10 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Distribution<T> for Independe
 
     fn eta_width(&self, width: usize) -> usize {
         self.count(Place::Emitted) * width
+    }
+
+    fn rates(&self, width: usize) -> Vec<Range<usize>> {
+        U::HAS_RATE.then_some(0..width).into_iter().collect()
     }
 
     fn own(&self, scope: &mut Scope<'_>, width: usize) {

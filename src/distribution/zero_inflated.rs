@@ -64,6 +64,8 @@ macro_rules! zero_inflated {
         impl<T: Real, U: Univariate<T, $p>> Univariate<T, $all> for ZeroInflated<U> {
             const PARAMETERS: [Parameter; $all] = [$(U::PARAMETERS[$k],)* ZEROS];
 
+            const HAS_RATE: bool = U::HAS_RATE;
+
             fn spec(&self) -> Spec {
                 Spec::new("zero-inflated").with("of", self.of.spec().name())
             }

@@ -21,7 +21,7 @@ mod model;
 mod tests;
 mod training;
 
-pub use conditions::{CombinationHeader, ConditionHeader, ConditionsHeader};
+pub use conditions::{CombinationHeader, ConditionHeader, ConditionsHeader, NumbersHeader};
 use data::NO_BYTES;
 pub use data::{DataHeader, TableHeader};
 pub use model::{LevelHeader, ModelHeader};
@@ -137,9 +137,10 @@ impl Header {
     pub fn conditions(&self) -> Result<Option<Conditions>> {
         let Some(header) = &self.conditions else { return Ok(None) };
         let conditions = header.conditions()?;
-        if conditions.width() != self.model.condition {
-            let (levels, width) = (conditions.width(), self.model.condition);
-            let message = format!("{levels} levels of a condition of {width} values");
+        let exposure = conditions.has_exposure();
+        let (found, wanted) = (conditions.width() - usize::from(exposure), self.model.condition);
+        if found != wanted || exposure != self.model.exposure {
+            let message = format!("{found} levels and numbers of a condition of {wanted} values");
             return Err(Error::setting("condition", message));
         }
         Ok(Some(conditions))
@@ -222,7 +223,11 @@ impl Header {
         // A header that was opened has columns that fit, and a name that is known.
         let (columns, bytes) = (self.columns().ok(), data.and_then(|d| d.bytes().ok().flatten()));
         let conditions = self.conditions.iter().flat_map(|c| &c.list);
-        let classes = conditions.map(|c| c.name.clone()).filter(|name| name != LABEL).collect();
+        let names = conditions.map(|c| c.name.clone()).filter(|name| name != LABEL);
+        let mut classes: Vec<_> = names.collect();
+        // The exposure is the last, and may be a number, too.
+        let again = classes.split_last().is_some_and(|(last, rest)| rest.contains(last));
+        classes.truncate(classes.len() - usize::from(again));
         Expected { columns, label, classes, image: self.image(), table, bytes }
     }
 

@@ -49,6 +49,11 @@ impl<T: Real> NetworkBuffers<T> {
         head(&self.out, rows)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn out_mut(&mut self, rows: usize) -> ArrayViewMut2<'_, T> {
+        head_mut(&mut self.out, rows)
+    }
+
     /// Moves the rows `live`, in ascending order, of all that a backward pass reads to the front.
     pub(crate) fn keep(&mut self, live: &[usize]) {
         let layers = self.layers.iter_mut();

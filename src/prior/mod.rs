@@ -77,6 +77,11 @@ pub trait Prior<T: Real>: Send + Sync {
         0
     }
 
+    /// Whether these are kept within [0, 1]: the encoder sees max(0, min(u, 1)).
+    fn clips_pseudo_inputs(&self) -> bool {
+        false
+    }
+
     /// Which training rows it retrieves, if it does.
     fn retrieval(&self) -> Option<Retrieval> {
         None

@@ -11,12 +11,12 @@ impl<T: Real> Session<'_, T> {
     }
 
     /// The condition under which a conditional model does all that follows: `[C]` for all rows, or `[N·C]` for
-    /// the N rows of each call. [`Conditions::one_hot`] makes them of classes. (Rows of a part bring their own.)
+    /// the N rows of each call. [`Conditions::encode`] makes them. (Rows of a part bring their own.)
     ///
     /// # Errors
     /// If it is not a condition of the model, or not finite.
     ///
-    /// [`Conditions::one_hot`]: crate::data::Conditions::one_hot
+    /// [`Conditions::encode`]: crate::data::Conditions::encode
     pub fn set_condition(&mut self, condition: &[T]) -> Result<()> {
         let width = self.condition();
         if width == 0 || condition.is_empty() || !condition.len().is_multiple_of(width) {

@@ -258,8 +258,9 @@ fn a_conditional_model_does_all_under_what_it_was_told() {
         list: vec![crate::model_file::ConditionHeader {
             name: "label".to_owned(),
             levels: vec!["a".to_owned()],
+            ..Default::default()
         }],
-        seen: vec![crate::model_file::CombinationHeader { places: vec![0], rows: 1 }],
+        seen: vec![crate::model_file::CombinationHeader { values: vec![0.0], rows: 1 }],
     });
     assert!(plain.session(1).is_err());
 }

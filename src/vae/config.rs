@@ -32,6 +32,9 @@ pub struct VaeConfig {
     pub width: usize,
     /// Width C of the condition that every network sees beside its input; 0 for none.
     pub condition: usize,
+    /// Whether behind the condition stands ln e of each row, whose exposure e multiplies the rates of a likelihood that
+    /// has some ([`crate::distribution::Distribution::rates`]). No network sees it.
+    pub exposure: bool,
     /// The levels, from the data upwards. One is the textbook VAE.
     pub levels: Vec<LevelConfig>,
     /// In which order latents are inferred, where there are several.
@@ -64,6 +67,7 @@ impl VaeConfig {
         VaeConfig {
             width,
             condition: 0,
+            exposure: false,
             levels: vec![LevelConfig::dense(hidden, latent)],
             inference: Inference::BottomUp,
             skip: Skip::None,
@@ -127,7 +131,16 @@ impl VaeConfig {
                 e => e,
             }
         };
-        distribution::build_likelihood::<f32>(&self.likelihood).map_err(role("likelihood"))?;
+        let likelihood = distribution::build_likelihood::<f32>(&self.likelihood);
+        let likelihood = likelihood.map_err(role("likelihood"))?;
+        if self.exposure && likelihood.rates(self.width).is_empty() {
+            let message = format!(
+                "`{}` has no rates that a row's exposure could multiply; use `poisson`, \
+                 `negative-binomial` or `zero-inflated`",
+                self.likelihood
+            );
+            return Err(Error::setting("exposure", message));
+        }
         let conditional = distribution::build_likelihood::<f32>(&self.conditional)
             .map_err(role("conditional"))?;
         let latents = self.levels.iter().rev().skip(1).map(|level| level.latent);

@@ -135,6 +135,7 @@ impl<T: Real> Vae<T> {
         }
         if let Some(pseudo) = &ws.pseudo {
             self.up[self.first()].network().kinks(&pseudo.network, pseudo.rows, side);
+            self.pseudo_kinks(params, side);
         }
         objective.kinks(&ws.terms(beta), side);
     }

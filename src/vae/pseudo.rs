@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Forward   η_c = encoder(u_c), that of the topmost latent, for inference;   log p(z | η_1 … η_C, own) is the prior's
+//!           of a prior that clips them, the encoder sees ū_c = max(0, min(u_c, 1))
 //! Backward  the prior's ∂/∂η_c goes back through the encoder: into its weights, and into u_c
+//!           where one is clipped, ∂ū/∂u = 0
 //! ```
 
 use super::{Vae, Workspace};
@@ -20,12 +22,28 @@ pub(super) struct Pseudo<T> {
     pub(super) network: NetworkBuffers<T>,
     /// How many there were in the last pass.
     pub(super) rows: usize,
+    /// The pseudo-inputs as the encoder sees them, of a prior that clips them, `[C, D]`; otherwise without rows.
+    clipped: Array2<T>,
 }
 
 /// Gradients of the same: in η `[C, P]`, in the pseudo-inputs `[C, D]`.
 pub(super) struct DPseudo<T> {
     pub(super) d_eta: Array2<T>,
     pub(super) d_u: Array2<T>,
+}
+
+impl<T: Real> Pseudo<T> {
+    /// Buffers for so many rows, with room for gradients or not.
+    pub(super) fn new(vae: &Vae<T>, rows: usize, gradients: bool) -> Self {
+        let clipped = if vae.prior.clips_pseudo_inputs() { vae.prior.pseudo_inputs() } else { 0 };
+        let network = vae.up[vae.first()].network().buffers(rows, gradients);
+        Pseudo { network, rows: 0, clipped: Array2::zeros((clipped, vae.width())) }
+    }
+}
+
+/// Whether a pseudo-input of this value stays as it is where they are clipped.
+fn is_within<T: Real>(u: T) -> bool {
+    T::zero() < u && u < T::one()
 }
 
 impl<T: Real> Vae<T> {
@@ -38,8 +56,17 @@ impl<T: Real> Vae<T> {
     ) {
         if let Some(pseudo) = &mut ws.pseudo {
             let u = self.pseudo_inputs(exemplars, params);
-            pseudo.rows = u.nrows();
-            self.up[self.first()].network().forward(&mut pseudo.network, &u, params, None);
+            let Pseudo { network, rows, clipped } = pseudo;
+            *rows = u.nrows();
+            let seen = if clipped.is_empty() {
+                u
+            } else {
+                clipped.zip_mut_with(&u, |clipped, u| {
+                    *clipped = if *u < T::one() { u.max(T::zero()) } else { T::one() };
+                });
+                clipped.view()
+            };
+            self.up[self.first()].network().forward(network, &seen, params, None);
         }
     }
 
@@ -55,6 +82,13 @@ impl<T: Real> Vae<T> {
         let shape = (self.prior.pseudo_inputs(), self.width());
         let u = &self.own.of(params)[..shape.0 * shape.1];
         ArrayView2::from_shape(shape, u).expect("as many numbers as it asked for")
+    }
+
+    /// Calls `side` with the side of each bound that a clipped pseudo-input is on.
+    pub(super) fn pseudo_kinks(&self, params: &[T], side: &mut dyn FnMut(bool)) {
+        if self.prior.clips_pseudo_inputs() {
+            self.pseudo_inputs(&None, params).iter().for_each(|u| side(is_within(*u)));
+        }
     }
 
     /// Where the means of the training rows' posteriors lie in the parameters, `[E, Z]`, of a prior that retrieves.
@@ -106,11 +140,17 @@ impl<T: Real> Vae<T> {
             return;
         };
         let (u, d_eta) = (self.pseudo_inputs(exemplars, params), head(d_eta, count));
-        let (encoder, buffers) = (self.up[self.first()].network(), &mut pseudo.network);
+        let Pseudo { network: buffers, clipped, .. } = pseudo;
+        let encoder = self.up[self.first()].network();
         // Rows of data have no gradient.
         let mut d_x = exemplars.is_none().then(|| d_u.view_mut());
-        encoder.backward(Some(d_params), d_x.as_mut(), &d_eta, buffers, &u, params);
+        let seen = if clipped.is_empty() { u } else { clipped.view() };
+        encoder.backward(Some(d_params), d_x.as_mut(), &d_eta, buffers, &seen, params);
         if exemplars.is_none() {
+            if self.prior.clips_pseudo_inputs() {
+                let kept = |d: &mut T, u: &T| *d = if is_within(*u) { *d } else { T::zero() };
+                d_u.zip_mut_with(&u, kept);
+            }
             let d_u = d_u.as_slice().expect("buffers are in standard layout");
             let d_own = &mut d_params.tensor(self.own)[..d_u.len()];
             add(d_own, d_u);

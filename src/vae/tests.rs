@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::family::Spec;
+use crate::gradient::Gradient;
 use crate::objective::iwae::Iwae;
 use crate::objective::{Objective, Terms, Weights};
 use crate::rng::{Address, Purpose};
@@ -220,6 +221,66 @@ fn a_condition_of_all_rows_is_a_bias() {
     assert!(plain.check_condition(2).is_err());
     let refused = conditional.check_condition(0).unwrap_err().to_string();
     assert!(refused.contains("a condition of 2 values"), "{refused}");
+}
+
+/// An exposure e of all rows is ln e on the bias of every rate's logarithm, and nothing else: no network sees it. So
+/// p(x|z) has e times the mean, in all that a model does.
+#[test]
+fn an_exposure_multiplies_the_rates() {
+    // Where in η the rates' logarithms stand, of 6 columns.
+    for (likelihood, rates) in [
+        ("poisson", (0..6).collect()),
+        ("negative-binomial:dispersion=emitted", (0..6).collect()),
+        ("zero-inflated", (0..6).collect()),
+        ("masked:of=negative-binomial", (0..6).collect()),
+        ("mixture:of=poisson,components=3", (0..18).collect()),
+        ("columns:1-2=normal,3-4=poisson,5-=negative-binomial", (4..8).collect()),
+    ] {
+        let rates: Vec<usize> = rates;
+        let likelihood = likelihood.parse().unwrap();
+        let plain = VaeConfig { likelihood, ..config(&[3, 2]) };
+        let exposed = VaeConfig { exposure: true, ..plain.clone() };
+        let [plain, exposed] = [plain, exposed].map(|config| Vae::<f64>::new(config).unwrap());
+        assert_eq!(plain.layout().len(), exposed.layout().len());
+        let (params, log_e) = (exposed.init(Init::Uniform, 1, None), 1.3);
+        let mut biased = params.clone();
+        let bias = plain.layout().slots().iter().find(|s| s.name == "decoder.0.head.bias").unwrap();
+        let bias = &mut biased[bias.range()];
+        rates.into_iter().for_each(|j| bias[j] += log_e);
+
+        let x = Array2::from_shape_fn((3, 6), |(i, j)| ((i + 2 * j) % 4) as f64);
+        let c = Array2::from_elem((3, 1), log_e);
+        let address = Address::new(2, Purpose::Check);
+        let sampling = Sampling { address, first: 0, temperature: 0.8, shown: Shown::Draw };
+        let all = |vae: &Vae<f64>, params: &[f64], batch: Batch<'_, f64>| {
+            let mut ws = Workspace::new(vae, 3, 2, Pass::Gradient).unwrap();
+            if let Some(condition) = &batch.condition {
+                ws.set_condition(condition);
+            }
+            let (mut z, mut rows) =
+                (Array2::zeros((3, 2)), [(); 2].map(|()| Array2::zeros((3, 6))));
+            vae.encode(z.view_mut(), &mut ws, &batch.x, params);
+            vae.reconstruct(rows[0].view_mut(), &mut ws, &batch.x, params);
+            vae.sample(rows[1].view_mut(), &mut ws, params, &sampling);
+            let (noise, mut gradient) =
+                (Noise::new(address, &[4, 9, 2]), Gradient::zeros(vae.layout()));
+            let found =
+                vae.loss_and_gradient(&mut gradient, &mut ws, batch, params, noise, &Iwae, 1.0);
+            let rows = rows.iter().flatten().copied().chain([found.loss]).collect::<Vec<_>>();
+            z.into_iter().chain(rows).chain(gradient.values().iter().copied()).collect::<Vec<_>>()
+        };
+        let under = all(&exposed, &params, Batch::new(x.view()).given(c.view()));
+        let with_bias = all(&plain, &biased, Batch::new(x.view()));
+        let without = all(&plain, &params, Batch::new(x.view()));
+        let near = |a: &f64, b: &f64| (a - b).abs() <= 1e-12 * (1.0 + a.abs());
+        for (i, (a, b)) in under.iter().zip(&with_bias).enumerate() {
+            assert!(near(a, b), "{:?} {i}: {a} {b}", plain.config().likelihood);
+        }
+        assert!(under.iter().zip(&without).any(|(a, b)| !near(a, b)));
+    }
+    let refused = Vae::<f64>::new(VaeConfig { exposure: true, ..config(&[3, 2]) });
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.starts_with("exposure: `bernoulli` has no rates"), "{refused}");
 }
 
 /// Networks that see past the level next to them, and have learned to look away, are those that do not.

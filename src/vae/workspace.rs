@@ -165,8 +165,7 @@ impl<T: Real> Workspace<T> {
             condition: (vae.condition() > 0).then(|| Array2::zeros((rows, vae.condition()))),
             d_prior: Array2::zeros((n_d, top.width())),
             prior_work: vec![T::zero(); prior_work],
-            pseudo: (pseudo_inputs > 0)
-                .then(|| Pseudo { network: encoder.buffers(pseudo_inputs, gradients), rows: 0 }),
+            pseudo: (pseudo_inputs > 0).then(|| Pseudo::new(vae, pseudo_inputs, gradients)),
             d_pseudo: (gradients && pseudo_inputs > 0).then(|| DPseudo {
                 d_eta: Array2::zeros((pseudo_inputs, encoder.outputs())),
                 d_u: Array2::zeros((vae.prior.pseudo_inputs(), vae.width())),

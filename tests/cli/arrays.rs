@@ -100,6 +100,15 @@ fn an_array_of_an_archive_trains_with_another_as_labels() {
     assert!(text.starts_with("row,label,z1,z2\n"), "{text}");
     let label = |line: &str| line.split(',').nth(1).expect("a label").to_owned();
     assert_eq!(text.lines().skip(1).take(4).map(label).collect::<Vec<_>>(), ["0", "1", "2", "0"]);
+    // Or as what rows are given, of classes or of numbers.
+    for (kind, info) in [("", "y (3 classes)"), ("=number", "y (a number, 0 … 2)")] {
+        lab.run(&format!("train --data all.npz:X --condition y{kind} {TRAIN} --force --out given"));
+        let told = String::from_utf8(lab.run("info given").stdout).unwrap();
+        assert!(told.contains(info), "{told}");
+        lab.run("sample given --set y=1 -n 2 -o s.csv");
+        assert!(lab.text("s.csv").lines().skip(1).all(|line| line.starts_with("1,")));
+        lab.run("evaluate given --data all.npz:X");
+    }
     // A file whose name has a colon in it is that file.
     lab.write("odd.csv:X", "1,0\n0,1\n");
     lab.run("train --data odd.csv:X --hidden 4 --latent 1 --epochs 1 --test 0 --out odd");

@@ -153,7 +153,7 @@ fn what_nobody_learned_is_refused() {
                 USAGE,
                 "--set: the model is not given `shape`, but colour, size",
             ),
-            ("sample run --set red -o -", USAGE, "--set: `red` is not COLUMN=CLASS"),
+            ("sample run --set red -o -", USAGE, "--set: `red` is not COLUMN=VALUE"),
             (
                 "sample run --set colour=red --set colour=blue -o -",
                 USAGE,
@@ -192,6 +192,115 @@ fn what_nobody_learned_is_refused() {
     lab.run(
         "train --data shirts.csv --drop colour --hidden 4 --latent 1 --epochs 1 --out plain -q",
     );
-    let message = "--set: the model is given no classes: train one with --condition";
+    let message = "--set: the model is given nothing: train one with --condition";
     assert_refused(&lab, &[("sample plain --set colour=red -o -", USAGE, message)]);
+}
+
+/// A row's exposure multiplies its counts. Rows of these have e · exp(0.7 ± 0.4 k) of a Poisson for the kind k: the
+/// model finds the rates at the mean exposure, generates in proportion, and its bound knows the constants.
+#[test]
+fn counts_are_learned_in_proportion_to_an_exposure() {
+    let lab = Lab::new();
+    let rate = |kind: f64| (0.7 + 0.4 * kind).exp();
+    let mut rng = lab_rng(3);
+    let mut table = "age,kind,visits,years\n".to_owned();
+    for i in 0..4000 {
+        let (kind, years) = (f64::from(i % 2) * 2.0 - 1.0, [0.5, 1.0, 4.0][i as usize % 3]);
+        let visits = poisson(&mut rng, rate(kind) * years);
+        // The age says the kind, and is far from 0.
+        let age = 40.0 + 10.0 * kind + 5.0 * (rng() - 0.5);
+        writeln!(table, "{age},{kind},{visits},{years}").unwrap();
+    }
+    lab.write("visits.csv", table);
+    lab.run(
+        "train --data visits.csv --columns visits --condition age=number --exposure years --likelihood poisson \
+         --hidden 8 --latent 1 --epochs 30 --lr 0.01 --batch-size 64 --test 0.1 -q --out run",
+    );
+    let info = text(&lab, "info run");
+    assert!(
+        info.contains("age (a number, ") && info.contains("years (exposure, 0.5 … 4)"),
+        "{info}"
+    );
+    let sample = |set: &str| {
+        let (header, rows) = csv(&text(&lab, &format!("sample run -n 4000 --draw {set} -o -")));
+        assert_eq!(header, ["age", "years", "visits"]);
+        (mean_and_spread(&column(&rows, 2)).0, rows)
+    };
+    for (age, kind) in [(50, 1.0), (30, -1.0)] {
+        for years in [1.0, 4.0, 20.0] {
+            let (mean, rows) = sample(&format!("--set age={age} --set years={years}"));
+            let right = rate(kind) * years;
+            assert!((mean / right - 1.0).abs() < 0.1, "{age} {years}: {mean} of {right}");
+            assert!(rows.iter().all(|row| row[..2] == [age.to_string(), years.to_string()]));
+        }
+    }
+    // Where only one is chosen, the other is a training row's.
+    let (_, rows) = sample("--set years=3");
+    assert!(rows.iter().all(|row| row[1] == "3"));
+    let ages = column(&rows, 0);
+    assert!((mean_and_spread(&ages).0 - 40.0).abs() < 1.0 && ages.iter().any(|age| *age > 45.0));
+
+    // log p of the counts that were drawn: the entropy of the Poisson itself, within its error.
+    let judged = lab.json("evaluate run --samples 50");
+    let entropy = |mean: f64| {
+        let (mut sum, mut log_p) = (0.0, -mean);
+        for x in 1..200 {
+            sum -= log_p * log_p.exp();
+            log_p += mean.ln() - f64::from(x).ln();
+        }
+        sum
+    };
+    let means = [-1.0, 1.0].map(|k| [0.5, 1.0, 4.0].map(|years| rate(k) * years));
+    let right = means.iter().flatten().map(|m| entropy(*m)).sum::<f64>() / 6.0;
+    let (found, error) =
+        (judged["neg_log_px"].as_f64().unwrap(), judged["neg_log_px_se"].as_f64().unwrap());
+    assert!((found - right).abs() < 4.0 * error + 0.02, "{found} ± {error} of {right}");
+
+    let note = String::from_utf8_lossy(&lab.run("sample run --set age=200 -n 1 -o x.csv").stderr)
+        .into_owned();
+    assert!(note.contains("the age of training rows is from") && note.contains("200"), "{note}");
+    lab.write("odd.csv", "age,kind,visits,years\n40,1,3,0\n41,1,3,2\n?,1,3,2\n");
+    let judged = lab.json("evaluate run --data odd.csv");
+    assert_eq!((judged["rows"].as_u64(), judged["refused"].as_u64()), (Some(1), Some(2)));
+    assert_refused(
+        &lab,
+        &[
+            (
+                "sample run --set years=0 -o -",
+                USAGE,
+                "--set: the years `0` is an exposure, and not above 0",
+            ),
+            ("sample run --set age=old -o -", USAGE, "--set: the age `old` is not a finite number"),
+            (
+                "train --data visits.csv --columns visits --exposure years --likelihood normal --out other",
+                USAGE,
+                "exposure: `normal` has no rates",
+            ),
+            (
+                "train --data visits.csv --columns visits --condition kind=number,kind --out other",
+                FAILURE,
+                "asked for twice",
+            ),
+        ],
+    );
+}
+
+/// Uniform numbers below 1, by a generator of its own.
+fn lab_rng(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 11) as f64) / (1u64 << 53) as f64
+    }
+}
+
+/// A Poisson number: products of uniform ones until they are below e^−mean.
+fn poisson(rng: &mut impl FnMut() -> f64, mean: f64) -> u32 {
+    let (limit, mut product, mut count) = ((-mean).exp(), rng(), 0);
+    while product > limit {
+        product *= rng();
+        count += 1;
+    }
+    count
 }

@@ -1,7 +1,7 @@
 //! What is learned, and with what model: the flags that are no settings of the training.
 
 use clap::Args;
-use elbo::data::{Binarize, Dataset, LABEL, ReadOptions, Source};
+use elbo::data::{Binarize, ConditionKind, Dataset, LABEL, ReadOptions, Source, Wanted};
 use elbo::error::{Error, Result};
 use elbo::family::Spec;
 use elbo::nn::network;
@@ -20,11 +20,16 @@ pub(crate) struct Task {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
-    /// What all networks are given beside their input: `label`, or columns of classes by name, or number from 1. Then
-    /// `elbo sample` makes rows of any class
+    /// What all networks are given beside their input: `label`, or columns (or arrays of an NPZ) by name, or number from
+    /// 1: of classes, or `NAME=number`. Then `elbo sample` makes rows of any
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<Vec<String>>,
+    /// The column of what each row's counts are in proportion to, such as time, area or total: it multiplies the rates of
+    /// poisson, negative-binomial or zero-inflated
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exposure: Option<String>,
     /// Learn these CSV columns only, in this order: names, numbers from 1, or ranges such as 2-5 [default: all but the label and the conditions]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +122,7 @@ impl Task {
         let config = VaeConfig {
             width,
             condition: 0,
+            exposure: self.exposure.is_some(),
             levels: self.levels()?,
             inference: self.inference.parse()?,
             skip: self.skip.parse()?,
@@ -189,17 +195,39 @@ impl Task {
         })
     }
 
-    /// The columns of classes among the conditions; the labels are read without being asked for.
+    /// The columns that rows are given, as they were asked for, the exposure last; the labels are read without.
+    fn wanted(&self) -> Vec<Wanted> {
+        let parsed = self.condition.iter().flatten().filter_map(|text| text.parse().ok());
+        let exposure = self
+            .exposure
+            .iter()
+            .map(|name| Wanted { name: name.trim().to_owned(), kind: ConditionKind::Exposure });
+        parsed.chain(exposure).collect()
+    }
+
+    /// The columns that are to be read for them.
     fn classes(&self) -> Option<Vec<String>> {
-        let classes = self.condition.iter().flatten().filter(|name| *name != LABEL);
-        Some(classes.cloned().collect::<Vec<_>>()).filter(|classes| !classes.is_empty())
+        let mut names = Vec::new();
+        for Wanted { name, kind } in self.wanted() {
+            // The exposure may be a number, too.
+            if name != LABEL && !(kind == ConditionKind::Exposure && names.contains(&name)) {
+                names.push(name);
+            }
+        }
+        Some(names).filter(|names| !names.is_empty())
     }
 
     /// What the rows of these data are given: their labels, and columns by the names that they have there.
-    pub(crate) fn conditions(&self, data: &Dataset) -> Vec<String> {
-        let label = self.condition.iter().flatten().filter(|name| *name == LABEL).take(1);
-        let classes = data.all_classes().iter().filter_map(|classes| classes.column());
-        label.map(String::as_str).chain(classes).map(str::to_owned).collect()
+    pub(crate) fn conditions(&self, data: &Dataset) -> Vec<Wanted> {
+        let mut wanted = self.wanted();
+        let asked = self.classes().unwrap_or_default();
+        for wanted in wanted.iter_mut().filter(|wanted| wanted.name != LABEL) {
+            let place = asked.iter().position(|name| *name == wanted.name);
+            let read = place.and_then(|place| data.all_classes().get(place)?.column());
+            wanted.name = read.unwrap_or(&wanted.name).to_owned();
+        }
+        wanted.sort_by_key(|wanted| wanted.name != LABEL);
+        wanted
     }
 
     /// Whether units are of use: for a likelihood whose columns all have a location and a scale, of values as

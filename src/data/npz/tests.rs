@@ -108,13 +108,23 @@ fn another_array_may_be_the_labels() {
     assert_eq!(labels(&open(&archive, Some("X"), &label("u")).unwrap()), ["0", "1", "1"]);
     for (name, expected) in [
         ("half", "test:half: the label 0.5 is not a whole number"),
-        ("words", "test:words: these are no labels (the dtype"),
-        ("X", "an array of 3 × 2 is not the labels of 3 rows"),
+        ("words", "test:words: these are no numbers (the dtype"),
+        ("X", "an array of 3 × 2 is not one value for each of 3 rows"),
         ("z", "no array `z`: there are X [3 × 2], y [3], u [3 × 1]"),
     ] {
         let error = open(&archive, Some("X"), &label(name)).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
+    // Others may be what rows are given.
+    let given = |names: &[&str]| ReadOptions {
+        classes: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        ..label("y")
+    };
+    let source = open(&archive, Some("X"), &given(&["half", "u"])).unwrap();
+    let classes = source.train.all_classes().iter().map(|c| (c.column().unwrap(), c.name(0)));
+    assert_eq!(classes.collect::<Vec<_>>(), [("half", "0.5"), ("u", "0")]);
+    let error = open(&archive, Some("X"), &given(&["words"])).unwrap_err().to_string();
+    assert!(error.contains("name an array of one number for each row with --condition"), "{error}");
     // A model's labels need not be there.
     let expected = |label: &str| {
         let expected = Expected { label: Some(label.to_owned()), ..Expected::default() };
@@ -159,7 +169,7 @@ fn what_cannot_be_read_is_refused() {
     assert_refused(open(&archive, None, &none), "--data test:X, and with --label y as its labels");
     assert_refused(open(&archive, Some("Z"), &none), "there is no array `Z`: there are X");
     assert_refused(open(&archive, Some("words"), &none), "the dtype is '<U1'");
-    assert_refused(open(&npz(&files()[..1], true), None, &label("X")), "leave --label out");
+    assert_refused(open(&npz(&files()[..1], true), None, &label("X")), "leave these out");
     assert_refused(open(&npz(&files()[5..], true), None, &none), "holds no arrays");
     assert_refused(open(b"PK\x03\x04 and so on", None, &none), "a zip archive, but damaged");
     for length in 1..archive.len() {

@@ -2,19 +2,19 @@
 
 use super::{Part, Parts};
 use crate::batch::{Batch, BatchBuffer};
-use crate::data::Conditions;
 use crate::data::condition::Given;
+use crate::data::{Conditions, Wanted};
 use crate::error::{Error, Result};
 use crate::real::Real;
 use std::sync::Arc;
 
 impl Parts {
-    /// Gives all rows these classes of theirs as conditions ([`Conditions::of`] the training rows).
+    /// Gives all rows these columns of theirs as conditions ([`Conditions::of`] the training rows).
     ///
     /// # Errors
-    /// If the data have no such classes, or a held-out row is of one that no training row is of.
-    pub fn set_conditions(&mut self, names: &[String]) -> Result<()> {
-        let conditions = Conditions::of(&self.train, names)?;
+    /// If the data have no such columns, or a held-out row is of a class that no training row is of, or has no number.
+    pub fn set_conditions(&mut self, wanted: &[Wanted]) -> Result<()> {
+        let conditions = Conditions::of(&self.train, wanted)?;
         let parts = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
         for part in parts.into_iter().flatten() {
             part.set_conditions(&conditions)?;
@@ -25,11 +25,11 @@ impl Parts {
 }
 
 impl Part {
-    /// Gives the rows the conditions of a model. Those whose classes it does not know are refused by
+    /// Gives the rows the conditions of a model. Those whose values it does not know are refused by
     /// [`Self::support`] and [`Self::screen`], and must not be read.
     ///
     /// # Errors
-    /// If the data have not the classes.
+    /// If the data have not the columns.
     pub fn set_conditions(&mut self, conditions: &Conditions) -> Result<()> {
         self.given = Some(Arc::new(Given::new(&self.data, conditions)?));
         Ok(())
@@ -40,7 +40,7 @@ impl Part {
         self.given.as_ref().map(|given| &given.conditions)
     }
 
-    /// Width C of their condition, 0 without one.
+    /// How many values stand beside a row ([`Conditions::width`]), 0 without conditions.
     pub fn condition_width(&self) -> usize {
         self.conditions().map_or(0, Conditions::width)
     }
@@ -73,11 +73,11 @@ impl Part {
     /// `out_b ← the condition of row rows[b]`, `[B·C]`.
     ///
     /// # Panics
-    /// If `out` has not one place per row, there is no such row, or its class is not one of the conditions'.
+    /// If `out` has not one place per row, there is no such row, or its values are not the conditions'.
     pub fn gather_condition<T: Real>(&self, out: &mut [T], rows: &[usize]) {
         let Some(given) = &self.given else { return };
         for (out, row) in out.chunks_exact_mut(given.conditions.width()).zip(rows) {
-            given.conditions.one_hot(out, given.places(*row));
+            given.conditions.encode(out, given.values(*row));
         }
     }
 

@@ -14,6 +14,8 @@ pub struct ModelHeader {
     pub width: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub condition: usize,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exposure: bool,
     pub levels: Vec<LevelHeader>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inference: Option<String>,
@@ -38,6 +40,11 @@ pub struct LevelHeader {
 /// Models without a condition do not speak of it.
 fn is_zero(width: &usize) -> bool {
     *width == 0
+}
+
+/// Nor do those without an exposure.
+fn is_false(exposure: &bool) -> bool {
+    !*exposure
 }
 
 /// A level in a file of any format.
@@ -68,6 +75,7 @@ impl From<&VaeConfig> for ModelHeader {
         ModelHeader {
             width: c.width,
             condition: c.condition,
+            exposure: c.exposure,
             levels: c.levels.iter().map(level).collect(),
             inference: (c.inference != Inference::BottomUp).then(|| c.inference.name().to_owned()),
             skip: (c.skip != Skip::None).then(|| c.skip.name().to_owned()),
@@ -91,6 +99,7 @@ impl TryFrom<&ModelHeader> for VaeConfig {
         let config = VaeConfig {
             width: h.width,
             condition: h.condition,
+            exposure: h.exposure,
             levels: h.levels.iter().map(level).collect::<Result<_>>()?,
             inference: h.inference.as_deref().map_or(Ok(Inference::BottomUp), str::parse)?,
             skip: h.skip.as_deref().map_or(Ok(Skip::None), str::parse)?,
