@@ -15,11 +15,13 @@ use elbo::distribution::Support;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{
     Auc, DRAWS, Doubt, Evaluator, IDLE, Information, LogPx, Proposal, RowScore, Summary, TailShape,
-    kl_per_latent, log_px, mutual_information, standard_error_of_mean, two_sample_auc,
+    error_over_rows, kl_per_latent, log_px, mutual_information, standard_error_of_mean,
+    two_sample_auc,
 };
 use elbo::model_file::{Model, TrainingHeader};
 use elbo::objective;
 use elbo::rng::{Address, Purpose};
+use elbo::train::TrainConfig;
 use elbo::vae::{Pass, Sampling, Score, Shown, Workspace};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde_json::{Value, json};
@@ -38,7 +40,8 @@ use std::process::ExitCode;
 Of the data that the model was trained on, the test rows are judged; of other data, all rows.
 Densities are those of the data's own units. The noise of a row depends on what it holds and on --seed: equal
 rows have equal scores, in any file and at any place in it. neg_elbo_se and neg_log_px_se are Monte-Carlo errors
-of the mean over rows, not the spread of the rows. log p(x) has an error bar only where the importance weights
+of the mean over these rows; in --json, neg_elbo_rows_se and neg_log_px_rows_se are its errors as that of all rows
+that there could be. log p(x) has an error bar only where the importance weights
 deserve one: the shape of their tail (k_hat) is surely below 0.5, for a mean over rows that of the rows which
 make up most of its error.")]
 pub(crate) struct EvaluateArgs {
@@ -58,6 +61,9 @@ pub(crate) struct EvaluateArgs {
     /// Seed of the noise [default: the training's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Seed of the coins by which rows are binarised, of a model of such [default: those that every run is judged by]
+    #[arg(long, value_name = "N")]
+    coins: Option<u64>,
     /// Judge the first ROWS rows only
     #[arg(long, value_name = "ROWS")]
     limit: Option<usize>,
@@ -89,6 +95,9 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     let model = open_model(&args.model, common)?;
     let mut part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
     part.truncate(args.limit.unwrap_or(usize::MAX));
+    if let Some(seed) = args.coins {
+        part.throw_coins(seed)?;
+    }
     let mut judged = Screened::new(part, &model, &args.data)?;
     let support = judged.part.support(model.vae.likelihood()).map_err(|e| args.data.blame(e))?;
     let reason = match support {
@@ -133,6 +142,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         "refused": judged.refused(),
         "neg_elbo": elbo.loss,
         "neg_elbo_se": error, // null where there is only one draw
+        "neg_elbo_rows_se": error_over_rows(scores.iter().map(|s| s.score.loss)),
         "reconstruction": elbo.reconstruction,
         "kl": elbo.kl,
         "draws": args.draws,
@@ -146,6 +156,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
         "neg_log_px": estimate.map(|e| e.neg_log_px),
         "gap": estimate.map(|e| elbo.loss - e.neg_log_px),
         "neg_log_px_se": estimate.and_then(|e| e.error.ok()).map(|(se, _)| se),
+        "neg_log_px_rows_se": estimate.map(|e| e.over_rows),
         "neg_log_px_interval": estimate.and_then(|e| e.error.ok()).map(|(_, interval)| interval),
         "no_error_bar": estimate.and_then(|e| e.error.err()).map(|doubt| doubt.to_string()),
         "samples": estimate.and(args.samples),
@@ -173,11 +184,9 @@ pub(crate) fn evaluate(args: &EvaluateArgs, common: &Common) -> Result<ExitCode>
     ];
     lines.extend(latents.report());
     if let (Some(loss), Some(training)) = (trained_on, &model.header.training) {
-        let draws = counted(training.config.samples, "draw");
-        lines.push((
-            "−bound trained on",
-            format!("{loss:.4} ({}, {draws})", training.config.objective),
-        ));
+        let TrainConfig { samples, objective, .. } = training.config.last_stage()?;
+        let draws = counted(samples, "draw");
+        lines.push(("−bound trained on", format!("{loss:.4} ({objective}, {draws})")));
     }
     if let (Some(estimate), Some(samples)) = (&estimate, args.samples) {
         lines.extend(report(estimate, samples, &proposal));
@@ -361,8 +370,9 @@ fn remedy(doubt: &Doubt, proposal: &Proposal) -> String {
 
 /// The bound that the model was trained on, as its training logged it.
 fn bound(model: &Model<f32>, part: &Part, t: &TrainingHeader, noise: Address) -> Result<f64> {
-    let objective = objective::build::<f32>(&t.config.objective)?.held_out();
-    let mut evaluator = Evaluator::new(&model.vae, t.config.samples)?;
+    let TrainConfig { samples, objective, .. } = t.config.last_stage()?;
+    let objective = objective::build::<f32>(&objective)?.held_out();
+    let mut evaluator = Evaluator::new(&model.vae, samples)?;
     Ok(evaluator.score(&model.vae, &model.params, part, &*objective, noise)?.loss)
 }
 

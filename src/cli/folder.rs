@@ -221,7 +221,8 @@ pub(crate) fn refuse_to_replace(folder: &Folder) -> Result<()> {
     let latest = folder.latest();
     let Ok(checkpoint) = Checkpoint::open(&latest.checkpoint()) else { return Ok(()) };
     let run = Stored::of(&checkpoint).map(|stored| stored.run);
-    let (planned, patience) = run.map_or((0, None), |run| (run.train.epochs, run.train.patience));
+    let (planned, patience) =
+        run.map_or((0, None), |run| (run.train.all_epochs(), run.train.patience));
     // A run of older versions that was stopped has a model too.
     let progress = checkpoint.progress()?;
     let done = progress.epoch >= planned || patience.is_some_and(|most| progress.waited >= most);

@@ -74,7 +74,7 @@ fn unfinished(checkpoint: &Checkpoint) -> Result<(Model<f32>, String)> {
 /// How far a run was.
 fn place(checkpoint: &Checkpoint) -> Result<String> {
     let Progress { epoch, batch, .. } = checkpoint.progress()?;
-    let planned = Stored::of(checkpoint)?.run.train.epochs;
+    let planned = Stored::of(checkpoint)?.run.train.all_epochs();
     Ok(match batch {
         0 => format!("after epoch {epoch} of {planned}"),
         _ => format!("after {batch} steps of epoch {} of {planned}", epoch + 1),

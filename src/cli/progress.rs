@@ -27,13 +27,13 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    /// For a run of `epochs` epochs of `steps_per_epoch` steps, of which `done` are taken.
-    pub(crate) fn new(common: &Common, epochs: u32, steps_per_epoch: u64, done: u64) -> Self {
+    /// For a run of `epochs` epochs, in all `steps` steps, of which `done` are taken.
+    pub(crate) fn new(common: &Common, epochs: u32, steps: u64, done: u64) -> Self {
         let bar = if common.shows_bars() {
             let style =
                 ProgressStyle::with_template("{percent:>3}% {bar:12} {wide_msg} {eta} left")
                     .expect("a template that is a constant");
-            ProgressBar::new(epochs as u64 * steps_per_epoch).with_style(style).with_position(done)
+            ProgressBar::new(steps).with_style(style).with_position(done)
         } else {
             ProgressBar::hidden()
         };

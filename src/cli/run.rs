@@ -152,6 +152,11 @@ impl Run {
             if merged.get(&key).is_some_and(Value::is_string) {
                 value = as_text(value);
             }
+            // Stages may stand below each other.
+            if let ("then", Value::Array(stages)) = (&*key, &value) {
+                let stages: Vec<_> = stages.iter().filter_map(Value::as_str).collect();
+                value = Value::String(stages.join(" / "));
+            }
             let read = |value: &Value| {
                 let mut one = self.to_map();
                 one.insert(key.clone(), value.clone());
@@ -216,7 +221,9 @@ impl Run {
     /// Names the flag that is wrong.
     pub(crate) fn check(&self) -> Result<()> {
         self.train.check()?;
-        elbo::objective::build::<f32>(&self.train.objective)?;
+        for stage in self.train.stages()? {
+            elbo::objective::build::<f32>(&stage.objective)?;
+        }
         // `config.toml` must hold it.
         let (seed, most) = (self.train.seed, i64::MAX as u64);
         if seed > most {

@@ -133,8 +133,8 @@ pub(crate) fn train(
     let mut job = prepare(&args, matches, common)?;
     announce(common, &job);
     watcher::obey_interrupts();
-    let per_epoch = job.trainer.steps_per_epoch();
-    let progress = Training::new(common, job.run.train.epochs, per_epoch, job.trainer.steps());
+    let (epochs, steps) = (job.run.train.all_epochs(), job.trainer.all_steps());
+    let progress = Training::new(common, epochs, steps, job.trainer.steps());
     let epochs = std::mem::take(&mut job.epochs);
     // What no clock can count up to is no limit.
     let until = args.time.and_then(|time| job.start.checked_add(time));
@@ -144,7 +144,7 @@ pub(crate) fn train(
     job.epochs = epochs;
     let concluded = ending.and_then(|ending| match ending {
         Ending::Stopped if watcher::interrupted() => interrupted(&job, common),
-        Ending::Stopped if job.trainer.progress().epoch < job.run.train.epochs => {
+        Ending::Stopped if job.trainer.progress().epoch < job.run.train.all_epochs() => {
             match limits.stop_after(job.trainer.progress().epoch) {
                 true => stopped(&mut job, common),
                 false => {
@@ -359,8 +359,8 @@ fn settings(
                 "a resumed run keeps its settings; only --epochs may be raised (and --data moved)";
             return Err(Error::setting(changed.join(", "), message));
         }
-        if extends && run.train.schedule.needs_horizon() {
-            let message = "this schedule depends on the number of epochs; plan with --epochs and --stop-after";
+        if extends && (run.train.schedule.needs_horizon() || run.train.then.is_some()) {
+            let message = "the schedule, or a stage, depends on the number of epochs; plan with --epochs and --stop-after";
             return Err(Error::setting("--epochs", message));
         }
         return Ok((run, None));
@@ -406,7 +406,7 @@ fn announce(common: &Common, job: &Job) {
         )));
     }
     if resumed {
-        let &TrainConfig { epochs: planned, patience, .. } = trainer.config();
+        let (planned, patience) = (job.run.train.all_epochs(), job.run.train.patience);
         let over = match patience {
             _ if epoch >= planned => "; all are done, raise --epochs for more".to_owned(),
             Some(most) if waited >= most => format!(

@@ -276,6 +276,20 @@ impl Part {
         Ok(())
     }
 
+    /// Binarises the rows by coins of this seed, thrown once, in place of those by which every run is judged.
+    ///
+    /// # Errors
+    /// If no coins are thrown for them.
+    pub fn throw_coins(&mut self, seed: u64) -> Result<()> {
+        if !matches!(self.binarize, Binarize::Static | Binarize::Dynamic) {
+            let message = "no coins are thrown for these rows: they are not binarised so";
+            return Err(Error::setting("coins", message));
+        }
+        self.coins = Address::new(seed, Purpose::BinarizeHeldOut);
+        self.statistics = OnceLock::new();
+        Ok(())
+    }
+
     /// What a log-density in the model's units is too large by, in nats per row
     /// ([`Columns::log_volume`]).
     pub fn log_volume(&self) -> f64 {

@@ -26,7 +26,7 @@ pub use importance::{LogPx, TailShape, log_px, log_px_of};
 pub use information::{Information, mutual_information};
 pub use latents::{IDLE, kl_per_latent};
 pub use proposal::Proposal;
-pub use summary::{Doubt, Summary, standard_error_of_mean};
+pub use summary::{Doubt, Summary, error_over_rows, standard_error_of_mean};
 pub use two_sample::{Auc, two_sample_auc};
 
 use crate::batch::{Batch, BatchBuffer};

@@ -23,6 +23,8 @@ pub struct Summary {
     pub neg_log_px: f64,
     /// Its Monte-Carlo standard error, and the 95 % interval that this and the bias leave; or why there is none.
     pub error: Result<(f64, [f64; 2]), Doubt>,
+    /// The standard error over rows ([`error_over_rows`]).
+    pub over_rows: f64,
     /// The effective sample size of the median row, and of the worst.
     pub effective: [f64; 2],
     /// The largest share that one weight has in its row's sum.
@@ -83,11 +85,20 @@ impl Summary {
         Summary {
             neg_log_px,
             error: error(estimates, neg_log_px, tail),
+            over_rows: error_over_rows(estimates.iter().map(|e| e.estimate)),
             effective: [effective[effective.len() / 2], effective[0]],
             largest,
             tail,
         }
     }
+}
+
+/// How far the mean over these rows may be from that over all rows that there could be: their deviation over √N.
+pub fn error_over_rows(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let n = values.clone().count() as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    let squares = values.map(|v| (v - mean).powi(2)).sum::<f64>();
+    if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { f64::INFINITY }
 }
 
 fn error(

@@ -106,6 +106,11 @@ impl<T: Real> Adam<T> {
         Adam { config, m: Aligned::zeros(len), v, step: 0 }
     }
 
+    /// Goes on with other constants.
+    pub(crate) fn configure(&mut self, config: AdamConfig) {
+        self.config = config;
+    }
+
     /// Steps taken so far.
     pub fn steps(&self) -> u64 {
         self.step

@@ -113,10 +113,10 @@ impl Checkpoint {
         read_tensor(&mut trainer.adam.m, &file, "adam.m")?;
         read_tensor(&mut trainer.adam.v, &file, "adam.v")?;
         let (progress, step) = read_counters(&file)?;
+        trainer.reach(progress).map_err(|e| e.to_string())?;
         if progress.batch > trainer.steps_per_epoch() {
             return Err("its counters do not fit the data".to_owned());
         }
-        trainer.progress = progress;
         trainer.adam.step = step;
         if let Some(average) = &mut trainer.average {
             read_average(average, &file)?;

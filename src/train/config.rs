@@ -1,5 +1,6 @@
 //! How a model is trained: the list of settings.
 
+use super::Stages;
 use crate::family::Spec;
 use crate::optim::{AdamConfig, Schedule, Warmup};
 use crate::params::Init;
@@ -48,6 +49,16 @@ settings! {
             default: 20,
             range: AT_LEAST_ONE,
             takes: ["1", "4294967295"], refuses: ["0", "-1", "4294967296"],
+        }
+
+        /// Further stages, each of the settings before it but for what it names: epochs=200 objective=iwae samples=5 / epochs=50 samples=50.
+        then: Option<Stages> {
+            flag: "then" "STAGES", OPTIMISATION,
+            file: "then",
+            default: None,
+            range: ANY,
+            takes: ["epochs=3", "epochs=5 objective=iwae samples=3 / epochs=2 lr=0.1"],
+            refuses: ["", "samples=3", "epochs=3 samples", "epochs=3 / samples=2", "epochs=3 epochs=4"],
         }
 
         /// Learning rate.
@@ -126,6 +137,8 @@ settings! {
         }
 
         /// Stop after so many epochs without a better validation loss (needs --validation).
+        ///
+        /// Those of a warm-up of β do not count.
         patience: Option<u32> {
             flag: "patience" "EPOCHS", OPTIMISATION,
             file: "patience",

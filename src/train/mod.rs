@@ -16,9 +16,11 @@
 pub mod checkpoint;
 mod config;
 mod retrieval;
+mod stages;
 mod trainer;
 
 pub use config::TrainConfig;
+pub use stages::Stages;
 pub use trainer::{Progress, Trainer, WeightsKind};
 
 use crate::error::Result;

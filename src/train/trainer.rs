@@ -3,6 +3,7 @@
 mod judge;
 
 use super::retrieval::Retrieval;
+use super::stages::Plan;
 use super::{Ending, Observer, StepReport, TrainConfig};
 use crate::aligned::Aligned;
 use crate::batch::BatchBuffer;
@@ -61,9 +62,40 @@ pub struct WeightsKind {
     pub step: u64,
 }
 
+/// What a stage of a run works with.
+struct Room<T> {
+    objective: Box<dyn Objective<T>>,
+    held_out: Box<dyn Objective<T>>,
+    ws: Workspace<T>,
+    evaluator: Evaluator<T>,
+    buffer: BatchBuffer<T>,
+    /// Rows of a batch.
+    rows: usize,
+}
+
+impl<T: Real> Room<T> {
+    /// For `vae` on so many training rows.
+    fn new(vae: &Arc<Vae<T>>, config: &TrainConfig, rows: usize) -> Result<Self> {
+        let objective = objective::build::<T>(&config.objective)?;
+        vae.check_objective(&*objective)?;
+        let rows = config.batch_size.min(rows);
+        Ok(Room {
+            held_out: objective.held_out(),
+            objective,
+            ws: Workspace::new(vae, rows, config.samples, Pass::Gradient)?,
+            evaluator: Evaluator::new(vae, config.samples)?,
+            buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
+            rows,
+        })
+    }
+}
+
 /// A model in training.
 pub struct Trainer<T> {
     vae: Arc<Vae<T>>,
+    plan: Plan,
+    /// The stage that the run is in, and its settings.
+    stage: usize,
     config: TrainConfig,
     parts: Parts,
     objective: Box<dyn Objective<T>>,
@@ -111,9 +143,8 @@ impl<T: Real> Trainer<T> {
     /// As [`Self::new`].
     pub fn of(vae: Vae<T>, config: TrainConfig, parts: Parts) -> Result<Self> {
         config.check()?;
+        let plan = Plan::new(&config)?;
         let vae = Arc::new(vae);
-        let objective = objective::build::<T>(&config.objective)?;
-        vae.check_objective(&*objective)?;
         let mut cross_entropy = None;
         for part in [Some(&parts.train), parts.validation.as_ref(), parts.test.as_ref()]
             .into_iter()
@@ -153,14 +184,20 @@ impl<T: Real> Trainer<T> {
         let Ok(count) = u32::try_from(parts.train.rows().len()) else {
             return Err(Error::setting("data", "there are more than 2³² training rows"));
         };
-        let rows = config.batch_size.min(count as usize);
+        // What a later stage cannot do is told now.
+        for stage in plan.all().iter().skip(1).rev() {
+            Room::new(&vae, stage, count as usize)?;
+        }
+        let config = plan.all()[0].clone();
+        let Room { objective, held_out, ws, evaluator, buffer, rows } =
+            Room::new(&vae, &config, count as usize)?;
         let len = params.len();
         Ok(Trainer {
             retrieval: Retrieval::new(&vae, &parts.train, rows)?,
-            ws: Workspace::new(&vae, rows, config.samples, Pass::Gradient)?,
-            evaluator: Evaluator::new(&vae, config.samples)?,
-            buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
-            held_out: objective.held_out(),
+            ws,
+            evaluator,
+            buffer,
+            held_out,
             objective,
             gradient: Gradient::zeros(vae.layout()),
             adam: Adam::new(config.adam, len),
@@ -176,9 +213,51 @@ impl<T: Real> Trainer<T> {
             noise_rows: vec![0; rows],
             cross_entropy,
             vae,
+            plan,
+            stage: 0,
             config,
             parts,
         })
+    }
+
+    /// Goes over to the stage of the current epoch, if it is another.
+    fn enter_stage(&mut self) -> Result<()> {
+        let stage = self.plan.of_epoch(self.progress.epoch);
+        if stage != self.stage {
+            self.change_stage(stage)?;
+            // Of another objective its loss would be another.
+            self.best = None;
+        }
+        Ok(())
+    }
+
+    /// Goes over to a stage.
+    fn change_stage(&mut self, stage: usize) -> Result<()> {
+        let config = self.plan.all()[stage].clone();
+        let Room { objective, held_out, ws, evaluator, buffer, rows } =
+            Room::new(&self.vae, &config, self.order.len())?;
+        (self.objective, self.held_out, self.evaluator) = (objective, held_out, evaluator);
+        (self.ws, self.buffer) = (ws, buffer);
+        if rows != self.batch.len() {
+            (self.batch, self.noise_rows) = (vec![0; rows], vec![0; rows]);
+            self.retrieval = Retrieval::new(&self.vae, &self.parts.train, rows)?;
+        }
+        self.adam.configure(config.adam);
+        (self.stage, self.config) = (stage, config);
+        Ok(())
+    }
+
+    /// Goes over to the stage of the last step before this progress, as a trainer that came there by itself is in.
+    #[cfg(feature = "model-file")]
+    pub(crate) fn reach(&mut self, progress: Progress) -> Result<()> {
+        // A stage is entered with its first step.
+        let before = u32::from(progress.batch == 0).min(progress.epoch);
+        let stage = self.plan.of_epoch(progress.epoch - before);
+        if stage != self.stage {
+            self.change_stage(stage)?;
+        }
+        self.progress = progress;
+        Ok(())
     }
 
     /// Takes the weights of another model of the same tensors in place of fresh ones, before the first step.
@@ -218,7 +297,7 @@ impl<T: Real> Trainer<T> {
         &self.vae
     }
 
-    /// How it is trained.
+    /// How it is trained, in the stage that it is in.
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
@@ -243,7 +322,12 @@ impl<T: Real> Trainer<T> {
         self.cross_entropy
     }
 
-    /// Steps of an epoch.
+    /// Steps of all epochs of all stages.
+    pub fn all_steps(&self) -> u64 {
+        self.plan.steps_before(self.plan.all().len(), self.order.len())
+    }
+
+    /// Steps of an epoch of the stage that the run is in.
     pub fn steps_per_epoch(&self) -> u64 {
         self.parts.train.rows().len().div_ceil(self.config.batch_size) as u64
     }
@@ -259,10 +343,12 @@ impl<T: Real> Trainer<T> {
 
     fn run_here(&mut self, observer: &mut dyn Observer<T>) -> Result<Ending> {
         let patience = self.config.patience.unwrap_or(u32::MAX);
-        while self.progress.epoch < self.config.epochs {
+        let epochs = self.plan.all().iter().fold(0u32, |sum, s| sum.saturating_add(s.epochs));
+        while self.progress.epoch < epochs {
             if self.progress.waited >= patience {
                 return Ok(Ending::OutOfPatience);
             }
+            self.enter_stage()?;
             let (start, first) = (Instant::now(), self.progress.batch);
             while self.progress.batch < self.steps_per_epoch() {
                 let report = self.step()?;
@@ -301,6 +387,7 @@ impl<T: Real> Trainer<T> {
             self.progress = Progress { epoch: epoch + 1, cuts, ..Progress::default() };
             self.refresh_exemplars(epoch)?;
         }
+        self.enter_stage()?;
         if self.adam.steps() == 0 {
             self.refresh_exemplars(0)?;
         }
@@ -364,6 +451,7 @@ impl<T: Real> Trainer<T> {
     /// The learning rate and β of the step that follows `steps` others.
     fn rates(&self, steps: u64) -> (f64, f64) {
         let per_epoch = self.steps_per_epoch();
+        let steps = steps.saturating_sub(self.plan.steps_before(self.stage, self.order.len()));
         let (epochs, cuts) = (self.config.epochs, self.progress.cuts);
         let course = Course { steps, steps_per_epoch: per_epoch, epochs, cuts };
         let factor = self.config.schedule.factor(course);

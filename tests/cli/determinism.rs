@@ -100,6 +100,43 @@ fn a_stopped_run_goes_on_as_if_nothing_had_been() {
     }
 }
 
+/// Stages change the objective, the batch and the rate where one ends: within, at and behind its end a run can be stopped.
+#[test]
+fn stages_follow_each_other() {
+    let lab = Lab::new();
+    lab.write(
+        "run.toml",
+        "data = 'digits:count=100'\nhidden = '8'\nlatent = '2'\nlr = 0.01\nwarmup = 2\naverage = 0.9\nepochs = 2\n\
+         then = [\n'epochs=2 objective=iwae samples=3 batch-size=16 schedule=cosine',\n\
+         'epochs=1 samples=5 lr=0.001 schedule=constant',\n]\n",
+    );
+    let train =
+        |out: &str, more: &str| lab.run(&format!("train --config run.toml -q --out {out} {more}"));
+    train("straight", "");
+    let records = lab.records("straight");
+    let of = |key: &str| records.iter().map(|r| r[key].as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("epoch"), [1.0, 2.0, 3.0, 4.0, 5.0]);
+    // 100 rows in a batch of 128, then in seven of 16.
+    assert_eq!(of("step"), [1.0, 2.0, 9.0, 16.0, 23.0]);
+    let rates = of("learning_rate");
+    assert_eq!((rates[1], rates[4]), (0.01, 0.001));
+    let last = 0.005 * (1.0 + (std::f64::consts::PI * 13.0 / 14.0).cos());
+    assert!((rates[3] - last).abs() < 1e-12, "{rates:?}");
+    assert_eq!(of("beta"), [0.0, 0.5, 1.0, 1.0, 1.0]);
+    // The bound of the finished model is that of its last stage.
+    let told = String::from_utf8(lab.run("evaluate straight").stdout).unwrap();
+    assert!(told.contains("(iwae, 5 draws)"), "{told}");
+    for stop in 1..5 {
+        let out = format!("stopped-{stop}");
+        train(&out, &format!("--stop-after {stop}"));
+        lab.run(&format!("train --resume -q --out {out}"));
+        lab.assert_same_run("straight", &out);
+    }
+    let refused =
+        "train --data digits:count=50 --then epochs=1 --patience 2 --validation 0.2 --out none";
+    assert_refused(&lab, &[(refused, USAGE, "then: the losses of stages cannot be compared")]);
+}
+
 #[test]
 fn patience_survives_a_stop() {
     let lab = Lab::new();

@@ -83,3 +83,19 @@ fn seeds_fit_into_toml() {
     run.train.seed += 1;
     assert!(run.check().is_err());
 }
+
+/// Stages are one text, or a list of them.
+#[test]
+fn stages_may_stand_in_a_list() {
+    let of = |text: &str| {
+        let toml: toml::Table = BEFORE.parse().unwrap();
+        let map = serde_json::to_value(toml).unwrap().as_object().unwrap().clone();
+        Run::try_from(map).unwrap().with_toml(text)
+    };
+    let text = of("then = \"epochs=3 samples=5 / epochs=2\"").unwrap().0;
+    let list = of("then = [\"epochs=3 samples=5\", \"epochs=2\"]").unwrap().0;
+    assert_eq!(text, list);
+    assert_eq!(text.train.all_epochs(), 2 + 3 + 2);
+    assert!(of("then = \"samples=5\"").unwrap_err().contains("says no epochs=N"));
+    assert!(of("then = [5]").is_err());
+}

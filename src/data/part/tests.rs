@@ -71,6 +71,24 @@ fn held_out_coins_do_not_depend_on_epoch_or_seed() {
 }
 
 #[test]
+fn other_coins_are_thrown_on_demand() {
+    let throw = |binarize, seed: Option<u64>| {
+        let mut all = source(50);
+        all.test = Some(source(50).train);
+        let mut part = Parts::new(all, roles(binarize)).unwrap().test.unwrap();
+        seed.map_or(Ok(()), |seed| part.throw_coins(seed))?;
+        let mut out = vec![0f32; 200];
+        part.gather(&mut out, part.rows(), None).unwrap();
+        crate::error::Result::Ok(out)
+    };
+    let of = |seed| throw(Binarize::Dynamic, seed).unwrap();
+    assert_eq!(of(Some(HELD_OUT_SEED)), of(None));
+    assert_eq!(of(Some(3)), throw(Binarize::Static, Some(3)).unwrap());
+    assert_ne!(of(Some(3)), of(None));
+    assert!(throw(Binarize::Threshold, Some(3)).is_err());
+}
+
+#[test]
 fn values_outside_the_unit_interval_cannot_be_binarised() {
     let values = Values::F32(vec![0.0, 0.5, 1.0, 1.5]);
     let source = Source { train: Dataset::new(values, 2).unwrap(), test: None, notes: Vec::new() };

@@ -59,9 +59,11 @@ impl<T: Real> Trainer<T> {
             learning_rate,
             beta,
         };
+        // While β rises the loss that is trained is not the one that is judged.
+        let warm = f64::from(record.epoch) > self.config.warmup.epochs;
         self.progress = Progress {
             epoch: record.epoch,
-            waited: self.progress.waited + 1,
+            waited: if warm { self.progress.waited + 1 } else { 0 },
             cuts: self.progress.cuts,
             ..Progress::default()
         };
