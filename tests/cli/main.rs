@@ -16,6 +16,7 @@ mod folders;
 mod lab;
 mod outputs;
 mod pictures;
+mod published;
 mod recovery;
 mod refusals;
 mod rows;
