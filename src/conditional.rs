@@ -18,7 +18,7 @@ use crate::distribution::{
 use crate::error::Result;
 use crate::family::Spec;
 use crate::nn::{Activation, Network, NetworkBuffers};
-use crate::params::{Scope, Tensor};
+use crate::params::{Scope, Start, Tensor};
 use crate::real::Real;
 use crate::rng::{Address, Draws};
 use joined::Joined;
@@ -47,15 +47,37 @@ pub struct Conditional<T> {
     own: Tensor,
     width: usize,
     inputs: Inputs,
+    /// Mean and spread of each column that is seen in a form, `[2·D]`.
+    spreads: Tensor,
     /// Where in η the logarithms of rates stand that a row's exposure multiplies.
     rates: Vec<Range<usize>>,
 }
 
-/// What a network sees: what is given, which of it is missing, data beside it, and the condition, side by side.
+/// In which form a network sees a column of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As (x − m)/s, by the training rows' mean and spread.
+    Spread,
+    /// One of n classes as a one-hot.
+    Classes(u32),
+}
+
+impl Form {
+    fn width(self) -> usize {
+        match self {
+            Form::Spread => 1,
+            Form::Classes(n) => n as usize,
+        }
+    }
+}
+
+/// What a network sees: what is given, which of it is missing, data beside it, and the condition, side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// Width of what is given.
     pub width: usize,
+    /// In which form each column of it is seen; without any, all as they are.
+    pub forms: Vec<Form>,
     /// Whether NaN among it stands for a value that is missing. The network sees 0 there, and behind what is
     /// given a 1 for each missing value and a 0 for each other.
     pub missing: bool,
@@ -71,22 +93,32 @@ pub struct Inputs {
 impl Inputs {
     /// What is given alone, of this width.
     pub fn of(width: usize) -> Self {
-        Inputs { width, missing: false, beside: 0, condition: 0, exposure: false }
+        let forms = Vec::new();
+        Inputs { width, forms, missing: false, beside: 0, condition: 0, exposure: false }
+    }
+
+    /// The width of what is given, as it is seen.
+    fn formed(&self) -> usize {
+        match self.forms.is_empty() {
+            true => self.width,
+            false => self.forms.iter().map(|form| form.width()).sum(),
+        }
     }
 
     /// How much a network sees.
-    fn seen(self) -> usize {
-        self.width * (1 + usize::from(self.missing)) + self.beside + self.condition
+    fn seen(&self) -> usize {
+        let marks = if self.missing { self.width } else { 0 };
+        self.formed() + marks + self.beside + self.condition
     }
 
     /// How many values stand beside each row: the condition, and the exposure.
-    fn beside_rows(self) -> usize {
+    fn beside_rows(&self) -> usize {
         self.condition + usize::from(self.exposure)
     }
 
-    /// Whether that is more than what is given.
-    fn are_joined(self) -> bool {
-        self.seen() > self.width
+    /// Whether that is anything but what is given.
+    fn are_joined(&self) -> bool {
+        self.seen() > self.width || !self.forms.is_empty()
     }
 }
 
@@ -115,8 +147,15 @@ impl<T: Real> Conditional<T> {
             scope.start_at_zero(head.bias(), zero);
         }
         let own = scope.group(|scope| distribution.own(scope, width));
+        let formed = inputs.forms.len();
+        let spreads = scope.group(|scope| {
+            if formed > 0 {
+                scope.tensor("seen.mean", &[formed], Start::State(0.0));
+                scope.tensor("seen.spread", &[formed], Start::State(1.0));
+            }
+        });
         let rates = if inputs.exposure { distribution.rates(width) } else { Vec::new() };
-        Ok(Conditional { network, distribution, own, width, inputs, rates })
+        Ok(Conditional { network, distribution, own, width, inputs, spreads, rates })
     }
 
     /// Width of the value.
@@ -150,6 +189,11 @@ impl<T: Real> Conditional<T> {
         self.inputs.beside
     }
 
+    /// Whether the network sees columns in forms of their own.
+    pub(crate) fn sees_forms(&self) -> bool {
+        !self.inputs.forms.is_empty()
+    }
+
     /// Whether the network sees which of the values that it is given are missing.
     pub(crate) fn sees_missing(&self) -> bool {
         self.inputs.missing
@@ -172,6 +216,20 @@ impl<T: Real> Conditional<T> {
         self.distribution.start(&mut bias_values, &mut own_values, data);
         bias.of_mut(params).copy_from_slice(&bias_values);
         own.of_mut(params).copy_from_slice(&own_values);
+    }
+
+    /// Sees columns in units of the data's spread, where it sees them in forms.
+    pub(crate) fn start_forms(&self, params: &mut [T], data: &Moments) {
+        if self.sees_forms() {
+            let (means, spreads) = self.spreads.of_mut(params).split_at_mut(data.mean.len());
+            means.iter_mut().zip(&data.mean).for_each(|(to, mean)| *to = T::from_f64(*mean));
+            // A constant column has no spread.
+            let spread = |v: f64| if v > 0.0 { v.sqrt() } else { 1.0 };
+            spreads
+                .iter_mut()
+                .zip(&data.variance)
+                .for_each(|(to, v)| *to = T::from_f64(spread(*v)));
+        }
     }
 
     /// The distribution as one that scores.
@@ -218,7 +276,7 @@ impl<T: Real> Conditional<T> {
         let rows_d = if gradients { rows } else { 0 };
         Emitted {
             network: self.network.buffers(rows, gradients),
-            joined: Joined::new(rows, rows_d, self.inputs),
+            joined: Joined::new(rows, rows_d, self.inputs.clone()),
         }
     }
 
@@ -232,7 +290,7 @@ impl<T: Real> Conditional<T> {
         noise: Option<Draws<'_>>,
     ) {
         let Emitted { network, joined } = buffers;
-        joined.join(input);
+        joined.join(input, self.spreads.of(params));
         self.network.forward(network, &joined.seen(&input), params, noise);
         let Some(beside) = input.condition.filter(|_| self.has_rates()) else { return };
         let mut eta = network.out_mut(input.given.nrows());

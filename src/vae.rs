@@ -39,8 +39,8 @@ pub use score::Score;
 pub use workspace::{Pass, Workspace};
 
 use crate::batch::{Batch, Exemplars};
-use crate::conditional::{Conditional, Flow, Input, Inputs, LogQ};
-use crate::distribution::{self, ClosedForm, Likelihood, Moments};
+use crate::conditional::{Conditional, Flow, Form, Input, Inputs, LogQ};
+use crate::distribution::{self, ClosedForm, Domain, Likelihood, Moments};
 use crate::error::{Error, Result, check_memory};
 use crate::gradient::Gradient;
 use crate::nn::network;
@@ -85,6 +85,12 @@ impl<T: Real> Vae<T> {
         let latents: Vec<usize> = config.levels.iter().map(|level| level.latent).collect();
         let of_data = distribution::build_likelihood::<T>(&config.likelihood)?;
         let missing = (0..config.width).any(|column| of_data.facts(column).missing);
+        let form = |column| match of_data.facts(column).domain {
+            Domain::Classes(n) => Form::Classes(n),
+            _ => Form::Spread,
+        };
+        let forms = (0..if config.forms { config.width } else { 0 }).map(form).collect();
+        let mut data_inputs = Some(Inputs { forms, missing, ..Inputs::of(config.width) });
         let mut below = config.width;
         for (l, LevelConfig { layers, latent }) in config.levels.iter().enumerate() {
             let posterior = distribution::build_posterior(&config.posterior)?;
@@ -94,7 +100,7 @@ impl<T: Real> Vae<T> {
             let mut scope = layout.scope(format_args!("encoder.{l}"));
             let seen = &latents[config.inference.seen(l, latents.len())];
             let inputs = if seen.is_empty() {
-                Inputs { missing, ..Inputs::of(config.width) }
+                data_inputs.take().expect("one encoder sees the data alone")
             } else {
                 let is_beside = config.skip.is_up() || config.inference == Inference::TopDown;
                 let beside = if is_beside { config.width } else { 0 };
@@ -187,6 +193,9 @@ impl<T: Real> Vae<T> {
             }
             if retrieves && !drawn.emits_its_mean() {
                 return refuse("needs a posterior whose mean is emitted, such as `normal`");
+            }
+            if top.sees_forms() {
+                return refuse("cannot say in which form its pseudo-inputs are seen");
             }
             if top.sees_missing() {
                 return refuse("cannot say which values of its pseudo-inputs are missing");
@@ -283,6 +292,7 @@ impl<T: Real> Vae<T> {
             let widths = [data.mean.len(), data.variance.len()];
             assert_eq!(widths, [self.width(); 2], "the data has another width than the model");
             self.down[0].start(&mut params, data);
+            self.up[self.first()].start_forms(&mut params, data);
             self.prior.start(self.own.of_mut(&mut params), data);
         }
         params

@@ -94,6 +94,28 @@ fn levels_are_skipped_in_a_chain_of_three() {
     }
 }
 
+/// What an encoder sees in forms keeps its gradients, also where values are missing.
+#[test]
+fn columns_are_seen_in_forms() {
+    for (likelihood, condition, samples) in [
+        ("columns:1-2=normal,3=(categorical:classes=3),4-=poisson", 0, 1),
+        ("columns:1-3=(masked:of=normal),4-=(masked:of=(categorical:classes=4))", 2, 3),
+    ] {
+        let config = VaeConfig {
+            likelihood: likelihood.parse().unwrap(),
+            activation: Activation::Tanh,
+            condition,
+            forms: true,
+            ..VaeConfig::new(5, &[4], 2)
+        };
+        let vae = Vae::new(config).unwrap();
+        let objective = elbo::objective::build(&"iwae".parse().unwrap()).unwrap();
+        let mut case = Case::of(model(likelihood.to_owned(), vae, objective, 2, samples));
+        let report = case.run(None);
+        assert!(report.passed(), "{likelihood}: {report:?}");
+    }
+}
+
 /// What an exposure multiplies keeps its gradients, beside a condition and in a chain.
 #[test]
 fn counts_are_in_proportion_to_an_exposure() {

@@ -116,6 +116,7 @@ impl Lists {
             width: sizes.width,
             condition: self.conditions[condition],
             exposure: false,
+            forms: false,
             levels: sizes.levels[..levels].iter().map(level).collect(),
             inference,
             skip,

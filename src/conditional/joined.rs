@@ -4,10 +4,12 @@
 //! Forward   input_n = [given_n; m_n; x_b; c_b], row b of the batch being that of row n. Where a value is missing
 //!           (NaN) given_ni = 0 and m_ni = 1, elsewhere m_ni = 0; without missing values there is no m. x is for
 //!           encoders of a latent that see the data, too
+//!           In forms, a column's place is (x − m)/s, or has n places with a 1 in that of its class; all are 0 where
+//!           it is missing
 //! Backward  d_given_n = the first columns of d_input_n; neither m nor data nor a condition has a gradient
 //! ```
 
-use super::Inputs;
+use super::{Form, Inputs};
 use crate::real::Real;
 use crate::rows::{head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
@@ -30,6 +32,23 @@ pub(super) struct Joined<T> {
     d_input: Array2<T>,
 }
 
+impl Form {
+    /// Writes what is seen of a value to its place, which is 0; a missing one leaves it so.
+    fn write<T: Real>(self, place: &mut [T], x: T, [mean, spread]: [T; 2]) {
+        match self {
+            _ if x.is_nan() => {}
+            Form::Spread => place[0] = (x - mean) / spread,
+            Form::Classes(n) => {
+                // Whoever scores the row refuses what is none of the classes.
+                let class = x.to_f64();
+                if (0.0..f64::from(n)).contains(&class) {
+                    place[class as usize] = T::one();
+                }
+            }
+        }
+    }
+}
+
 impl<T: Real> Joined<T> {
     /// Buffers for up to `rows` rows, and gradients for up to `rows_d`.
     pub(super) fn new(rows: usize, rows_d: usize, inputs: Inputs) -> Self {
@@ -38,11 +57,11 @@ impl<T: Real> Joined<T> {
         Joined { inputs, input: zeros(rows), d_input: zeros(rows_d) }
     }
 
-    /// Writes the network's input.
+    /// Writes the network's input; `spreads` are mean and spread of each column that has a form, `[2·D]`.
     ///
     /// # Panics
     /// If there is a condition, or data beside what is given, where the model has none, or none where it has.
-    pub(super) fn join(&mut self, Input { given, beside, condition }: Input<'_, T>) {
+    pub(super) fn join(&mut self, Input { given, beside, condition }: Input<'_, T>, spreads: &[T]) {
         let Inputs { width, missing, beside: d, condition: c, .. } = self.inputs;
         let columns = |rows: &Option<ArrayView2<T>>| rows.as_ref().map_or(0, |rows| rows.ncols());
         let stand_beside = columns(&condition);
@@ -56,14 +75,29 @@ impl<T: Real> Joined<T> {
         }
         let n = given.nrows();
         let mut input = head_mut(&mut self.input, n);
-        input.slice_mut(s![.., ..width]).assign(&given);
+        let formed = self.inputs.formed();
+        let (mut values, mut rest) = input.view_mut().split_at(Axis(1), formed);
+        if self.inputs.forms.is_empty() {
+            values.assign(&given);
+        } else {
+            let forms = &self.inputs.forms;
+            for (given, mut seen) in given.rows().into_iter().zip(values.rows_mut()) {
+                let mut seen = seen.as_slice_mut().expect("buffers are in standard layout");
+                seen.fill(T::zero());
+                for (j, (form, x)) in forms.iter().zip(given).enumerate() {
+                    let (place, others) = seen.split_at_mut(form.width());
+                    form.write(place, *x, [spreads[j], spreads[width + j]]);
+                    seen = others;
+                }
+            }
+        }
         if missing {
-            let (mut values, mut rest) = input.view_mut().split_at(Axis(1), width);
+            // Where columns have forms, a missing one is seen as 0 already.
             let marks = rest.slice_mut(s![.., ..width]);
-            Zip::from(&mut values).and(marks).for_each(|value, mark| {
-                (*value, *mark) =
-                    if value.is_nan() { (T::zero(), T::one()) } else { (*value, T::zero()) };
+            Zip::from(marks).and(&given).for_each(|mark, x| {
+                *mark = if x.is_nan() { T::one() } else { T::zero() };
             });
+            values.mapv_inplace(|value| if value.is_nan() { T::zero() } else { value });
         }
         let behind = self.inputs.seen() - d - c;
         // Of what stands beside a row, no network sees its exposure.

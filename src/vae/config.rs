@@ -35,6 +35,9 @@ pub struct VaeConfig {
     /// Whether behind the condition stands ln e of each row, whose exposure e multiplies the rates of a likelihood that
     /// has some ([`crate::distribution::Distribution::rates`]). No network sees it.
     pub exposure: bool,
+    /// Whether the encoder of the data sees each column in a form of its own: classes as one-hots, all other values in units of
+    /// their spread. The likelihood scores them as they are.
+    pub forms: bool,
     /// The levels, from the data upwards. One is the textbook VAE.
     pub levels: Vec<LevelConfig>,
     /// In which order latents are inferred, where there are several.
@@ -68,6 +71,7 @@ impl VaeConfig {
             width,
             condition: 0,
             exposure: false,
+            forms: false,
             levels: vec![LevelConfig::dense(hidden, latent)],
             inference: Inference::BottomUp,
             skip: Skip::None,
@@ -133,6 +137,10 @@ impl VaeConfig {
         };
         let likelihood = distribution::build_likelihood::<f32>(&self.likelihood);
         let likelihood = likelihood.map_err(role("likelihood"))?;
+        if self.forms && (self.skip.is_up() || self.inference == Inference::TopDown) {
+            let message = "an encoder of latents sees data as they are";
+            return Err(Error::setting("forms", message));
+        }
         if self.exposure && likelihood.rates(self.width).is_empty() {
             let message = format!(
                 "`{}` has no rates that a row's exposure could multiply; use `poisson`, \

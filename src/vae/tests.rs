@@ -283,6 +283,45 @@ fn an_exposure_multiplies_the_rates() {
     assert!(refused.starts_with("exposure: `bernoulli` has no rates"), "{refused}");
 }
 
+/// An encoder that sees columns in forms is one that sees raw values with other weights: those of a class are the columns
+/// of its one-hot, a spread is a factor and a bias. And nothing but the encoder sees them.
+#[test]
+fn columns_are_seen_in_their_forms() {
+    let likelihood = "columns:1-2=normal,3=(categorical:classes=3),4-=poisson";
+    let config = VaeConfig { width: 4, likelihood: likelihood.parse().unwrap(), ..config(&[2]) };
+    let formed = Vae::<f64>::new(VaeConfig { forms: true, ..config.clone() }).unwrap();
+    let data = Moments { mean: vec![1.0, -2.0, 9.0, 4.0], variance: vec![4.0, 0.25, 9.0, 0.0] };
+    let params = formed.init(Init::Uniform, 1, Some(&data));
+    let slot = |vae: &Vae<f64>, name: &str| {
+        vae.layout().slots().iter().find(|slot| slot.name == name).unwrap().clone()
+    };
+    let weight = slot(&formed, "encoder.0.layers.0.weight");
+    assert_eq!(weight.shape[1], 2 + 3 + 1);
+    assert_eq!(formed.layout().states().count(), 2);
+    // What is no weight is not counted.
+    let x = ndarray::array![[3.0, -2.5, 1.0, 6.0], [1.0, 0.0, 2.0, 0.0]];
+    // By hand: the first layer on (x − m)/s and the one-hot, which another model sees as plain data.
+    let seen = ndarray::array![[1.0, -1.0, 0.0, 1.0, 0.0, 2.0], [0.0, 4.0, 0.0, 0.0, 1.0, -4.0]];
+    let plain =
+        Vae::<f64>::new(VaeConfig { width: 6, likelihood: "normal".parse().unwrap(), ..config })
+            .unwrap();
+    let mut other = plain.init(Init::Uniform, 2, None);
+    for to in plain.layout().slots().iter().filter(|slot| slot.name.starts_with("encoder")) {
+        other[to.range()].copy_from_slice(&params[slot(&formed, &to.name).range()]);
+    }
+    let encoded = |vae: &Vae<f64>, x: &Array2<f64>, params: &[f64]| {
+        let mut ws = Workspace::new(vae, 2, 1, Pass::Value).unwrap();
+        let mut z = Array2::zeros((2, vae.latent()));
+        vae.encode(z.view_mut(), &mut ws, &x.view(), params);
+        z
+    };
+    assert_eq!(encoded(&formed, &x, &params), encoded(&plain, &seen, &other));
+    let refused =
+        VaeConfig { forms: true, prior: "vamp".parse().unwrap(), ..formed.config().clone() };
+    let refused = Vae::<f64>::new(refused).err().unwrap().to_string();
+    assert!(refused.contains("in which form"), "{refused}");
+}
+
 /// Networks that see past the level next to them, and have learned to look away, are those that do not.
 #[test]
 fn what_is_skipped_to_with_weight_0_is_not_there() {

@@ -123,6 +123,7 @@ impl Task {
             width,
             condition: 0,
             exposure: self.exposure.is_some(),
+            forms: false,
             levels: self.levels()?,
             inference: self.inference.parse()?,
             skip: self.skip.parse()?,

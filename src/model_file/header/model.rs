@@ -16,6 +16,8 @@ pub struct ModelHeader {
     pub condition: usize,
     #[serde(default, skip_serializing_if = "is_false")]
     pub exposure: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forms: bool,
     pub levels: Vec<LevelHeader>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inference: Option<String>,
@@ -42,9 +44,9 @@ fn is_zero(width: &usize) -> bool {
     *width == 0
 }
 
-/// Nor do those without an exposure.
-fn is_false(exposure: &bool) -> bool {
-    !*exposure
+/// Nor do those without an exposure or forms.
+fn is_false(has: &bool) -> bool {
+    !*has
 }
 
 /// A level in a file of any format.
@@ -76,6 +78,7 @@ impl From<&VaeConfig> for ModelHeader {
             width: c.width,
             condition: c.condition,
             exposure: c.exposure,
+            forms: c.forms,
             levels: c.levels.iter().map(level).collect(),
             inference: (c.inference != Inference::BottomUp).then(|| c.inference.name().to_owned()),
             skip: (c.skip != Skip::None).then(|| c.skip.name().to_owned()),
@@ -100,6 +103,7 @@ impl TryFrom<&ModelHeader> for VaeConfig {
             width: h.width,
             condition: h.condition,
             exposure: h.exposure,
+            forms: h.forms,
             levels: h.levels.iter().map(level).collect::<Result<_>>()?,
             inference: h.inference.as_deref().map_or(Ok(Inference::BottomUp), str::parse)?,
             skip: h.skip.as_deref().map_or(Ok(Skip::None), str::parse)?,
