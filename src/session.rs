@@ -423,11 +423,15 @@ fn refusal<T: Real>(
     column: usize,
     seen: T,
 ) -> Option<&'static str> {
+    let facts = likelihood.facts(column);
+    if facts.missing && seen.is_nan() {
+        return None;
+    }
     // Every density squares it.
     if !(seen * seen).is_finite() {
         return Some("it is not finite, or not in the model's units and precision");
     }
-    match likelihood.facts(column).domain.support(seen.to_f64()) {
+    match facts.domain.support(seen.to_f64()) {
         Support::Outside(message) => Some(message),
         _ => None,
     }

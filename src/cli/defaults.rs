@@ -8,6 +8,7 @@
 //! | shades in bytes, grey pictures in [0, 1] | `bernoulli` | the flags' own defaults: pictures in thousands |
 //! | colour pictures, pictures beyond [0, 1] | `normal:variance=learned` | a folder of hundreds or thousands |
 //! | tables | `bounded-normal`, or `bernoulli` if all is 0 or 1 | tens to a million rows, which [`Sizes`] follows |
+//! | tables of several kinds, or with missing cells | one for each column (`Table::likelihood`) | the same |
 //!
 //! A variance that is learned starts at the pictures' own and comes down with the residual, so that
 //! the reconstruction never counts for little beside the KL; a fixed one is right for one contrast only.
@@ -23,10 +24,11 @@ use crate::run::{Run, Task};
 use clap::Command;
 use elbo::data::{Bytes, Dataset};
 use elbo::error::Result;
+use elbo::optim::{Schedule, Warmup};
 use elbo::train::TrainConfig;
 
 /// The settings that are chosen by the data, and what else than their default they may be then.
-const FITTED: [(&str, &str); 8] = [
+const FITTED: [(&str, &str); 12] = [
     ("likelihood", "of a table bounded-normal, of colour pictures normal:variance=learned"),
     ("hidden", "of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128"),
     ("latent", "of a table half its columns, at most 10, of colour pictures 32"),
@@ -34,8 +36,15 @@ const FITTED: [(&str, &str); 8] = [
     ("batch-size", "of a table or colour pictures 32 to 256 by their number"),
     ("epochs", "of a table or colour pictures 20 to 1000 by their number"),
     ("validation", "of a table or colour pictures 0.1 from 50 rows on"),
-    ("patience", "of a table or colour pictures 10 to 50, unless --epochs is given"),
+    ("patience", "of a table of numbers or colour pictures 10 to 50, unless --epochs is given"),
+    ("prior", "of a table of several kinds mixture:components=20"),
+    ("lr", "of a table of several kinds 0.003"),
+    ("schedule", "of a table of several kinds cosine"),
+    ("warmup", "of a table of several kinds a fifth of the epochs, at most 20"),
 ];
+
+/// Those that other data leave at their defaults.
+const OF_KINDS: [&str; 4] = ["prior", "lr", "schedule", "warmup"];
 
 /// `elbo train` with these words in its help.
 pub(crate) fn described(train: Command) -> Command {
@@ -59,10 +68,15 @@ enum Kind {
     Colour,
     Bits,
     Table,
+    /// Of several kinds, or with missing cells.
+    Mixed,
 }
 
 impl Kind {
     fn of(data: &Dataset) -> Result<Kind> {
+        if data.kinds().is_some() {
+            return Ok(Kind::Mixed);
+        }
         let bytes = data.bytes() == Some(Bytes::Levels);
         let within_unit = |x: f64| (0.0..=1.0).contains(&x);
         Ok(match data.image() {
@@ -105,6 +119,26 @@ impl Sizes {
     }
 }
 
+/// The prior of a table of several kinds: what classes make of rows lies in heaps, which one normal does not describe.
+const MIXTURE: &str = "mixture:components=20";
+
+/// A table of several kinds is learned at a high rate that falls to nothing, over 12,000 steps at most: a mixture's narrow
+/// components are found late, so that nobody can say before the end that nothing comes any more.
+fn with_falling_rate(mut fitted: Run, rows: usize) -> Run {
+    let steps = rows.div_ceil(fitted.train.batch_size);
+    let epochs = (12_000 / steps).clamp(20, 300) as u32;
+    let warmup = Warmup { epochs: f64::from(epochs / 5).min(20.0), ..fitted.train.warmup };
+    fitted.train = TrainConfig {
+        epochs,
+        warmup,
+        patience: None,
+        learning_rate: 3e-3,
+        schedule: Schedule::Cosine { warmup: 0.0 },
+        ..fitted.train
+    };
+    fitted
+}
+
 /// Gives `run` the settings that fit `data`, but for those that were chosen; and the line that says so,
 /// if that changed any.
 ///
@@ -117,7 +151,17 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
     let sizes = Sizes::of(rows);
     let (what, likelihood, hidden, latent, activation) = match kind {
         Kind::Grey => return Ok(None),
-        Kind::Colour => ("pictures", "normal:variance=learned", "256,128", 32, "silu"),
+        Kind::Colour => ("pictures", "normal:variance=learned".to_owned(), "256,128", 32, "silu"),
+        Kind::Mixed => {
+            let hidden = match rows {
+                ..1000 => "64",
+                1000..10_000 => "128,128",
+                _ => "256,256",
+            };
+            let likelihood = data.kinds().map(|kinds| kinds.likelihood(data.rows()));
+            let likelihood = likelihood.unwrap_or_default();
+            ("a table of several kinds", likelihood, hidden, columns.clamp(2, 16), "silu")
+        }
         Kind::Bits | Kind::Table => {
             // One layer learns what some hundred rows can teach; more rows teach more.
             let hidden = match rows {
@@ -129,7 +173,7 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
                 Kind::Bits => "bernoulli",
                 _ => "bounded-normal:floor=0.01,cap=1",
             };
-            ("a table", likelihood, hidden, (columns / 2).clamp(1, 10), "tanh")
+            ("a table", likelihood.to_owned(), hidden, (columns / 2).clamp(1, 10), "tanh")
         }
     };
     // A network says its own widths.
@@ -137,13 +181,15 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
     if run.task.network.is_some() {
         chosen.add("hidden".to_owned());
     }
+    let mixed = matches!(kind, Kind::Mixed);
     let fitted = Run {
         task: Task {
-            likelihood: likelihood.to_owned(),
+            likelihood,
             hidden: hidden.to_owned(),
             latent: latent.to_string(),
             activation: activation.to_owned(),
             validation: sizes.validation,
+            prior: if mixed { MIXTURE.to_owned() } else { run.task.prior.clone() },
             ..run.task.clone()
         },
         train: TrainConfig {
@@ -153,17 +199,23 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
             ..run.train.clone()
         },
     };
+    let fitted = if mixed { with_falling_rate(fitted, rows) } else { fitted };
     let mut fitted = run.over(&fitted, &chosen);
     // Without validation rows there is nothing to wait for, and whoever says how many epochs means them.
     if !chosen.has("patience") && (fitted.task.validation == 0.0 || chosen.has("epochs")) {
         fitted.train.patience = None;
     }
     *run = fitted;
+    // The likelihood of a table of several kinds is as long as the table is wide.
+    let shown = |value: String| match value.len() {
+        ..60 => value,
+        _ => "COLUMNS".to_owned(),
+    };
     let settings: Vec<_> = FITTED
         .iter()
         .map(|(key, _)| *key)
-        .filter(|key| !chosen.has(key))
-        .filter_map(|key| run.value(key).map(|value| format!("--{key} {value}")))
+        .filter(|key| !chosen.has(key) && (mixed || !OF_KINDS.contains(key)))
+        .filter_map(|key| run.value(key).map(|value| format!("--{key} {}", shown(value))))
         .collect();
     Ok((!settings.is_empty()).then(|| {
         format!(

@@ -186,10 +186,10 @@ impl Stored {
     }
 }
 
-/// How a resumed run is to read its bytes: as it did before.
-pub(crate) fn bytes_of(checkpoint: &Checkpoint) -> Result<Expected> {
-    let bytes = Stored::of(checkpoint)?.header.expected().bytes;
-    Ok(Expected { bytes, ..Expected::default() })
+/// How a resumed run is to read its bytes, and what its columns are: as it did before.
+pub(crate) fn read_before(checkpoint: &Checkpoint) -> Result<Expected> {
+    let Expected { bytes, kinds, .. } = Stored::of(checkpoint)?.header.expected();
+    Ok(Expected { bytes, kinds, ..Expected::default() })
 }
 
 /// The data must be the same as before.

@@ -9,13 +9,14 @@ use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, LabelledArgs, Unsaid, in_data};
 use crate::screening::Screened;
 use clap::Args;
-use elbo::data::{ColumnKind, Columns, Dataset, Expected, Part, ReadOptions, Source};
+use elbo::data::{ColumnKind, Columns, Dataset, Expected, Part, ReadOptions, Source, Table};
 use elbo::error::{Error, Result, check_memory};
 use elbo::model_file::Model;
 use elbo::plot::grid::columns_for;
 use elbo::rng::{Address, Purpose};
 use elbo::session::Session;
 use elbo::vae::{Sampling, Shown};
+use rand::RngExt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,13 +33,20 @@ struct ShownArgs {
 }
 
 impl ShownArgs {
-    fn shown(&self) -> Shown {
+    /// What is said, or else this.
+    fn or(&self, unsaid: Shown) -> Shown {
         match (self.draw, self.mode) {
             (true, _) => Shown::Draw,
             (_, true) => Shown::Mode,
-            _ => Shown::Mean,
+            _ => unsaid,
         }
     }
+}
+
+/// What of the likelihood is a row to be looked at: the mean; of a table of several kinds, whose classes have none, the likeliest
+/// values.
+fn typical(model: &Model<f32>) -> Shown {
+    if model.header.kinds.is_some() { Shown::Mode } else { Shown::Mean }
 }
 
 /// Generate new rows: the likelihood's means at latents drawn from the prior
@@ -52,7 +60,8 @@ impl ShownArgs {
   elbo sample runs/digits --label 7 -o sevens.png        sevens, after elbo train --condition label
 
 A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
-the data do only with --draw. A model that is given classes makes rows of those that you choose, and
+the data do only with --draw. Rows of a table of several kinds, or with missing cells, are always drawn; cells are
+missing in them as often as in the data, unless --complete is given. A model that is given classes makes rows of those that you choose, and
 leaves what you leave open as it was in the training rows; a table says what each row was given.")]
 pub(crate) struct SampleArgs {
     /// A model file, or a run's folder
@@ -65,6 +74,9 @@ pub(crate) struct SampleArgs {
     temperature: f64,
     #[command(flatten)]
     shown: ShownArgs,
+    /// Leave no cell empty, where cells of the data are missing
+    #[arg(long)]
+    complete: bool,
     /// Where latents come from: `model` is its prior; fitted:components=K is a mixture of K (10) normals, fitted to
     /// the latents of the training rows
     #[arg(long, value_name = "SPEC", default_value = "model")]
@@ -177,12 +189,15 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         address: Address::new(args.seed, Purpose::Sample),
         first: 0,
         temperature: args.temperature,
-        shown: args.shown.shown(),
+        shown: args.shown.or(match model.header.kinds {
+            Some(_) => Shown::Draw,
+            None => Shown::Mean,
+        }),
     };
     let choices = args.given.choices(&model, common)?;
     let draws = given::draws(&model, args.seed);
     let given = choices.as_ref().map(|c| c.drawn(args.count, draws)).transpose()?;
-    let rows = match fitted::components(&args.prior)? {
+    let mut rows = match fitted::components(&args.prior)? {
         None => draw(&model, args.count, &sampling, given.as_ref())?,
         Some(components) => {
             let (path, data, n) = (&args.model, &args.data, args.count);
@@ -190,6 +205,9 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
             decoded(&model, &z, &sampling, given.as_ref())?
         }
     };
+    if let Some(kinds) = model.header.kinds.as_ref().filter(|_| !args.complete) {
+        blank(&mut rows, kinds, given::draws(&model, args.seed).epoch(1));
+    }
     let join = given.map_or_else(Join::default, |given| given.join());
     output.write_rows(&model, &join, &rows, columns_for(args.count))?;
     output.report(args.count, "samples", common)
@@ -219,7 +237,8 @@ pub(crate) fn decode(args: &DecodeArgs, common: &Common) -> Result<ExitCode> {
         latents.read(z, row, None)?;
     }
     let address = Address::new(args.seed, Purpose::Sample);
-    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: args.shown.shown() };
+    let sampling =
+        Sampling { address, first: 0, temperature: 1.0, shown: args.shown.or(typical(&model)) };
     let names = choices.as_ref().map_or_else(Vec::new, Choices::names);
     let join = Join::carried(&table, n, &names);
     let given = choices.as_ref().map(|choices| choices.of_table(&join, n)).transpose()?;
@@ -265,8 +284,20 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, common: &Common) -> Result<Exi
     } else {
         let mut again = buffer(&model, n)?;
         let mut session = session_for(&model, n)?;
-        let done = session.reconstruct_part(&mut again, &mut [], &rows.part, rows.part.rows());
-        done.map_err(|e| args.data.blame(e))?;
+        if typical(&model) == Shown::Mode {
+            let mut z = vec![0.0f32; n * model.vae.latent()];
+            let encoded = session.encode_part(&mut z, &mut [], &rows.part, rows.part.rows());
+            encoded.map_err(|e| args.data.blame(e))?;
+            let mut given = vec![0.0f32; n * model.vae.condition()];
+            rows.part.gather_condition(&mut given, rows.part.rows());
+            if !given.is_empty() {
+                session.set_condition(&given)?;
+            }
+            session.decode_draw(&mut again, &z, &likeliest())?;
+        } else {
+            let done = session.reconstruct_part(&mut again, &mut [], &rows.part, rows.part.rows());
+            done.map_err(|e| args.data.blame(e))?;
+        }
         let width = model.vae.width();
         let again = rows.finite(again, width, "its reconstruction is not finite")?;
         let again = rows.spread(again, &vec![f64::NAN; width]);
@@ -302,9 +333,31 @@ pub(crate) fn interpolate(args: &InterpolateArgs, common: &Common) -> Result<Exi
         conditions.chunks_exact_mut(model.vae.condition()).for_each(|c| choices.put(c));
         session.set_condition(&walk(&conditions, args.steps))?;
     }
-    session.decode(&mut rows, &walk(&z, args.steps))?;
+    match typical(&model) {
+        Shown::Mode => session.decode_draw(&mut rows, &walk(&z, args.steps), &likeliest())?,
+        _ => session.decode(&mut rows, &walk(&z, args.steps))?,
+    }
     output.write_rows(&model, &Join::default(), &rows, args.steps.min(20))?;
     output.report(args.steps, "rows on the way", common)
+}
+
+/// The likeliest values, without any noise.
+fn likeliest() -> Sampling {
+    let address = Address::new(0, Purpose::Sample);
+    Sampling { address, first: 0, temperature: 0.0, shown: Shown::Mode }
+}
+
+/// Takes cells out of rows, as often as each column's are missing.
+fn blank(rows: &mut [f64], kinds: &Table, address: Address) {
+    let shares = kinds.shares_missing();
+    for (i, row) in rows.chunks_exact_mut(shares.len()).enumerate() {
+        let mut rng = address.row(i as u64).rng();
+        for (cell, share) in row.iter_mut().zip(&shares) {
+            if rng.random::<f64>() < *share {
+                *cell = f64::NAN;
+            }
+        }
+    }
 }
 
 /// Evenly spaced points from the first half of `ends` to the second, ends included.

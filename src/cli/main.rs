@@ -3,6 +3,7 @@
 
 mod check;
 mod chosen;
+mod columns;
 mod config;
 mod defaults;
 mod diagnosis;
@@ -46,6 +47,7 @@ use std::process::ExitCode;
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
   elbo encode runs/digits -o latents.csv         reduce every row to a few numbers
   elbo train --data wine.csv --label class       learn a table, with settings that fit it
+  elbo columns people.csv                        what a table of numbers, classes, dates and gaps is understood as
   elbo check                                     prove every gradient by finite differences"
 )]
 struct Cli {
@@ -81,6 +83,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Decode(generate::DecodeArgs),
     Interpolate(generate::InterpolateArgs),
+    Columns(columns::ColumnsArgs),
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Completions(shell::CompletionsArgs),
@@ -154,6 +157,7 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         Command::Encode(args) => encode::encode(&args, &cli.common),
         Command::Decode(args) => generate::decode(&args, &cli.common),
         Command::Interpolate(args) => generate::interpolate(&args, &cli.common),
+        Command::Columns(args) => columns::columns(&args, &cli.common),
         Command::Info(args) => info::info(&args, &cli.common),
         Command::Check(args) => check::check(&args, &cli.common),
         Command::Completions(args) => shell::completions(&args, command()),

@@ -163,6 +163,12 @@ impl Output {
         let width = model.vae.width();
         let bytes = match self.format {
             Format::Png => picture(model, rows, across)?,
+            Format::Npy if model.header.kinds.is_some() => {
+                let kinds = model.header.kinds.as_ref().expect("there are some");
+                let numbers = rows.chunks_exact(width).flat_map(|row| kinds.contracted(row));
+                let shape = [rows.len() / width, kinds.learned().count()];
+                self.array(&shape, &numbers.collect::<Vec<_>>(), true)?
+            }
             Format::Npy => {
                 let mut shape = vec![rows.len() / width];
                 match model.header.image() {
@@ -179,11 +185,19 @@ impl Output {
             }
             Format::Csv => {
                 let numbered = || (1..=width).map(|j| format!("x{j}")).collect();
-                let names = model.header.columns.clone().unwrap_or_else(numbered);
+                let kinds = model.header.kinds.as_ref();
+                let names = match kinds {
+                    Some(kinds) => kinds.written().map(|column| column.name.clone()).collect(),
+                    None => model.header.columns.clone().unwrap_or_else(numbered),
+                };
                 let digits = Digits::of(&model.header.columns()?);
+                let cells = |row: &[f64]| match kinds {
+                    Some(kinds) => kinds.cells(row),
+                    None => row.iter().enumerate().map(|(j, &x)| digits.write(j, x)).collect(),
+                };
                 let lines = rows.chunks_exact(width).enumerate().map(|(i, row)| {
                     let mut line = join.line(i);
-                    line.extend(row.iter().enumerate().map(|(j, &x)| digits.write(j, x)));
+                    line.extend(cells(row));
                     line
                 });
                 self.table(&join.header(&names), lines)?

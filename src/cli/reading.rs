@@ -211,6 +211,9 @@ impl DataArgs {
             header: header.flatten(),
             delimiter: self.delimiter.clone(),
             comment: self.comment.clone(),
+            mixed: false,
+            missing: None,
+            kinds: None,
             resize,
             expected: None,
         };

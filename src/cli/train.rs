@@ -5,8 +5,8 @@ use crate::chosen::Chosen;
 use crate::defaults;
 use crate::diagnosis::{Diagnosis, remedies};
 use crate::folder::{
-    Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, bytes_of, check_data, open_checkpoint,
-    quoted, refuse_to_replace, remove,
+    Description, Folder, RECONSTRUCTIONS, SAMPLES, Stored, check_data, open_checkpoint, quoted,
+    read_before, refuse_to_replace, remove,
 };
 use crate::generate::{write_reconstructions, write_samples};
 use crate::metrics::{self, Epoch};
@@ -192,7 +192,10 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     run.roles()?;
     run.task.model(1)?;
     let mut options = run.task.options()?;
-    options.expected = resumed.as_ref().map(bytes_of).transpose()?;
+    options.expected = resumed.as_ref().map(read_before).transpose()?;
+    // Whoever names a likelihood means all columns by it; that of a run's own config.toml names each.
+    let own = run.task.likelihood.starts_with("columns:");
+    options.mixed = chosen.as_ref().is_some_and(|chosen| own || !chosen.has("likelihood"));
     let source = Source::open_with(&run.task.data, &options)?;
     source.notes.iter().for_each(|note| common.remark(Some(note)));
     let fitted = match chosen {
@@ -202,10 +205,14 @@ fn prepare(args: &TrainArgs, matches: &clap::ArgMatches, common: &Common) -> Res
     let (config, roles) = (run.train.clone(), run.roles()?);
     let mut model = run.task.model(source.train.width())?;
     let conditions = run.task.conditions(&source.train);
-    let standardizes = run.task.standardizes(&source.train, &model.likelihood)?;
+    model.forms = run.task.has_kinds(&source.train)?;
+    let standardizes = !model.forms && run.task.standardizes(&source.train, &model.likelihood)?;
     // Data with a test part of its own gave up no rows: nobody may split them off later.
     let kept = Roles { test: if source.test.is_some() { 0.0 } else { roles.test }, ..roles };
     let mut parts = Parts::new(source, roles).map_err(|e| in_data(e, &run.task.data))?;
+    if model.forms {
+        parts.set_kinds().map_err(|e| in_data(e, &run.task.data))?;
+    }
     if standardizes {
         parts.standardize().map_err(|e| in_data(e, &run.task.data))?;
     }
@@ -282,7 +289,7 @@ fn describe(
     let data = part.data();
     let training = TrainingHeader::new(config, roles, data, run.task.embedded());
     let header = Header::new(model, data.image()).with_columns(part.columns());
-    let header = header.with_conditions(part.conditions());
+    let header = header.with_conditions(part.conditions()).with_kinds(data.kinds());
     Header { training: Some(training), ..header }
 }
 

@@ -48,6 +48,8 @@ pub enum ColumnKind {
     Number,
     /// Pixels from 0 to 1: bytes, or numbers from pictures of more bits.
     Pixel,
+    /// Classes, or numbers on a lattice, that a likelihood gives probabilities, in whatever unit.
+    Discrete,
 }
 
 /// A unit: u = (x − shift) / scale.
@@ -142,6 +144,12 @@ impl Columns {
         Columns { width, each: vec![Column { kind, ..Column::default() }] }
     }
 
+    /// A column of each kind.
+    pub fn of_kinds(kinds: Vec<ColumnKind>) -> Self {
+        let column = |kind| Column { kind, ..Column::default() };
+        Columns { width: kinds.len(), each: kinds.into_iter().map(column).collect() }
+    }
+
     /// The same columns with these names.
     ///
     /// # Errors
@@ -228,9 +236,10 @@ impl Columns {
         self.each.iter().all(|column| column.kind == ColumnKind::Pixel)
     }
 
-    /// Σ_j ln s_j in nats: what a log-density in the model's units has too much.
+    /// Σ_j ln s_j in nats, over the columns that have a density: what one in the model's units has too much.
     pub fn log_volume(&self) -> f64 {
-        self.each.iter().filter_map(|column| column.unit).map(|unit| unit.scale.ln()).sum()
+        let dense = self.each.iter().filter(|column| column.kind != ColumnKind::Discrete);
+        dense.filter_map(|column| column.unit).map(|unit| unit.scale.ln()).sum()
     }
 }
 

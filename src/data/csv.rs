@@ -10,7 +10,9 @@
 
 mod columns;
 mod header;
+mod look;
 mod marks;
+mod mixed;
 mod numbers;
 mod records;
 mod survey;
@@ -20,6 +22,7 @@ use std::collections::HashMap;
 
 pub(super) use self::columns::Choice;
 use self::columns::{Heads, choose, list, shown};
+use self::mixed::Mixed;
 use self::numbers::Form;
 use self::records::{Marks, Record, Records};
 use self::survey::Survey;
@@ -33,7 +36,17 @@ pub(super) fn reader() -> Reader {
     Reader {
         name: "CSV",
         summary: "a table in text, with commas, semicolons, tabs or bars: numbers, in one column maybe labels, in others classes that a model is given; names in the first line are found",
-        options: &["label", "condition", "columns", "drop", "header", "delimiter", "comment"],
+        options: &[
+            "label",
+            "condition",
+            "columns",
+            "drop",
+            "header",
+            "delimiter",
+            "comment",
+            "missing",
+            "kinds",
+        ],
         recognises: |location| match location {
             Location::File(input) => is_text(input.start()),
             _ => false,
@@ -62,10 +75,18 @@ fn is_text(start: &[u8]) -> bool {
 fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     let table = Table::open(input, options)?;
     let (values, mut classes) = table.fill()?;
-    let data = Dataset::new(Values::F64(values), table.columns.len());
+    let data = match table.mixed {
+        None => Dataset::new(Values::F64(values), table.columns.len()),
+        Some(mixed) => {
+            let table = mixed.settled(&values);
+            Dataset::of_table(values, table)
+        }
+    };
     let mut train = data.map_err(|e| in_file(input.path(), e))?;
-    let names = table.columns.iter().map(|&(j, _)| table.heads.column_name(j));
-    train = train.with_columns(names.collect())?;
+    if train.kinds().is_none() {
+        let names = table.columns.iter().map(|&(j, _)| table.heads.column_name(j));
+        train = train.with_columns(names.collect())?;
+    }
     if table.label.is_some() {
         train = train.with_labels(classes.remove(0))?;
     }
@@ -99,6 +120,8 @@ struct Table<'a> {
     /// The columns with values, from 0, in the order in which they are wanted, and how they are
     /// written.
     columns: Vec<(usize, Form)>,
+    /// What these are, if they are not all numbers, or have missing cells.
+    mixed: Option<Mixed>,
     /// The column with labels, from 0, and those with classes.
     label: Option<usize>,
     classes: Vec<usize>,
@@ -136,16 +159,25 @@ impl<'a> Table<'a> {
         let index = heads.is_unnamed(0) && (survey.numbers_the_rows() || survey.names_the_rows());
         let Choice { columns, label, classes, index } =
             choose(&mut heads, options, Some(0).filter(|_| index))?;
-        let needed = options.expected.as_ref().is_some_and(|model| model.texts().is_some());
-        let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter, needed)?;
-        let columns = columns.into_iter().zip(forms).collect::<Vec<_>>();
+        let mixed = Mixed::of(input, marks, &heads, &survey, &columns, options)?;
+        let columns = match &mixed {
+            Some(mixed) => {
+                notes.extend(mixed.notes());
+                mixed.columns.iter().map(|j| (*j, Form::Plain)).collect::<Vec<_>>()
+            }
+            None => {
+                let needed = options.expected.as_ref().is_some_and(|model| model.texts().is_some());
+                let forms = trouble::forms(&heads, &survey, &columns, marks.delimiter, needed)?;
+                columns.into_iter().zip(forms).collect::<Vec<_>>()
+            }
+        };
         notes.extend(index.map(|j| left_out(&heads, j)));
         notes.extend(forms_notes(&heads, &columns));
         notes.extend(unnamed_note(&heads, &columns));
         let used = columns.iter().map(|(j, _)| *j).chain(label).chain(index).chain(classes.clone());
         notes.extend(others_note(&heads, &used.collect::<Vec<_>>(), options));
         let (rows, first_line) = (survey.rows, survey.first_line());
-        Ok(Table { input, marks, heads, columns, label, classes, rows, first_line, notes })
+        Ok(Table { input, marks, heads, columns, mixed, label, classes, rows, first_line, notes })
     }
 
     /// The values, and the labels, if there are any, before the classes of further columns.
@@ -161,8 +193,11 @@ impl<'a> Table<'a> {
         }
         while let Some(record) = records.next()? {
             same_width(self.input, record, self.heads.first().width())?;
-            for &(j, form) in &self.columns {
-                values.push(self.number(record, j, form)?);
+            for (k, &(j, form)) in self.columns.iter().enumerate() {
+                values.push(match &self.mixed {
+                    None => self.number(record, j, form)?,
+                    Some(mixed) => mixed.value(self, record, k, j)?,
+                });
             }
             for classes in &mut classes {
                 let j = classes.column;

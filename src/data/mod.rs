@@ -19,6 +19,7 @@ mod part;
 mod reader;
 mod statistics;
 mod stored;
+mod table;
 mod values;
 
 pub use bytes::Bytes;
@@ -31,6 +32,7 @@ pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use statistics::Statistics;
 pub use stored::Stored;
+pub use table::{Cells, Table, TableColumn};
 pub use values::Values;
 
 use crate::error::{Error, Result};
@@ -100,6 +102,8 @@ pub struct Dataset {
     classes: Vec<Labels>,
     names: Option<Vec<String>>,
     table: Option<TableLayout>,
+    /// What its columns are, of a table of several kinds or with missing cells.
+    kinds: Option<Arc<Table>>,
     /// The line of the first row in its file, where each further row stands a line below.
     first_line: Option<u64>,
     fingerprint: u64,
@@ -120,7 +124,7 @@ impl Dataset {
                 format!("{} values are not a whole number of rows of {width}", values.len());
             return Err(Error::setting("data", message));
         }
-        let (fingerprint, largest) = values.inspect(width)?;
+        let (fingerprint, largest) = values.inspect(width, false)?;
         let kind = if values.are_bytes() { ColumnKind::Pixel } else { ColumnKind::Number };
         Ok(Dataset {
             values,
@@ -132,9 +136,43 @@ impl Dataset {
             classes: Vec::new(),
             names: None,
             table: None,
+            kinds: None,
             first_line: None,
             fingerprint,
         })
+    }
+
+    /// The rows of a table, `[N·C]` values of the C columns that are learned; NaN stands for a missing cell.
+    ///
+    /// # Errors
+    /// If there is no whole number of rows, none at all, or a value is infinite.
+    pub fn of_table(values: Vec<f64>, table: Table) -> Result<Self> {
+        let columns = table.learned().count();
+        if columns == 0 || values.is_empty() || !values.len().is_multiple_of(columns) {
+            let message = format!("{} values are not rows of {columns}", values.len());
+            return Err(Error::setting("data", message));
+        }
+        let (width, values) = (table.width(), Values::F64(table.expanded(&values)));
+        let (fingerprint, _) = values.inspect(width, true)?;
+        Ok(Dataset {
+            values,
+            columns: Arc::new(table.plain_columns().with_names(table.names())?),
+            bytes: None,
+            largest: None,
+            image: None,
+            labels: None,
+            classes: Vec::new(),
+            names: None,
+            table: None,
+            kinds: Some(Arc::new(table)),
+            first_line: None,
+            fingerprint,
+        })
+    }
+
+    /// What its columns are, of a table of several kinds or with missing cells.
+    pub fn kinds(&self) -> Option<&Table> {
+        self.kinds.as_deref()
     }
 
     /// The same dataset, whose bytes stand for this; other values stay as they are.

@@ -195,6 +195,19 @@ impl Parts {
         self.set_units(&units)
     }
 
+    /// Gives the model the columns of a table of several kinds in the units that fit these.
+    ///
+    /// # Errors
+    /// As [`Self::standardize`].
+    ///
+    /// # Panics
+    /// If the data are no such table.
+    pub fn set_kinds(&mut self) -> Result<()> {
+        let kinds = self.train.data().kinds().expect("a table of several kinds");
+        let units = kinds.units(&*self.train.statistics()?)?;
+        self.set_units(&units)
+    }
+
     /// Gives the model columns in these units, those it was trained in.
     ///
     /// # Errors
@@ -414,23 +427,23 @@ impl Part {
     pub fn support<T: Real>(&self, p: &dyn Distribution<T>) -> Result<Support> {
         self.check_conditions()?;
         if self.binarize != Binarize::None {
-            let domains = screen::domains(p, self.data.width()).into_iter();
-            let mut of_ones = domains.map(|domain| domain.support(1.0));
+            let facts = screen::facts(p, self.data.width()).into_iter();
+            let mut of_ones = facts.map(|facts| facts.domain.support(1.0));
             return Ok(of_ones.find(|s| *s != Support::Inside).unwrap_or(Support::Inside));
         }
-        let domains = screen::domains(p, self.data.width());
+        let facts = screen::facts(p, self.data.width());
         let mut verdict = Support::Inside;
         // Neighbours are often the same, in images above all; asking again would say the same.
         let mut last = None;
         self.data.for_each_row(&self.rows, &mut |row, values| {
             for (column, &value) in values.iter().enumerate() {
                 let seen = self.columns[column].apply(value);
-                let domain = domains[column];
-                if last == Some((domain, seen)) {
+                let facts = facts[column];
+                if last == Some((facts, seen)) {
                     continue;
                 }
-                last = Some((domain, seen));
-                match screen::support_in::<T>(domain, seen) {
+                last = Some((facts, seen));
+                match screen::support_in::<T>(facts, seen) {
                     Support::Outside(message) => {
                         return Err(self.data.bad_value(row, column, value, message));
                     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
-use super::{Bytes, Columns, Dataset, ImageShape, Values};
+use super::{Bytes, Columns, Dataset, ImageShape, Table, Values};
 use crate::error::{Error, Result};
 use crate::family::Spec;
 
@@ -37,6 +37,12 @@ pub struct ReadOptions {
     pub delimiter: Option<String>,
     /// What begins lines that are passed over: a character, or `none`; `#` where it is not said.
     pub comment: Option<String>,
+    /// Whether columns may be of several kinds, and cells missing; else all must be numbers.
+    pub mixed: bool,
+    /// What stands in cells that are missing; found out where it is not said.
+    pub missing: Option<Vec<String>>,
+    /// What columns hold, by name: `number`, `class`, `date`, `key` or `text`; found out where it is not said.
+    pub kinds: Option<Vec<(String, String)>>,
     /// Scale images to this height and width.
     pub resize: Option<(usize, usize)>,
     /// What the data must fit, if it is for a model that exists already. A reader that can make it fit
@@ -57,6 +63,8 @@ pub struct Expected {
     pub image: Option<ImageShape>,
     /// How it was read, if it was a table in text.
     pub table: Option<TableLayout>,
+    /// What its columns are, if they were of several kinds or had missing cells.
+    pub kinds: Option<Table>,
     /// What its bytes stood for, if its values were bytes.
     pub bytes: Option<Bytes>,
 }
@@ -95,6 +103,9 @@ impl ReadOptions {
             header: self.header.or(other.header),
             delimiter: self.delimiter.or(other.delimiter),
             comment: self.comment.or(other.comment),
+            mixed: self.mixed || other.mixed,
+            missing: self.missing.or(other.missing),
+            kinds: self.kinds.or(other.kinds),
             resize: self.resize.or(other.resize),
             expected: self.expected.or(other.expected),
         }
@@ -110,6 +121,8 @@ impl ReadOptions {
             ("header", self.header.is_some()),
             ("delimiter", self.delimiter.is_some()),
             ("comment", self.comment.is_some()),
+            ("missing", self.missing.is_some()),
+            ("kinds", self.kinds.is_some()),
             ("resize", self.resize.is_some()),
         ]
         .into_iter()

@@ -14,6 +14,8 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     rows: usize,
+    /// How many cells of each column are missing.
+    gaps: Vec<usize>,
     sum: Vec<f64>,
     mean: Vec<f64>,
     squares: Vec<f64>,
@@ -26,6 +28,7 @@ impl Statistics {
     pub(super) fn new(width: usize) -> Self {
         Statistics {
             rows: 0,
+            gaps: vec![0; width],
             sum: vec![0.0; width],
             mean: vec![0.0; width],
             squares: vec![0.0; width],
@@ -34,9 +37,13 @@ impl Statistics {
         }
     }
 
-    /// One more row, `[D]`.
+    /// One more row, `[D]`; NaN is a missing cell, which does not count.
     pub(super) fn add(&mut self, row: &[f64]) {
         self.rows += 1;
+        if row.iter().any(|v| v.is_nan()) || self.gaps.iter().any(|gaps| *gaps > 0) {
+            row.iter().enumerate().for_each(|(j, v)| self.add_cell(j, *v));
+            return;
+        }
         let share = 1.0 / self.rows as f64;
         let width = row.len();
         let (sum, mean, squares) =
@@ -52,14 +59,32 @@ impl Statistics {
         }
     }
 
-    /// The mean of each column, `[D]`.
+    fn add_cell(&mut self, j: usize, v: f64) {
+        if v.is_nan() {
+            self.gaps[j] += 1;
+            return;
+        }
+        self.sum[j] += v;
+        let away = v - self.mean[j];
+        self.mean[j] += away / (self.rows - self.gaps[j]) as f64;
+        self.squares[j] += away * (v - self.mean[j]);
+        self.least[j] = self.least[j].min(v);
+        self.largest[j] = self.largest[j].max(v);
+    }
+
+    /// How many cells of a column there are; of one without any, 1.
+    fn cells(&self, j: usize) -> f64 {
+        (self.rows - self.gaps[j]).max(1) as f64
+    }
+
+    /// The mean of each column, `[D]`; 0 of one without cells.
     pub fn means(&self) -> Vec<f64> {
-        self.sum.iter().map(|s| s / self.rows as f64).collect()
+        self.sum.iter().enumerate().map(|(j, s)| s / self.cells(j)).collect()
     }
 
     /// The variance of each column, `[D]`.
     pub fn variances(&self) -> Vec<f64> {
-        self.squares.iter().map(|s| s / self.rows as f64).collect()
+        self.squares.iter().enumerate().map(|(j, s)| s / self.cells(j)).collect()
     }
 
     /// The cells without which their columns' variance would be less than half; their rows are not known

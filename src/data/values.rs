@@ -164,7 +164,7 @@ impl Values {
 
     /// Reads everything once: a 64-bit fingerprint of width and values (FNV-1a) and the largest byte,
     /// if they are bytes, or the error at the first value that is not finite.
-    pub(super) fn inspect(&self, width: usize) -> Result<(u64, Option<u8>)> {
+    pub(super) fn inspect(&self, width: usize, has_gaps: bool) -> Result<(u64, Option<u8>)> {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut eat = |bits: u64| hash = (hash ^ bits).wrapping_mul(0x0000_0100_0000_01b3);
         eat(width as u64);
@@ -177,7 +177,8 @@ impl Values {
             }
             let mut i = at;
             block.for_each(|value| {
-                if !value.is_finite() && broken.is_none() {
+                let is_gap = has_gaps && value.is_nan();
+                if !value.is_finite() && !is_gap && broken.is_none() {
                     broken = Some((i, value));
                 }
                 i += 1;

@@ -5,7 +5,7 @@
 //! on where, when or with how many threads a model was trained.
 
 use crate::data::{
-    ColumnKind, Columns, Conditions, Expected, ImageShape, LABEL, TableLayout, Unit,
+    ColumnKind, Columns, Conditions, Expected, ImageShape, LABEL, Table, TableLayout, Unit,
 };
 use crate::error::{Error, Result};
 use crate::rng::{Address, Purpose};
@@ -56,6 +56,9 @@ pub struct Header {
     /// The units in which the model sees the columns, if not in their own.
     #[serde(default)]
     pub scaler: Option<ScalerHeader>,
+    /// What the columns are, of a table of several kinds or with missing cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Table>,
     /// What the rows are given, if the classes have names: a program may give others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<ConditionsHeader>,
@@ -109,6 +112,7 @@ impl Header {
             image,
             columns: None,
             scaler: None,
+            kinds: None,
             conditions: None,
             training: None,
             weights: None,
@@ -123,6 +127,11 @@ impl Header {
             scaler: columns.units().map(ScalerHeader::from),
             ..self
         }
+    }
+
+    /// The same header, of a model of the learned columns of this table.
+    pub fn with_kinds(self, kinds: Option<&Table>) -> Self {
+        Header { kinds: kinds.cloned(), ..self }
     }
 
     /// The same header, of a model whose rows are given these.
@@ -182,6 +191,13 @@ impl Header {
     /// the model's.
     pub fn check_rows(&self, width: usize) -> Result<()> {
         self.conditions()?;
+        if let Some(kinds) = &self.kinds {
+            kinds.check()?;
+            if kinds.width() != width {
+                let found = kinds.width();
+                return Err(Error::setting("data", format!("{found} kinds of a row of {width}")));
+            }
+        }
         if let Some(image) = self.image() {
             image.check(width)?;
         }
@@ -200,7 +216,10 @@ impl Header {
         let data = self.training.as_ref().map(|t| &t.data);
         let pixels = data.is_some_and(|d| d.bytes != NO_BYTES);
         let kind = if pixels { ColumnKind::Pixel } else { ColumnKind::Number };
-        let mut columns = Columns::alike(self.model.width, kind);
+        let mut columns = match &self.kinds {
+            Some(kinds) => kinds.plain_columns(),
+            None => Columns::alike(self.model.width, kind),
+        };
         let numbers = data.and_then(|d| d.table.as_ref()).and_then(|t| t.columns.clone());
         columns = match (self.columns.clone(), numbers) {
             (Some(names), _) => columns.with_names(names)?,
@@ -228,7 +247,8 @@ impl Header {
         // The exposure is the last, and may be a number, too.
         let again = classes.split_last().is_some_and(|(last, rest)| rest.contains(last));
         classes.truncate(classes.len() - usize::from(again));
-        Expected { columns, label, classes, image: self.image(), table, bytes }
+        let kinds = self.kinds.clone();
+        Expected { columns, label, classes, image: self.image(), table, kinds, bytes }
     }
 
     /// Where the noise of evaluations lives: at the seed of the training.

@@ -223,7 +223,7 @@ fn data() {
         (
             "two.npz:X --label y",
             FAILURE,
-            "two.npz:y: an array of 1 × 3 is not the labels of 3 rows",
+            "two.npz:y: an array of 1 × 3 is not one value for each of 3 rows",
         ),
         ("cut.npz", FAILURE, "cut.npz: this is a zip archive, but damaged"),
         ("table.npy:X", FAILURE, "table.npy: only an archive of arrays (.npz) has parts like `X`"),

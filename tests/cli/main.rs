@@ -13,6 +13,7 @@ mod determinism;
 mod exports;
 mod failures;
 mod folders;
+mod kinds;
 mod lab;
 mod outputs;
 mod pictures;

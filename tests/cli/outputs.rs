@@ -42,7 +42,7 @@ fn number(value: &Value, pointer: &str) -> f64 {
     value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {value}"))
 }
 
-const EVALUATED: [&str; 26] = [
+const EVALUATED: [&str; 28] = [
     "active_latents",
     "bits_per_dim",
     "draws",
@@ -56,9 +56,11 @@ const EVALUATED: [&str; 26] = [
     "mutual_information",
     "mutual_information_ceiling",
     "neg_elbo",
+    "neg_elbo_rows_se",
     "neg_elbo_se",
     "neg_log_px",
     "neg_log_px_interval",
+    "neg_log_px_rows_se",
     "neg_log_px_se",
     "no_error_bar",
     "proposal",

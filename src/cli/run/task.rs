@@ -1,5 +1,6 @@
 //! What is learned, and with what model: the flags that are no settings of the training.
 
+use crate::columns::kinds;
 use clap::Args;
 use elbo::data::{Binarize, ConditionKind, Dataset, LABEL, ReadOptions, Source, Wanted};
 use elbo::error::{Error, Result};
@@ -50,6 +51,15 @@ pub(crate) struct Task {
     #[arg(long, value_name = "CHAR", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) comment: Option<String>,
+    /// What stands in a CSV file's cells that are missing, beside nothing at all [default: NA, N/A, NaN, null, None and ?]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<Vec<String>>,
+    /// What CSV columns hold: `NAME=number`, `=class`, `=date`, `=key` or `=text` (the last two are left out) [default: found out, as
+    /// elbo columns says]
+    #[arg(long, value_name = "A=KIND,…", value_delimiter = ',', help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kinds: Option<Vec<String>>,
     /// Scale the images of a folder to this size: HEIGHTxWIDTH, or one number for both
     #[arg(long, value_name = "SIZE", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,9 +201,29 @@ impl Task {
             header: whether("header", &self.header)?,
             delimiter: self.delimiter.clone(),
             comment: self.comment.clone(),
+            mixed: false,
+            missing: self.missing.clone(),
+            kinds: self.kinds.as_deref().map(kinds).transpose()?,
             resize: self.resize.as_deref().map(size).transpose()?,
             expected: None,
         })
+    }
+
+    /// Whether these data are a table of several kinds, and the likelihood the one that fits it.
+    ///
+    /// # Errors
+    /// If they are one, and the likelihood is another.
+    pub(crate) fn has_kinds(&self, data: &Dataset) -> Result<bool> {
+        let Some(kinds) = data.kinds() else { return Ok(false) };
+        if self.likelihood != kinds.likelihood(data.rows()) {
+            let message = "each column of a table of several kinds, or with missing cells, has its own: leave this out";
+            return Err(Error::setting("likelihood", message));
+        }
+        if self.standardize == "yes" {
+            let message = "columns of several kinds are seen in units of their own: leave this out";
+            return Err(Error::setting("standardize", message));
+        }
+        Ok(true)
     }
 
     /// The columns that rows are given, as they were asked for, the exposure last; the labels are read without.

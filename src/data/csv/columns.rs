@@ -121,6 +121,11 @@ impl<'a> Heads<'a> {
         }
     }
 
+    /// Whether a user who says this means column `j`.
+    pub(super) fn is_called(&self, j: usize, text: &str) -> bool {
+        matches!(self.find(text.trim()), Ok(Some(found)) if found == j)
+    }
+
     /// A column by its number from 1.
     fn by_number(&self, text: &str) -> Option<usize> {
         let number = text.parse::<usize>().ok().filter(|n| (1..=self.first.width()).contains(n))?;
@@ -276,6 +281,8 @@ pub(super) fn choose(
     };
     let columns = match (&options.columns, model) {
         (Some(names), _) => heads.find_all(names, "name some of them with --columns")?,
+        (None, Some(Expected { kinds: Some(kinds), .. })) => heads
+            .of_model(&kinds.learned().map(|column| column.name.as_str()).collect::<Vec<_>>())?,
         (None, Some(model)) => match model.texts().filter(|_| heads.named) {
             Some(names) => heads.of_model(&names)?,
             None => numbers_of(model, heads).map_or_else(all_but, Ok)?,

@@ -94,6 +94,13 @@ impl Forms {
         Form::ALL.into_iter().filter(fits).fold(Forms::NONE, |set, form| set.with(form))
     }
 
+    /// Those of them that are numbers, and no words for such.
+    pub(super) fn numbers(self) -> Self {
+        let words = |form: &Form| form.is_words();
+        let numbers = Form::ALL.into_iter().filter(|form| !words(form) && self.has(*form));
+        numbers.fold(Forms::NONE, |set, form| set.with(form))
+    }
+
     fn with(self, form: Form) -> Self {
         Forms(self.0 | 1 << form as u8)
     }

@@ -1,6 +1,7 @@
 //! Whole files, written line by line.
 
 mod evidence;
+mod kinds;
 
 use std::fmt::Write;
 

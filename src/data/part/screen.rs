@@ -1,7 +1,7 @@
 //! Which rows a model can have: new data may hold some that it cannot, and these stop no others.
 
 use super::{Binarize, Part};
-use crate::distribution::{Distribution, Domain, Support};
+use crate::distribution::{Distribution, Facts, Support};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -29,7 +29,7 @@ impl Part {
         let mut refused = Vec::new();
         // Neighbours are often the same, in images above all.
         let mut good = None;
-        let domains = domains(p, self.data.width());
+        let facts = facts(p, self.data.width());
         self.data.for_each_row(&self.rows, &mut |row, values| {
             let given = self.given.as_ref();
             if let Some(why) = given.and_then(|given| given.refusal(&self.data, row)) {
@@ -38,16 +38,16 @@ impl Part {
             }
             for (column, &value) in values.iter().enumerate() {
                 let seen = self.columns[column].apply(value);
-                let domain = domains[column];
-                if good == Some((domain, seen)) {
+                let facts = facts[column];
+                if good == Some((facts, seen)) {
                     continue;
                 }
-                if let Support::Outside(message) = self.verdict::<T>(domain, seen) {
+                if let Support::Outside(message) = self.verdict::<T>(facts, seen) {
                     let why = self.data.bad_value(row, column, value, message);
                     refused.push(Refused { row, why });
                     break;
                 }
-                good = Some((domain, seen));
+                good = Some((facts, seen));
             }
             Ok(())
         })?;
@@ -55,23 +55,26 @@ impl Part {
     }
 
     /// Whether a value in the model's units, that may be binarised yet, can be among these.
-    fn verdict<T: Real>(&self, domain: Domain, seen: f64) -> Support {
+    fn verdict<T: Real>(&self, facts: Facts, seen: f64) -> Support {
         match self.binarize {
-            Binarize::None => support_in::<T>(domain, seen),
-            _ if (0.0..=1.0).contains(&seen) => domain.support(1.0),
+            Binarize::None => support_in::<T>(facts, seen),
+            _ if (0.0..=1.0).contains(&seen) => facts.domain.support(1.0),
             _ => Support::Outside(NO_ODDS),
         }
     }
 }
 
-/// The values that each column can have.
-pub(super) fn domains<T: Real>(p: &dyn Distribution<T>, width: usize) -> Vec<Domain> {
-    (0..width).map(|column| p.facts(column).domain).collect()
+/// What is to be known of each column.
+pub(super) fn facts<T: Real>(p: &dyn Distribution<T>, width: usize) -> Vec<Facts> {
+    (0..width).map(|column| p.facts(column)).collect()
 }
 
-/// Whether a value is among these, in the model's precision. Every density squares: a value whose square
+/// Whether a value, or none, can be in such a column, in the model's precision. Every density squares: a value whose square
 /// overflows has none, and breaks the sums that it is in.
-pub(super) fn support_in<T: Real>(domain: Domain, seen: f64) -> Support {
+pub(super) fn support_in<T: Real>(Facts { domain, missing, .. }: Facts, seen: f64) -> Support {
+    if missing && seen.is_nan() {
+        return Support::Inside;
+    }
     let seen_as = T::from_f64(seen);
     match (seen_as * seen_as).is_finite() {
         true => domain.support(seen),

@@ -1,0 +1,428 @@
+//! A table as people have it: columns of numbers, classes and dates, with cells that are missing.
+//!
+//! What a column is, how its cells become numbers and how numbers become cells again is said in one place, a
+//! [`TableColumn`]. In memory a cell is an `f64`: the number, the place of its class among the levels, the seconds
+//! since 1970 of a date; NaN where it is missing. From these follow the units in which a model sees the
+//! columns ([`Table::units`]) and the likelihood that scores them ([`Table::likelihood`]):
+//!
+//! ```text
+//! classes, and numbers of few steps      categorical:classes=K                    a probability
+//! numbers on a lattice                   mixture:of=(discretized-logistic:…)      a probability of each step
+//! other numbers                          mixture:of=logistic                      a density
+//! ```
+//!
+//! A number on a lattice has steps that all cells are multiples of: whole numbers, prices in cents, round thousands. Where
+//! some numbers come again and again (92 % zeros), a column is two to the model: which of these *atoms* it is, or none, a
+//! class; and the number, which is missing where it is one. Then log p(x) = ln P(atom), or ln P(none) + log p(x|none).
+
+#[cfg(feature = "cli")]
+pub(super) mod dates;
+
+use super::statistics::Statistics;
+use super::{ColumnKind, Columns, Unit};
+use crate::error::{Error, Result};
+use std::fmt::Write;
+
+/// What a table's columns are.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "model-file", serde(deny_unknown_fields))]
+pub struct Table {
+    /// The columns, in the order of the file, those that are not learned among them.
+    pub columns: Vec<TableColumn>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "model-file", serde(deny_unknown_fields))]
+pub struct TableColumn {
+    /// What stands above it.
+    pub name: String,
+    /// What its cells are.
+    pub cells: Cells,
+    /// The share of rows whose cell is missing.
+    pub missing: f64,
+    /// How a missing cell is written.
+    pub spelled: String,
+    /// Whether cells begin with a space.
+    pub padded: bool,
+}
+
+/// What the cells of a column are.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "model-file", serde(rename_all = "kebab-case", deny_unknown_fields))]
+pub enum Cells {
+    /// Numbers.
+    Number(Scale),
+    /// One of these; the last stands for rare ones, where these are so many.
+    Class {
+        /// What can stand in a cell.
+        levels: Vec<String>,
+        /// How many different rare ones the last level stands for; 0 for none.
+        rare: u64,
+    },
+    /// Dates, or dates and times, in this format of `strftime`.
+    Date {
+        /// The format.
+        format: String,
+        /// In seconds since 1970.
+        scale: Scale,
+    },
+    /// The same in every row; not learned, but written again.
+    Constant {
+        /// What stands there.
+        text: String,
+    },
+    /// Names or numbers the rows; not learned.
+    Key,
+    /// Text that is no class; not learned.
+    Text,
+}
+
+/// The numbers of a column.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "model-file", serde(deny_unknown_fields))]
+pub struct Scale {
+    /// The least number.
+    pub least: f64,
+    /// The largest number.
+    pub most: f64,
+    /// What all are the least plus a multiple of; 0 if there is nothing to speak of.
+    pub step: f64,
+    /// Digits behind the point, if all are written with so many at most.
+    pub decimals: Option<u8>,
+    /// Whether the point is a comma.
+    pub comma: bool,
+    /// The numbers that come so often that they have a probability of their own, in order.
+    pub atoms: Vec<f64>,
+}
+
+/// What a model learns of a column: all of it, or which atom its number is, or the number where it is none.
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    Whole(&'a TableColumn),
+    Atom(&'a TableColumn, u32),
+    Rest(&'a TableColumn),
+}
+
+/// Steps up to which numbers are scored as classes, and up to which as masses on a lattice.
+const FEW: f64 = 20.0;
+const MANY: f64 = 65_536.0;
+
+impl Scale {
+    /// How many numbers there are from the least to the largest, if they are on a lattice of not too many.
+    fn levels(&self) -> Option<u32> {
+        let levels = (self.most - self.least) / self.step + 1.0;
+        (self.step > 0.0 && (2.0..=MANY).contains(&levels.round())).then(|| levels.round() as u32)
+    }
+
+    /// The number nearest to this that a cell can hold.
+    fn nearest(&self, value: f64) -> f64 {
+        let value = value.clamp(self.least, self.most);
+        match self.step > 0.0 {
+            true => self.least + ((value - self.least) / self.step).round() * self.step,
+            false => value,
+        }
+    }
+
+    fn text(&self, value: f64) -> String {
+        let value = self.nearest(value);
+        let text = match self.decimals {
+            Some(decimals) => format!("{value:.*}", usize::from(decimals)),
+            None => (value as f32).to_string(),
+        };
+        // Minus nothing is nothing.
+        let text = if text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) {
+            text.trim_start_matches('-').to_owned()
+        } else {
+            text
+        };
+        if self.comma { text.replace('.', ",") } else { text }
+    }
+}
+
+impl TableColumn {
+    /// Whether a model learns it.
+    pub fn is_learned(&self) -> bool {
+        self.scale().is_some() || matches!(self.cells, Cells::Class { .. })
+    }
+
+    /// Its numbers, if it has such.
+    fn scale(&self) -> Option<&Scale> {
+        match &self.cells {
+            Cells::Number(scale) | Cells::Date { scale, .. } => Some(scale),
+            _ => None,
+        }
+    }
+
+    /// How many classes there are, or numbers that are as few.
+    fn classes(&self) -> Option<u32> {
+        match &self.cells {
+            Cells::Class { levels, .. } => Some(levels.len() as u32),
+            _ => self.scale()?.levels().filter(|levels| f64::from(*levels) <= FEW),
+        }
+    }
+
+    /// Its atoms.
+    fn atoms(&self) -> &[f64] {
+        self.scale().filter(|_| self.classes().is_none()).map_or(&[], |scale| &scale.atoms)
+    }
+
+    /// Whether its likelihood is a probability, and no density.
+    fn is_discrete(&self) -> bool {
+        self.classes().is_some() || self.scale().is_some_and(|scale| scale.levels().is_some())
+    }
+
+    /// The unit in which a model sees it: classes by their place, a lattice from 0 to 1, other numbers by their spread.
+    fn unit(&self, mean: f64, spread: f64) -> (f64, f64) {
+        match (&self.cells, self.scale()) {
+            (Cells::Class { .. }, _) | (_, None) => (0.0, 1.0),
+            (_, Some(scale)) if self.classes().is_some() => (scale.least, scale.step),
+            (_, Some(scale)) if scale.levels().is_some() => (scale.least, scale.most - scale.least),
+            (_, Some(_)) => (mean, if spread > 0.0 { spread } else { 1.0 }),
+        }
+    }
+
+    /// The likelihood of its values in these units.
+    fn likelihood(&self, components: usize) -> String {
+        match (self.classes(), self.scale().and_then(Scale::levels)) {
+            (Some(2), _) => "bernoulli".to_owned(),
+            (Some(n), _) => format!("(categorical:classes={n})"),
+            (None, Some(n)) => {
+                format!("(mixture:of=(discretized-logistic:levels={n}),components={components})")
+            }
+            (None, None) => format!("(mixture:of=logistic,components={components})"),
+        }
+    }
+
+    /// The cell of a value, NaN for a missing one.
+    pub fn text(&self, value: f64) -> String {
+        let text = match &self.cells {
+            Cells::Constant { text } => text.clone(),
+            Cells::Key | Cells::Text => String::new(),
+            _ if value.is_nan() => self.spelled.clone(),
+            Cells::Number(scale) => scale.text(value),
+            Cells::Class { levels, .. } => {
+                let last = levels.len().saturating_sub(1);
+                levels[(value.round().max(0.0) as usize).min(last)].clone()
+            }
+            #[cfg(feature = "cli")]
+            Cells::Date { format, scale } => dates::text(scale.nearest(value), format),
+            #[cfg(not(feature = "cli"))]
+            Cells::Date { scale, .. } => scale.text(value),
+        };
+        if self.padded { format!(" {text}") } else { text }
+    }
+
+    /// What it is, for a person.
+    pub fn describe(&self) -> String {
+        let from_to = |scale: &Scale, text: &dyn Fn(f64) -> String| {
+            let steps = match scale.levels() {
+                Some(levels) => format!(", {levels} steps"),
+                None => String::new(),
+            };
+            let atoms = scale.atoms.iter().map(|v| text(*v)).collect::<Vec<_>>().join(", ");
+            let often = if self.atoms().is_empty() { "" } else { ", often " };
+            let atoms = if self.atoms().is_empty() { String::new() } else { atoms };
+            format!("{} … {}{steps}{often}{atoms}", text(scale.least), text(scale.most))
+        };
+        match &self.cells {
+            Cells::Number(scale) => {
+                let kind = match scale.decimals {
+                    Some(0) => "integer",
+                    Some(n) => &format!("number of {n} decimals"),
+                    None => "number",
+                };
+                format!("{kind}, {}", from_to(scale, &|v| scale.text(v)))
+            }
+            Cells::Class { levels, rare } => {
+                const SHOWN: usize = 6;
+                let mut text = format!("{} classes: ", levels.len());
+                text += &levels.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+                if levels.len() > SHOWN {
+                    text += ", …";
+                }
+                if *rare > 0 {
+                    let _ = write!(text, " (the last stands for {rare} rare ones)");
+                }
+                text
+            }
+            Cells::Date { format, scale } => {
+                format!("date ({format}), {}", from_to(scale, &|v| self.text(v).trim().to_owned()))
+            }
+            Cells::Constant { text } => format!("constant: {text}"),
+            Cells::Key => "key: names or numbers the rows, not learned".to_owned(),
+            Cells::Text => "text: no classes, not learned".to_owned(),
+        }
+    }
+}
+
+impl Table {
+    /// The columns that a model learns, in order.
+    pub fn learned(&self) -> impl Iterator<Item = &TableColumn> {
+        self.columns.iter().filter(|column| column.is_learned())
+    }
+
+    /// The columns that can be written again: all but keys and text.
+    pub fn written(&self) -> impl Iterator<Item = &TableColumn> {
+        self.columns.iter().filter(|column| !matches!(column.cells, Cells::Key | Cells::Text))
+    }
+
+    /// What a model learns, in order.
+    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        self.learned().flat_map(|column| {
+            let first = match column.atoms().len() {
+                0 => Slot::Whole(column),
+                n => Slot::Atom(column, n as u32 + 1),
+            };
+            [Some(first), matches!(first, Slot::Atom(..)).then_some(Slot::Rest(column))]
+                .into_iter()
+                .flatten()
+        })
+    }
+
+    /// How many values a model has of a row.
+    pub fn width(&self) -> usize {
+        self.slots().count()
+    }
+
+    /// The values that a model has of rows of the learned columns: `[N·D]` of `[N·C]`.
+    pub(super) fn expanded(&self, values: &[f64]) -> Vec<f64> {
+        let (columns, mut all) = (self.learned().count(), Vec::new());
+        all.reserve(values.len() / columns.max(1) * self.width());
+        for row in values.chunks_exact(columns) {
+            for (column, &value) in self.learned().zip(row) {
+                match column.atoms() {
+                    [] => all.push(value),
+                    _ if value.is_nan() => all.extend([value, value]),
+                    atoms => match atoms.iter().position(|atom| *atom == value) {
+                        Some(place) => all.extend([place as f64, f64::NAN]),
+                        None => all.extend([atoms.len() as f64, value]),
+                    },
+                }
+            }
+        }
+        all
+    }
+
+    /// The values of the learned columns, `[C]`, of what a model has of a row, `[D]`.
+    pub fn contracted(&self, row: &[f64]) -> Vec<f64> {
+        let mut values = row.iter().copied();
+        let mut next = || values.next().unwrap_or(f64::NAN);
+        let value = |column: &TableColumn| match column.atoms() {
+            [] => next(),
+            atoms => {
+                let (which, number) = (next(), next());
+                // Of a missing number the first thing is missing, too.
+                let place = which.round().max(0.0) as usize;
+                if which.is_nan() { which } else { atoms.get(place).copied().unwrap_or(number) }
+            }
+        };
+        self.learned().map(value).collect()
+    }
+
+    /// The cells of a row, of what a model has of it, `[D]`.
+    pub fn cells(&self, row: &[f64]) -> Vec<String> {
+        let mut values = self.contracted(row).into_iter();
+        let mut cell = |column: &TableColumn| {
+            let value = if column.is_learned() { values.next() } else { None };
+            column.text(value.unwrap_or(f64::NAN))
+        };
+        self.written().map(&mut cell).collect()
+    }
+
+    /// What a model sees, in its own units.
+    pub(crate) fn plain_columns(&self) -> Columns {
+        let kind = |slot: Slot<'_>| match slot {
+            Slot::Atom(..) => ColumnKind::Discrete,
+            Slot::Whole(column) | Slot::Rest(column) if column.is_discrete() => {
+                ColumnKind::Discrete
+            }
+            Slot::Whole(_) | Slot::Rest(_) => ColumnKind::Number,
+        };
+        Columns::of_kinds(self.slots().map(kind).collect())
+    }
+
+    /// The share of rows in which each value that a model has is taken from samples, so that cells are missing in them as in
+    /// the data, `[D]`. Without the first value of two there is no cell.
+    pub fn shares_missing(&self) -> Vec<f64> {
+        let share = |slot: Slot<'_>| match slot {
+            Slot::Whole(column) | Slot::Atom(column, _) => column.missing,
+            Slot::Rest(_) => 0.0,
+        };
+        self.slots().map(share).collect()
+    }
+
+    /// What that is called.
+    pub(super) fn names(&self) -> Vec<String> {
+        let name = |slot: Slot<'_>| match slot {
+            Slot::Whole(column) | Slot::Rest(column) => column.name.clone(),
+            Slot::Atom(column, _) => format!("{} (which)", column.name),
+        };
+        self.slots().map(name).collect()
+    }
+
+    /// The units in which a model sees the learned columns.
+    ///
+    /// # Errors
+    /// If a column is spread too widely for double precision.
+    pub(super) fn units(&self, statistics: &Statistics) -> Result<Vec<Unit>> {
+        let (means, variances) = (statistics.means(), statistics.variances());
+        let of = self.slots().zip(means.iter().zip(&variances));
+        let units = of.map(|(slot, (mean, variance))| match slot {
+            Slot::Atom(..) => (0.0, 1.0),
+            Slot::Whole(column) | Slot::Rest(column) => column.unit(*mean, variance.sqrt()),
+        });
+        let (shifts, scales): (Vec<_>, Vec<_>) = units.unzip();
+        Unit::all(&shifts, &scales)
+    }
+
+    /// The likelihood of the learned columns in these units, each with its missing cells left out. Of so many rows, as
+    /// many components as they can teach.
+    pub fn likelihood(&self, rows: usize) -> String {
+        let components = match rows {
+            ..500 => 2,
+            500..5000 => 3,
+            _ => 5,
+        };
+        let mut text = "columns:".to_owned();
+        let count = self.width();
+        for (j, slot) in self.slots().enumerate() {
+            let range = if j + 1 == count { format!("{}-", j + 1) } else { format!("{}", j + 1) };
+            let likelihood = match slot {
+                Slot::Atom(_, 2) => "bernoulli".to_owned(),
+                Slot::Atom(_, n) => format!("(categorical:classes={n})"),
+                Slot::Whole(column) | Slot::Rest(column) => column.likelihood(components),
+            };
+            let comma = if j > 0 { "," } else { "" };
+            let _ = write!(text, "{comma}{range}=(masked:of={likelihood})");
+        }
+        text
+    }
+
+    /// Checks that the numbers are such: of a file that may be forged.
+    ///
+    /// # Errors
+    /// Names the first column that is none.
+    pub fn check(&self) -> Result<()> {
+        let sound = |column: &&TableColumn| match (&column.cells, column.scale()) {
+            (Cells::Class { levels, .. }, _) => !levels.is_empty(),
+            (_, Some(s)) => {
+                [s.least, s.most, s.step].iter().all(|v| v.is_finite())
+                    && s.least <= s.most
+                    && s.step >= 0.0
+            }
+            _ => true,
+        };
+        match self.columns.iter().find(|column| !sound(column)) {
+            None => Ok(()),
+            Some(column) => {
+                let message = format!("the column `{}` has no cells that can be", column.name);
+                Err(Error::setting("table", message))
+            }
+        }
+    }
+}

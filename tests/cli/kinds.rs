@@ -1,0 +1,147 @@
+//! Tables of several kinds, with missing cells: from the file to a model to rows like the file's.
+
+use crate::failures::{FAILURE, USAGE, assert_refused};
+use crate::lab::Lab;
+use crate::tables::csv;
+use std::fmt::Write;
+
+/// 3,000 people: a town, of which three quarters are Rome; an age that is uniform over 30 numbers and missing for three in ten;
+/// a fee of 0 for most and two decimals for others; a day; a constant and a number of each row.
+fn people() -> String {
+    let mut text = "id,town,age,fee,day,country\n".to_owned();
+    for i in 0..3000u64 {
+        // SplitMix64's finaliser.
+        let hash = |k: u64| {
+            let mut z = (8 * i + k).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        };
+        let town = if hash(1) % 4 == 0 { "Bonn" } else { "Rome" };
+        let age = if hash(2) % 10 < 3 { "NA".to_owned() } else { format!("{}", 20 + hash(3) % 30) };
+        let fee = if town == "Rome" {
+            "0.00".to_owned()
+        } else {
+            format!("{}.{:02}", 5 + hash(4) % 10, hash(5) % 100)
+        };
+        writeln!(text, "{},{town},{age},{fee},2023-01-{:02},IT", i + 1, 1 + hash(6) % 31).unwrap();
+    }
+    text
+}
+
+fn text(lab: &Lab, args: &str) -> String {
+    String::from_utf8(lab.run(args).stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_table_goes_in_as_it_is_and_comes_out_alike() {
+    let lab = Lab::new();
+    lab.write("people.csv", people());
+    let told = text(&lab, "columns people.csv");
+    for line in [
+        "id       key: names or numbers the rows, not learned",
+        "town     2 classes: Bonn, Rome",
+        "age      integer, 20 … 49, 30 steps; ",
+        "fee      number of 2 decimals, 0.00 … 14.9",
+        " steps, often 0.00",
+        "day      date (%Y-%m-%d), 2023-01-01 … 2023-01-31, 31 steps",
+        "country  constant: IT",
+        "4 of 6 columns are learned, of 3000 rows",
+    ] {
+        assert!(told.contains(line), "{line}:\n{told}");
+    }
+    let json = lab.json("columns people.csv");
+    assert_eq!(json["columns"][2]["kind"], "number");
+    assert!((json["columns"][2]["missing"].as_f64().unwrap() - 0.3).abs() < 0.05, "{json}");
+
+    let said = lab.run("train --data people.csv --epochs 60 --out run");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("these defaults fit a table of several kinds of 3000 rows"), "{said}");
+    let (header, rows) = csv(&text(&lab, "sample run -n 2000 -o -"));
+    assert_eq!(header, ["town", "age", "fee", "day", "country"]);
+    let share =
+        |is: &dyn Fn(&[String]) -> bool| rows.iter().filter(|row| is(row)).count() as f64 / 2000.0;
+    let near = |share: f64, right: f64| assert!((share - right).abs() < 0.06, "{share} of {right}");
+    near(share(&|row| row[0] == "Rome"), 0.75);
+    near(share(&|row| row[1] == "NA"), 0.3);
+    near(share(&|row| row[2] == "0.00"), 0.75);
+    near(share(&|row| (row[0] == "Rome") == (row[2] == "0.00")), 1.0);
+    for row in &rows {
+        let age = row[1].parse::<i32>();
+        assert!(row[1] == "NA" || age.is_ok_and(|age| (20..50).contains(&age)), "{row:?}");
+        assert!(row[2].split_once('.').is_some_and(|(_, cents)| cents.len() == 2), "{row:?}");
+        assert!(row[3].starts_with("2023-01-") && row[4] == "IT", "{row:?}");
+    }
+    let (_, rows) = csv(&text(&lab, "sample run -n 200 --complete -o -"));
+    assert!(rows.iter().all(|row| row[1] != "NA"));
+
+    // log p(x) knows what the rows are made of: of probabilities, what is missing left out.
+    let judged = lab.json("evaluate run --part all --samples 50");
+    let (_, rows) = csv(&lab.text("people.csv"));
+    let share = |is: &dyn Fn(&[String]) -> bool| {
+        rows.iter().filter(|row| is(row)).count() as f64 / rows.len() as f64
+    };
+    let (bonn, present) = (share(&|row| row[1] == "Bonn"), share(&|row| row[2] != "NA"));
+    let town = -(1.0 - bonn) * 0.75f64.ln() - bonn * 0.25f64.ln();
+    let right = town + present * 30f64.ln() + bonn * 1000f64.ln() + 31f64.ln();
+    let found = judged["neg_log_px"].as_f64().unwrap();
+    assert!((found - right).abs() < 0.1, "{found} of {right}");
+
+    // Every command takes it, and other files of its columns.
+    let again = text(&lab, "reconstruct run -n 5 -o -");
+    assert!(again.starts_with("row,town,age,fee,day,country\n"), "{again}");
+    lab.run("interpolate run --from 1 --to 2 -o walk.csv");
+    lab.run("encode run -n 20 -o latents.csv");
+    assert!(
+        text(&lab, "decode run latents.csv -o -").starts_with("row,town,age,fee,day,country\n")
+    );
+    lab.write("more.csv", "fee,age,day,town\n0.00,,2023-01-05,Rome\n7.25,33,2023-01-06,Oslo\n7.25,33,2023-01-06,Bonn\n");
+    let judged = lab.json("evaluate run --data more.csv");
+    assert_eq!((judged["rows"].as_u64(), judged["refused"].as_u64()), (Some(2), Some(1)));
+}
+
+#[test]
+fn such_runs_are_repeated_and_go_on() {
+    let lab = Lab::new();
+    lab.write("people.csv", people());
+    lab.run("train --data people.csv --epochs 4 --out whole -q");
+    lab.run("train --config whole/config.toml --out again -q");
+    assert_eq!(lab.bytes("whole/model.safetensors"), lab.bytes("again/model.safetensors"));
+    lab.run("train --data people.csv --epochs 4 --stop-after 2 --out parts -q");
+    lab.run("train --resume --out parts -q");
+    assert_eq!(lab.bytes("whole/model.safetensors"), lab.bytes("parts/model.safetensors"));
+}
+
+#[test]
+fn what_such_a_table_cannot_have_is_refused() {
+    let lab = Lab::new();
+    lab.write("people.csv", people());
+    lab.write("slip.csv", "a,b\n1,x\n2,y\noops,x\n3,y\n");
+    let train = |args: &str| format!("train --epochs 1 --out run --data {args}");
+    assert_refused(
+        &lab,
+        &[
+            (
+                &train("slip.csv"),
+                FAILURE,
+                "`oops` is a word among numbers: if it says that a cell is missing, say --missing oops",
+            ),
+            (&train("people.csv --kinds age"), USAGE, "--kinds: `age` is not NAME=KIND"),
+            (&train("people.csv --kinds age=colour"), USAGE, "--kinds: `colour` is unknown"),
+            (
+                &train("people.csv --drop id,country --standardize yes"),
+                USAGE,
+                "--standardize: columns of several kinds",
+            ),
+            (
+                &train("people.csv --drop id,country --prior vamp"),
+                USAGE,
+                "--prior: `vamp:pseudo-inputs=100` cannot say in which form",
+            ),
+            (&train("digits:count=50 --missing x"), USAGE, "--missing: this data is digits"),
+            ("columns digits:count=50", USAGE, "--kinds: this data is digits"),
+        ],
+    );
+    lab.run("train --data slip.csv --missing oops --epochs 1 --test 0 --out run -q");
+    lab.run("train --data slip.csv --kinds a=class --epochs 1 --test 0 --force --out run -q");
+}
