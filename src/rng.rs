@@ -61,6 +61,8 @@ pub enum Purpose {
     Check = 11,
     /// Noise of layers that are noisy while training.
     Layers = 12,
+    /// Which cells of a training row are taken away.
+    Mask = 13,
 }
 
 /// Where a stream of random numbers lives.

@@ -13,6 +13,7 @@ mod fitted;
 mod folder;
 mod generate;
 mod given;
+mod impute;
 mod info;
 mod join;
 mod metrics;
@@ -82,6 +83,7 @@ enum Command {
     Reconstruct(generate::ReconstructArgs),
     Encode(encode::EncodeArgs),
     Decode(generate::DecodeArgs),
+    Impute(impute::ImputeArgs),
     Interpolate(generate::InterpolateArgs),
     Columns(columns::ColumnsArgs),
     Info(info::InfoArgs),
@@ -155,6 +157,7 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         Command::Sample(args) => generate::sample(&args, &cli.common),
         Command::Reconstruct(args) => generate::reconstruct(&args, &cli.common),
         Command::Encode(args) => encode::encode(&args, &cli.common),
+        Command::Impute(args) => impute::impute(&args, &cli.common),
         Command::Decode(args) => generate::decode(&args, &cli.common),
         Command::Interpolate(args) => generate::interpolate(&args, &cli.common),
         Command::Columns(args) => columns::columns(&args, &cli.common),

@@ -206,6 +206,15 @@ impl Output {
         self.write(&bytes)
     }
 
+    /// Writes a table of these lines.
+    pub(crate) fn write_lines(
+        &self,
+        header: &[String],
+        lines: impl Iterator<Item = Vec<String>>,
+    ) -> Result<()> {
+        self.write(&self.table(header, lines)?)
+    }
+
     /// Writes so many numbers as names for each row: an array `[N, width]`, or a table whose lines begin
     /// with the join. NaN is an empty cell.
     pub(crate) fn write_columns(

@@ -55,7 +55,7 @@ pub struct TableColumn {
 #[cfg_attr(feature = "model-file", serde(rename_all = "kebab-case", deny_unknown_fields))]
 pub enum Cells {
     /// Numbers.
-    Number(Scale),
+    Number(NumberScale),
     /// One of these; the last stands for rare ones, where these are so many.
     Class {
         /// What can stand in a cell.
@@ -68,7 +68,7 @@ pub enum Cells {
         /// The format.
         format: String,
         /// In seconds since 1970.
-        scale: Scale,
+        scale: NumberScale,
     },
     /// The same in every row; not learned, but written again.
     Constant {
@@ -85,7 +85,7 @@ pub enum Cells {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "model-file", serde(deny_unknown_fields))]
-pub struct Scale {
+pub struct NumberScale {
     /// The least number.
     pub least: f64,
     /// The largest number.
@@ -112,7 +112,7 @@ enum Slot<'a> {
 const FEW: f64 = 20.0;
 const MANY: f64 = 65_536.0;
 
-impl Scale {
+impl NumberScale {
     /// How many numbers there are from the least to the largest, if they are on a lattice of not too many.
     fn levels(&self) -> Option<u32> {
         let levels = (self.most - self.least) / self.step + 1.0;
@@ -151,7 +151,7 @@ impl TableColumn {
     }
 
     /// Its numbers, if it has such.
-    fn scale(&self) -> Option<&Scale> {
+    fn scale(&self) -> Option<&NumberScale> {
         match &self.cells {
             Cells::Number(scale) | Cells::Date { scale, .. } => Some(scale),
             _ => None,
@@ -188,7 +188,7 @@ impl TableColumn {
 
     /// The likelihood of its values in these units.
     fn likelihood(&self, components: usize) -> String {
-        match (self.classes(), self.scale().and_then(Scale::levels)) {
+        match (self.classes(), self.scale().and_then(NumberScale::levels)) {
             (Some(2), _) => "bernoulli".to_owned(),
             (Some(n), _) => format!("(categorical:classes={n})"),
             (None, Some(n)) => {
@@ -219,7 +219,7 @@ impl TableColumn {
 
     /// What it is, for a person.
     pub fn describe(&self) -> String {
-        let from_to = |scale: &Scale, text: &dyn Fn(f64) -> String| {
+        let from_to = |scale: &NumberScale, text: &dyn Fn(f64) -> String| {
             let steps = match scale.levels() {
                 Some(levels) => format!(", {levels} steps"),
                 None => String::new(),
@@ -324,9 +324,21 @@ impl Table {
         self.learned().map(value).collect()
     }
 
+    /// Which learned columns of numbers or dates have missing cells, counted from 0.
+    pub fn with_intervals(&self) -> Vec<usize> {
+        let has =
+            |(_, column): &(usize, &TableColumn)| column.scale().is_some() && column.missing > 0.0;
+        self.learned().enumerate().filter(has).map(|(j, _)| j).collect()
+    }
+
     /// The cells of a row, of what a model has of it, `[D]`.
     pub fn cells(&self, row: &[f64]) -> Vec<String> {
-        let mut values = self.contracted(row).into_iter();
+        self.cells_of(&self.contracted(row))
+    }
+
+    /// The cells of a row, of the values of the learned columns, `[C]`.
+    pub fn cells_of(&self, values: &[f64]) -> Vec<String> {
+        let mut values = values.iter().copied();
         let mut cell = |column: &TableColumn| {
             let value = if column.is_learned() { values.next() } else { None };
             column.text(value.unwrap_or(f64::NAN))
@@ -354,6 +366,14 @@ impl Table {
             Slot::Rest(_) => 0.0,
         };
         self.slots().map(share).collect()
+    }
+
+    /// Of which learned column, counted from 0, each value is that a model has of a row, `[D]`.
+    pub(crate) fn cells_of_values(&self) -> Vec<usize> {
+        let slots = |(place, column): (usize, &TableColumn)| {
+            vec![place; if column.atoms().is_empty() { 1 } else { 2 }]
+        };
+        self.learned().enumerate().flat_map(slots).collect()
     }
 
     /// What that is called.

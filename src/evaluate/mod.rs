@@ -14,6 +14,7 @@
 //! log p(x) itself is [`log_px`]'s.
 
 mod importance;
+mod impute;
 mod information;
 mod latents;
 mod pareto;
@@ -23,6 +24,7 @@ mod two_sample;
 mod weights;
 
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
+pub use impute::completions;
 pub use information::{Information, mutual_information};
 pub use latents::{IDLE, kl_per_latent};
 pub use proposal::Proposal;

@@ -79,6 +79,17 @@ settings! {
             takes: ["cosine", "step:every=3,factor=0.5", "plateau:wait=2"], refuses: ["linear", "step:every=0", "plateau:wait=0"],
         }
 
+        /// Take each cell of a training row away with this probability, anew each time (needs a likelihood with missing cells).
+        ///
+        /// A model is then asked of all subsets of columns, as when cells are filled in.
+        mask_rate: f64 {
+            flag: "mask-rate" "RATE", OPTIMISATION,
+            file: "mask_rate",
+            default: 0.0,
+            range: Range { words: "a probability of at least 0 and below 1", holds: |p| (0.0..1.0).contains(&p) },
+            takes: ["0.2"], refuses: ["1", "-0.1", "nan"],
+        }
+
         /// Scale gradients down to this global norm.
         ///
         /// Shorter ones are left as they are.

@@ -167,6 +167,12 @@ impl<T: Real> Trainer<T> {
             let message = "an exemplar prior is made of what the encoder says now, and an average of weights is another encoder";
             return Err(Error::setting("average", message));
         }
+        let has_gaps = |column| vae.likelihood().facts(column).missing;
+        let masks = plan.all().iter().any(|stage| stage.mask_rate > 0.0);
+        if masks && !(0..vae.width()).all(has_gaps) {
+            let message = "the likelihood has no missing cells: use `masked:of=…`, or a table of several kinds";
+            return Err(Error::setting("mask-rate", message));
+        }
         if config.patience.is_some() && parts.validation.is_none() {
             let message = "early stopping needs validation rows";
             return Err(Error::Needs { name: "patience", other: "validation", message });
@@ -405,7 +411,10 @@ impl<T: Real> Trainer<T> {
             *number = *row as u64;
         }
         let (rows, numbers) = (&*rows, &*numbers);
-        let mut batch = self.parts.train.batch(&mut self.buffer, rows, Some(epoch))?;
+        let masks = Address::new(self.config.seed, Purpose::Mask).epoch(epoch);
+        let rate = self.config.mask_rate;
+        let mut batch =
+            self.parts.train.masked_batch(&mut self.buffer, rows, Some(epoch), rate, masks)?;
         if let Some(retrieval) = &mut self.retrieval {
             let places = &self.order[first..last];
             batch = retrieval.beside(batch, places, &self.parts.train, &self.params, epoch)?;

@@ -11,7 +11,7 @@ use crate::conditional::{InferBuffers, Input};
 use crate::distribution::{Likelihood, batch};
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
-use crate::rng::Address;
+use crate::rng::{Address, ChaCha8Rng};
 use crate::rows::{head, head_mut};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 
@@ -179,6 +179,25 @@ impl<T: Real> Vae<T> {
     ) {
         self.ascend(ws, x_in.into(), params);
         self.descend(x, ws, params, None);
+    }
+
+    /// `x ← a draw from p(x|z)` at draw `n` of the last pass forward, b·K + k of its B rows and K draws of each; `x: [D]`.
+    ///
+    /// # Panics
+    /// If `x` has another width, or the pass had fewer draws.
+    pub(crate) fn draw_at(
+        &self,
+        x: &mut [T],
+        ws: &Workspace<T>,
+        n: usize,
+        params: &[T],
+        rng: &mut ChaCha8Rng,
+    ) {
+        assert!(x.len() == self.width() && n < ws.rows * ws.samples, "no draw {n}");
+        let p = &self.down[0];
+        let eta = ws.down[0].emitted.out(ws.rows * ws.samples);
+        let eta = eta.row(n).to_slice().expect("rows in standard layout");
+        p.distribution().sample(x, eta, p.own(params), rng);
     }
 
     /// `x ← the likelihood's mean, mode or a draw from it`, for a latent drawn from the prior and, with

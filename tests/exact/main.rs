@@ -44,6 +44,7 @@ mod chain;
 mod covariance;
 mod estimators;
 mod intervals;
+mod missing;
 mod model;
 mod statistics;
 mod top_down;

@@ -13,7 +13,7 @@
 //! (`--missing`).
 
 use super::numbers::{Form, Forms};
-use crate::data::table::{Cells, Scale, TableColumn, dates};
+use crate::data::table::{Cells, NumberScale, TableColumn, dates};
 use std::collections::HashMap;
 
 /// What says that a cell is missing, whatever the case, unless others are named.
@@ -141,7 +141,8 @@ impl Look {
         };
         let comma = self.forms.first() == Form::Comma;
         let decimals = self.decimals.map(|d| d as u8);
-        let scale = Scale { least: 0.0, most: 0.0, step: 0.0, decimals, comma, atoms: Vec::new() };
+        let scale =
+            NumberScale { least: 0.0, most: 0.0, step: 0.0, decimals, comma, atoms: Vec::new() };
         let kinds = self.texts.len();
         let cells = match kind {
             Some("text") => Cells::Text,
@@ -159,7 +160,7 @@ impl Look {
                 _ => Cells::Number(scale),
             },
             _ if !self.formats.is_empty() => {
-                let scale = Scale { decimals: Some(0), comma: false, ..scale };
+                let scale = NumberScale { decimals: Some(0), comma: false, ..scale };
                 Cells::Date { format: self.formats[0].to_owned(), scale }
             }
             _ if self.numbers >= words => return self.slip(),

@@ -3,9 +3,11 @@
 use super::{Part, Parts};
 use crate::batch::{Batch, BatchBuffer};
 use crate::data::condition::Given;
-use crate::data::{Conditions, Wanted};
+use crate::data::{Conditions, Table, Wanted};
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::rng::{Address, Purpose};
+use rand::RngExt;
 use std::sync::Arc;
 
 impl Parts {
@@ -58,6 +60,18 @@ impl Part {
         rows: &[usize],
         draw: Option<u32>,
     ) -> Result<Batch<'a, T>> {
+        self.masked_batch(buffer, rows, draw, 0.0, Address::new(0, Purpose::Mask))
+    }
+
+    /// The same, with each cell taken away at this rate: by the generators of the rows at `masks`.
+    pub(crate) fn masked_batch<'a, T: Real>(
+        &self,
+        buffer: &'a mut BatchBuffer<T>,
+        rows: &[usize],
+        draw: Option<u32>,
+        rate: f64,
+        masks: Address,
+    ) -> Result<Batch<'a, T>> {
         let [wanted, found] = [buffer.condition_width(), self.condition_width()];
         if wanted != found {
             let message =
@@ -66,6 +80,17 @@ impl Part {
         }
         let (x, condition) = buffer.rows_mut(rows.len());
         self.gather(x, rows, draw)?;
+        if rate > 0.0 {
+            let cells = self.data.kinds().map(Table::cells_of_values);
+            let cells = cells.unwrap_or_else(|| (0..self.data.width()).collect());
+            for (x, row) in x.chunks_exact_mut(cells.len()).zip(rows) {
+                let mut rng = masks.row(*row as u64).rng();
+                let taken: Vec<bool> = cells.iter().map(|_| rng.random::<f64>() < rate).collect();
+                x.iter_mut().zip(&cells).filter(|(_, cell)| taken[**cell]).for_each(|(x, _)| {
+                    *x = T::from_f64(f64::NAN);
+                });
+            }
+        }
         self.gather_condition(condition, rows);
         Ok(buffer.batch(rows.len()))
     }

@@ -1,0 +1,86 @@
+//! Filling in: the draws of what is missing have the moments of the conditional distribution.
+//!
+//! ```text
+//! x = w z + N(0, v I), z ~ N(0, 1)        z | x₁ ~ N(w₁ x₁/(w₁² + v), v/(w₁² + v))
+//! x₂ | x₁ ~ N(w₂ E[z|x₁], w₂² Var[z|x₁] + v)
+//! ```
+//!
+//! The encoder is off, and importance weights make up for it. Where everything is missing, x ~ p(x), and log p(x_obs) = 0.
+
+use super::*;
+use elbo::data::{Binarize, Cells, Dataset, NumberScale, Part, Table, TableColumn};
+use elbo::evaluate::{completions, log_px};
+
+const W: [f64; 2] = [1.3, -0.8];
+const V: f64 = 0.2;
+
+fn model() -> Model {
+    let likelihood = format!("masked:of=(normal:variance={V})").parse().unwrap();
+    let config = VaeConfig { likelihood, ..VaeConfig::new(2, &[], 1) };
+    let vae = Vae::new(config).unwrap();
+    let mut model = Model { params: vec![0.0; vae.layout().len()], vae };
+    let decoder = Linear { weight: array![[W[0]], [W[1]]], bias: array![0.0, 0.0] };
+    model.set("decoder.0", decoder);
+    // Mean and log-variance of x₁, x₂ and the marks of the missing.
+    let weight = array![[0.4, -0.1, 0.1, 0.0], [0.0, 0.0, 0.3, 0.2]];
+    model.set("encoder.0", Linear { weight, bias: array![0.1, -0.7] });
+    model
+}
+
+fn part(values: Vec<f64>) -> Part {
+    let scale = NumberScale {
+        least: -9.0,
+        most: 9.0,
+        step: 0.0,
+        decimals: None,
+        comma: false,
+        atoms: Vec::new(),
+    };
+    let column = |name: &str| TableColumn {
+        name: name.to_owned(),
+        cells: Cells::Number(scale.clone()),
+        missing: 0.5,
+        spelled: String::new(),
+        padded: false,
+    };
+    let table = Table { columns: vec![column("a"), column("b")] };
+    Part::whole(Dataset::of_table(values, table).unwrap(), Binarize::None).unwrap()
+}
+
+#[test]
+fn what_is_missing_is_drawn_from_its_conditional_distribution() {
+    let (model, x1) = (model(), 1.7);
+    let part = part(vec![x1, f64::NAN, f64::NAN, f64::NAN]);
+    let of_z = [W[0] * x1 / (W[0] * W[0] + V), V / (W[0] * W[0] + V)];
+    let moments = [
+        [W[1] * of_z[0], W[1] * W[1] * of_z[1] + V], // of x₂ given x₁
+        [0.0, W[1] * W[1] + V],                      // given nothing
+    ];
+    let address = Address::new(3, Purpose::Check);
+    let mut rows = 0;
+    completions(&model.vae, &model.params, &part, 4000, 4000, address, &mut |row, drawn| {
+        let second: Vec<f64> = drawn.chunks(2).map(|x| x[1]).collect();
+        let n = second.len() as f64;
+        let mean = second.iter().sum::<f64>() / n;
+        let variance = second.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        let [right, spread] = moments[row];
+        // Draws of draws: twice the error of as many independent ones.
+        assert!((mean - right).abs() < 8.0 * (spread / n).sqrt(), "{row}: {mean} of {right}");
+        assert!((variance / spread - 1.0).abs() < 0.15, "{row}: {variance} of {spread}");
+        rows += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(rows, 2);
+
+    // log p of what is there: of x₁ a normal, of nothing 0, within four errors.
+    let proposal = Proposal::posterior();
+    let found = log_px(&model.vae, &model.params, &part, 20_000, &proposal, address, &mut |_| true)
+        .unwrap();
+    let c = W[0] * W[0] + V;
+    let right = [-0.5 * ((std::f64::consts::TAU * c).ln() + x1 * x1 / c), 0.0];
+    for (found, right) in found.iter().zip(right) {
+        let off = (found.estimate - right).abs();
+        assert!(off < 4.0 * found.standard_error, "{} ± {}", found.estimate, found.standard_error);
+    }
+}
