@@ -19,6 +19,13 @@ use std::process::ExitCode;
 The same flags mean the same to elbo train. Constant columns are not learned, and written again in samples; keys, which name
 or number the rows, and text that is no class are left out. A number comes \"often\" where it has a probability of its own.")]
 pub(crate) struct ColumnsArgs {
+    #[command(flatten)]
+    table: TableArgs,
+}
+
+/// A table, and how it is read.
+#[derive(Args)]
+pub(crate) struct TableArgs {
     /// The table, a CSV file, or `-` for standard input
     #[arg(value_name = "DATA")]
     data: String,
@@ -48,6 +55,29 @@ pub(crate) struct ColumnsArgs {
     kinds: Vec<String>,
 }
 
+impl TableArgs {
+    /// Opens the table.
+    ///
+    /// # Errors
+    /// If it cannot be read so.
+    pub(crate) fn open(&self) -> Result<Source> {
+        let options = ReadOptions {
+            label: self.label.clone(),
+            columns: self.columns.clone(),
+            drop: self.drop.clone(),
+            header: whether("header", &self.header)?,
+            delimiter: self.delimiter.clone(),
+            comment: self.comment.clone(),
+            mixed: true,
+            missing: self.missing.clone(),
+            // Said or not: a table of plain numbers is looked at, too.
+            kinds: Some(kinds(&self.kinds)?),
+            ..ReadOptions::default()
+        };
+        Source::open_with(&self.data, &options)
+    }
+}
+
 /// `NAME=KIND`, of each of these.
 ///
 /// # Errors
@@ -63,20 +93,7 @@ pub(crate) fn kinds(list: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 pub(crate) fn columns(args: &ColumnsArgs, common: &Common) -> Result<ExitCode> {
-    let options = ReadOptions {
-        label: args.label.clone(),
-        columns: args.columns.clone(),
-        drop: args.drop.clone(),
-        header: whether("header", &args.header)?,
-        delimiter: args.delimiter.clone(),
-        comment: args.comment.clone(),
-        mixed: true,
-        missing: args.missing.clone(),
-        // Said or not: a table of plain numbers is looked at, too.
-        kinds: Some(kinds(&args.kinds)?),
-        ..ReadOptions::default()
-    };
-    let source = Source::open_with(&args.data, &options)?;
+    let source = args.table.open()?;
     let table = source.train.kinds().expect("what takes kinds has some");
     common.result(&to_json(table, source.train.rows()), &to_text(table, source.train.rows()))?;
     Ok(ExitCode::SUCCESS)

@@ -14,8 +14,8 @@ use elbo::data::Part;
 use elbo::distribution::Support;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{
-    Auc, DRAWS, Doubt, Evaluator, IDLE, Information, LogPx, Proposal, RowScore, Summary, TailShape,
-    error_over_rows, kl_per_latent, log_px, mutual_information, standard_error_of_mean,
+    Auc, DRAWS, Doubt, Evaluator, IDLE, Information, LogPx, Proposal, RowScore, Rows, Summary,
+    TailShape, error_over_rows, kl_per_latent, log_px, mutual_information, standard_error_of_mean,
     two_sample_auc,
 };
 use elbo::model_file::{Model, TrainingHeader};
@@ -323,6 +323,17 @@ fn two_sample(
             ws.set_condition(&condition.slice(s![rows, ..]));
         }
         vae.sample(x, &mut ws, &model.params, &sampling);
+    }
+    if let Some(kinds) = &model.header.kinds {
+        let cells = |x: ArrayView2<f32>| {
+            let own = |x: ndarray::ArrayView1<f32>| -> Vec<f64> {
+                let columns = part.columns().iter();
+                x.iter().zip(columns).map(|(x, column)| column.undo(f64::from(*x))).collect()
+            };
+            Rows::new(x.rows().into_iter().flat_map(|x| kinds.contracted(&own(x))).collect(), kinds)
+        };
+        let auc = cells(generated.view()).told_from(&cells(held_out), noise.seed);
+        return Ok(Some(auc));
     }
     let Some(condition) = condition else {
         return Ok(Some(two_sample_auc(&generated.view(), &held_out, noise.seed)));

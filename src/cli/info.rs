@@ -63,7 +63,7 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
         ),
         ("levels (layers → latent)", levels.join(", ")),
         ("activation", m.activation.clone()),
-        ("likelihood", m.likelihood.clone()),
+        ("likelihood", shortened(&m.likelihood)),
         ("posterior", m.posterior.clone()),
         ("prior", m.prior.clone()),
         ("parameters", thousands(parameters)),
@@ -112,6 +112,11 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     }
     let mut text = two_columns(&rows);
     text += "\n";
+    if let Some(kinds) = &header.kinds {
+        text += "columns\n";
+        kinds.columns.iter().for_each(|c| text += &format!("  {}: {}\n", c.name, c.describe()));
+        text += "\n";
+    }
     for slot in slots {
         text += &format!("{:<32}  {:?}\n", slot.name, slot.shape);
     }
@@ -119,4 +124,13 @@ pub(crate) fn info(args: &InfoArgs, common: &Common) -> Result<ExitCode> {
     let json = json!({"header": header, "parameters": parameters, "tensors": tensors});
     common.result(&json, &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The likelihood of a table of several kinds is as long as the table is wide.
+fn shortened(likelihood: &str) -> String {
+    const LONGEST: usize = 100;
+    match likelihood.chars().count() {
+        ..=LONGEST => likelihood.to_owned(),
+        _ => likelihood.chars().take(LONGEST).chain(['…']).collect(),
+    }
 }

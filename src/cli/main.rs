@@ -4,6 +4,7 @@
 mod check;
 mod chosen;
 mod columns;
+mod compare;
 mod config;
 mod defaults;
 mod diagnosis;
@@ -86,6 +87,7 @@ enum Command {
     Impute(impute::ImputeArgs),
     Interpolate(generate::InterpolateArgs),
     Columns(columns::ColumnsArgs),
+    Compare(compare::CompareArgs),
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Completions(shell::CompletionsArgs),
@@ -160,6 +162,7 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         Command::Impute(args) => impute::impute(&args, &cli.common),
         Command::Decode(args) => generate::decode(&args, &cli.common),
         Command::Interpolate(args) => generate::interpolate(&args, &cli.common),
+        Command::Compare(args) => compare::compare(&args, &cli.common),
         Command::Columns(args) => columns::columns(&args, &cli.common),
         Command::Info(args) => info::info(&args, &cli.common),
         Command::Check(args) => check::check(&args, &cli.common),

@@ -158,6 +158,14 @@ impl TableColumn {
         }
     }
 
+    /// How many classes there are; numbers have none.
+    pub fn levels(&self) -> Option<usize> {
+        match &self.cells {
+            Cells::Class { levels, .. } => Some(levels.len()),
+            _ => None,
+        }
+    }
+
     /// How many classes there are, or numbers that are as few.
     fn classes(&self) -> Option<u32> {
         match &self.cells {

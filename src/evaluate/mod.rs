@@ -13,6 +13,7 @@
 //!
 //! log p(x) itself is [`log_px`]'s.
 
+mod compare;
 mod importance;
 mod impute;
 mod information;
@@ -23,6 +24,7 @@ mod summary;
 mod two_sample;
 mod weights;
 
+pub use compare::{Likeness, Rows};
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
 pub use impute::completions;
 pub use information::{Information, mutual_information};

@@ -53,6 +53,29 @@ pub fn two_sample_auc(generated: &ArrayView2<f32>, held_out: &ArrayView2<f32>, s
     auc(&classifier.logits(&judge_g), &classifier.logits(&judge_h))
 }
 
+/// How well a classifier that learned these labels, 0 or 1, of the rows `x` tells those of other rows.
+///
+/// # Panics
+/// If the widths differ, or there are not as many labels as rows.
+pub(super) fn auc_of_labels(
+    x: &ArrayView2<f32>,
+    labels: &[f32],
+    others: &ArrayView2<f32>,
+    of_others: &[f32],
+    seed: u64,
+) -> Auc {
+    let (mean, spread) = units(x);
+    let in_units = |rows: &ArrayView2<f32>| (rows - &mean) / &spread;
+    let mut classifier = Classifier::new(x.ncols(), seed);
+    classifier.train(&in_units(x), labels, seed);
+    let logits = classifier.logits(&in_units(others));
+    let of = |label: f32| {
+        let pairs = logits.iter().zip(of_others).filter(|(_, l)| **l == label);
+        pairs.map(|(logit, _)| *logit).collect::<Vec<_>>()
+    };
+    auc(&of(1.0), &of(0.0))
+}
+
 /// The mean of each column, and its spread, 1 where it has none.
 fn units(rows: &ArrayView2<f32>) -> (Array2<f32>, Array2<f32>) {
     let mean = rows.mean_axis(Axis(0)).expect("rows").insert_axis(Axis(0));

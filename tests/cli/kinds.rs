@@ -88,6 +88,8 @@ fn a_table_goes_in_as_it_is_and_comes_out_alike() {
     assert!((found - right).abs() < 0.1, "{found} of {right}");
 
     // Every command takes it, and other files of its columns.
+    let info = text(&lab, "info run");
+    assert!(info.contains("  fee: number of 2 decimals, 0.00 … 14.9"), "{info}");
     let again = text(&lab, "reconstruct run -n 5 -o -");
     assert!(again.starts_with("row,town,age,fee,day,country\n"), "{again}");
     lab.run("interpolate run --from 1 --to 2 -o walk.csv");
@@ -217,6 +219,68 @@ fn missing_cells_are_filled_in() {
                 USAGE,
                 "--mask-rate: the likelihood has no missing cells",
             ),
+        ],
+    );
+}
+
+/// Rows beside rows: a copy is known as one, shuffled columns as such, and what a model makes lies between.
+#[test]
+fn rows_are_compared() {
+    let lab = Lab::new();
+    lab.write("people.csv", people());
+    let copy = lab.json("compare people.csv people.csv");
+    assert_eq!(
+        (copy["new"]["shapes"].as_f64(), copy["new"]["trends"].as_f64()),
+        (Some(1.0), Some(1.0))
+    );
+    assert_eq!(copy["new"]["nearness"], 0.0);
+    assert!(copy["new"]["two_sample_auc"].as_f64().unwrap() < 0.55, "{copy}");
+    assert!(copy["shuffled"]["two_sample_auc"].as_f64().unwrap() > 0.7, "{copy}");
+    assert!(text(&lab, "compare people.csv people.csv").contains("a copy"));
+
+    lab.run("train --data people.csv --epochs 40 --out run -q");
+    lab.run("sample run -n 2000 -o new.csv");
+    let told = text(
+        &lab,
+        "compare people.csv new.csv --holdout people.csv --target town --drop id,country",
+    );
+    for part in [
+        "2,000 new rows beside 3,000 real ones, of 4 columns",
+        "rows       shapes  trends     AUC  nearness   taught",
+        "holdout ",
+        "shuffled ",
+        "real ",
+        "least alike: ",
+    ] {
+        assert!(told.contains(part), "{part}:\n{told}");
+    }
+    let found =
+        lab.json("compare people.csv new.csv --holdout people.csv --target town --drop id,country");
+    let number = |pointer: &str| found.pointer(pointer).and_then(|v| v.as_f64()).expect(pointer);
+    assert!(number("/new/shapes") > 0.93 && number("/new/trends") > 0.9, "{found}");
+    assert!(number("/new/two_sample_auc") < number("/shuffled/two_sample_auc") - 0.1, "{found}");
+    // Such rows are often equal by chance, which makes them no copies.
+    assert!(!told.contains("a copy"), "{told}");
+    // The fee says the town.
+    assert!(number("/new/taught_auc") > 0.95 && number("/real/taught_auc") > 0.95, "{found}");
+    let judged = lab.json("evaluate run --two-sample");
+    assert!(judged["two_sample_auc"].as_f64().unwrap() < 0.75, "{judged}");
+    lab.write("few.csv", "id,town,age,fee,day,country\n1,Rome,20,0.00,2023-01-01,IT\n");
+    assert_refused(
+        &lab,
+        &[
+            ("compare people.csv few.csv", USAGE, "NEW: eight rows of each table at least"),
+            (
+                "compare people.csv new.csv --holdout people.csv --target age",
+                USAGE,
+                "--target: a classifier is trained on a column of two classes",
+            ),
+            (
+                "compare people.csv new.csv --holdout people.csv --target name",
+                USAGE,
+                "--target: no column that is compared is called `name`",
+            ),
+            ("compare people.csv nowhere.csv", FAILURE, "nowhere.csv"),
         ],
     );
 }
