@@ -28,7 +28,7 @@ use elbo::optim::{Schedule, Warmup};
 use elbo::train::TrainConfig;
 
 /// The settings that are chosen by the data, and what else than their default they may be then.
-const FITTED: [(&str, &str); 12] = [
+const FITTED: [(&str, &str); 13] = [
     ("likelihood", "of a table bounded-normal, of colour pictures normal:variance=learned"),
     ("hidden", "of a table 64, 64,64 or 128,128 by its rows, of colour pictures 256,128"),
     ("latent", "of a table half its columns, at most 10, of colour pictures 32"),
@@ -40,11 +40,12 @@ const FITTED: [(&str, &str); 12] = [
     ("prior", "of a table of several kinds mixture:components=20"),
     ("lr", "of a table of several kinds 0.003"),
     ("schedule", "of a table of several kinds cosine"),
+    ("clip", "of a table of several kinds 10"),
     ("warmup", "of a table of several kinds a fifth of the epochs, at most 20"),
 ];
 
 /// Those that other data leave at their defaults.
-const OF_KINDS: [&str; 4] = ["prior", "lr", "schedule", "warmup"];
+const OF_KINDS: [&str; 5] = ["prior", "lr", "schedule", "clip", "warmup"];
 
 /// `elbo train` with these words in its help.
 pub(crate) fn described(train: Command) -> Command {
@@ -123,7 +124,8 @@ impl Sizes {
 const MIXTURE: &str = "mixture:components=20";
 
 /// A table of several kinds is learned at a high rate that falls to nothing, over 12,000 steps at most: a mixture's narrow
-/// components are found late, so that nobody can say before the end that nothing comes any more.
+/// components are found late, so that nobody can say before the end that nothing comes any more. A cell that a narrow
+/// component misses has a gradient of any size, which is clipped.
 fn with_falling_rate(mut fitted: Run, rows: usize) -> Run {
     let steps = rows.div_ceil(fitted.train.batch_size);
     let epochs = (12_000 / steps).clamp(20, 300) as u32;
@@ -134,6 +136,7 @@ fn with_falling_rate(mut fitted: Run, rows: usize) -> Run {
         patience: None,
         learning_rate: 3e-3,
         schedule: Schedule::Cosine { warmup: 0.0 },
+        clip: Some(10.0),
         ..fitted.train
     };
     fitted
