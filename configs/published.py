@@ -54,15 +54,11 @@ def machine():
 
 def run(args):
     out = pathlib.Path(args.runs) / f"{args.name}-{args.seed}"
-    begun = (out / "checkpoint.safetensors").exists() and not (out / "model.safetensors").exists()
     threads = ["--threads", args.threads] if args.threads else []
-    if begun:
-        trained = elbo(args, "train", "--resume", "--data", args.data, "--out", out, *threads)
-    elif not (out / "model.safetensors").exists():
-        config = HERE / f"{args.name}.toml"
-        trained = elbo(args, "train", "--config", config, "--data", args.data, "--seed", args.seed, "--out", out, *threads)
-    else:
-        trained = elbo(args, "train", "--resume", "--data", args.data, "--out", out, *threads)
+    # A finished run that is resumed only says its results again.
+    begun = (out / "checkpoint.safetensors").exists()
+    how = ["--resume"] if begun else ["--config", HERE / f"{args.name}.toml", "--seed", args.seed]
+    trained = elbo(args, "train", *how, "--data", args.data, "--out", out, *threads)
     judge = ["evaluate", out, "--data", args.data, *threads]
     if args.name != "grey":
         judge += ["--samples", SAMPLES]

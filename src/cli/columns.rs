@@ -47,7 +47,7 @@ pub(crate) struct TableArgs {
     /// Pass over lines that begin with this: a character, or none [default: #]
     #[arg(long, value_name = "CHAR")]
     comment: Option<String>,
-    /// What stands in cells that are missing, beside nothing at all [default: NA, N/A, NaN, null, None and ?]
+    /// What stands in cells that are missing, beside nothing at all [default: NA, N/A, NaN, null, None, ? and -]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     missing: Option<Vec<String>>,
     /// What columns hold: `NAME=number`, `=class`, `=date`, `=key` or `=text` [default: found out]

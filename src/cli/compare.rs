@@ -58,7 +58,7 @@ pub(crate) fn compare(args: &CompareArgs, common: &Common) -> Result<ExitCode> {
         return Err(Error::setting("NEW", "eight rows of each table at least are compared"));
     }
     let target = args.target.as_deref().map(|name| place(&table, name)).transpose()?;
-    let shuffled = real.independent();
+    let shuffled = real.independent(args.seed);
     let mut lines = Vec::new();
     let others = [Some(("new", &new)), holdout.as_ref().map(|h| ("holdout", h))];
     for (name, rows) in others.into_iter().flatten().chain([("shuffled", &shuffled)]) {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 All rows are taken, and written as they were, but for the cells that are missing. What stands there is of p(missing|observed),
 of the draws that importance samples of each row leave. Train with --mask-rate 0.2 or so where the data has few gaps
-of its own, so that the model is asked of them. A row that the model cannot have is named and left as it is.")]
+of its own, so that the model is asked of them. A row that the model cannot have is named and left out.")]
 pub(crate) struct ImputeArgs {
     /// A model file, or a run's folder
     model: PathBuf,
@@ -71,15 +71,29 @@ pub(crate) fn impute(args: &ImputeArgs, common: &Common) -> Result<ExitCode> {
     check_memory::<f64>(all.saturating_mul(args.draws.unwrap_or(1)), "--draws", "ask for fewer")?;
     let intervals = if args.intervals { kinds.with_intervals() } else { Vec::new() };
     let copies = args.draws.unwrap_or(1);
-    let mut lines: Vec<Vec<String>> = vec![Vec::new(); all * copies];
-    let (mut done, mut filled) = (0, 0);
-    let progress = bar(common, all as u64, "rows");
-    let mut own = vec![0f64; width];
-    let address = Address::new(args.seed, Purpose::Sample);
     let part = &rows.part;
-    let mut each = |row: usize, shown: &[f64]| -> Result<()> {
+    let values_of = |row: usize| -> Result<Vec<f64>> {
+        let mut own = vec![0f64; width];
         part.data().read(&mut own, row, None)?;
-        let there = kinds.contracted(&own);
+        Ok(kinds.contracted(&own))
+    };
+    let whole = part.rows().iter().map(|row| values_of(*row)).collect::<Result<Vec<_>>>()?;
+    // Rows without a gap are what they are.
+    let has_gap = |i: usize| whole[i].iter().any(|value| value.is_nan());
+    let mut gaps = part.clone();
+    gaps.retain(|row| part.rows().binary_search(&row).is_ok_and(has_gap));
+    let complete = |i: usize| {
+        let mut line = kinds.cells_of(&whole[i]);
+        line.resize(line.len() + 2 * intervals.len(), String::new());
+        line
+    };
+    let mut lines: Vec<Vec<String>> = (0..all * copies).map(|i| complete(i % all)).collect();
+    let (mut done, mut filled) = (0, 0);
+    let progress = bar(common, gaps.rows().len() as u64, "rows");
+    let address = Address::new(args.seed, Purpose::Sample);
+    let mut each = |row: usize, shown: &[f64]| -> Result<()> {
+        let i = part.rows().binary_search(&row).expect("one of the rows");
+        let there = &whole[i];
         filled += there.iter().filter(|value| value.is_nan()).count();
         let drawn: Vec<Vec<f64>> = shown.chunks_exact(width).map(|x| kinds.contracted(x)).collect();
         for copy in 0..copies {
@@ -97,13 +111,13 @@ pub(crate) fn impute(args: &ImputeArgs, common: &Common) -> Result<ExitCode> {
                     ends.map(|v| if there[j].is_nan() { column.text(v) } else { String::new() }),
                 );
             }
-            lines[copy * all + done] = line;
+            lines[copy * all + i] = line;
         }
         done += 1;
-        progress.set_position(done as u64);
+        progress.set_position(done);
         Ok(())
     };
-    completions(&model.vae, &model.params, part, args.samples, draws, address, &mut each)
+    completions(&model.vae, &model.params, &gaps, args.samples, draws, address, &mut each)
         .map_err(|e| args.data.blame(e))?;
     progress.finish_and_clear();
     let mut header = header(kinds, &intervals);

@@ -30,6 +30,9 @@ use std::fmt::Write;
 pub struct Table {
     /// The columns, in the order of the file, those that are not learned among them.
     pub columns: Vec<TableColumn>,
+    /// What stands in missing cells, if the user said it.
+    #[cfg_attr(feature = "model-file", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub missing: Option<Vec<String>>,
 }
 
 /// A column of a table.
@@ -45,8 +48,6 @@ pub struct TableColumn {
     pub missing: f64,
     /// How a missing cell is written.
     pub spelled: String,
-    /// Whether cells begin with a space.
-    pub padded: bool,
 }
 
 /// What the cells of a column are.
@@ -208,7 +209,7 @@ impl TableColumn {
 
     /// The cell of a value, NaN for a missing one.
     pub fn text(&self, value: f64) -> String {
-        let text = match &self.cells {
+        match &self.cells {
             Cells::Constant { text } => text.clone(),
             Cells::Key | Cells::Text => String::new(),
             _ if value.is_nan() => self.spelled.clone(),
@@ -221,8 +222,7 @@ impl TableColumn {
             Cells::Date { format, scale } => dates::text(scale.nearest(value), format),
             #[cfg(not(feature = "cli"))]
             Cells::Date { scale, .. } => scale.text(value),
-        };
-        if self.padded { format!(" {text}") } else { text }
+        }
     }
 
     /// What it is, for a person.
@@ -232,9 +232,8 @@ impl TableColumn {
                 Some(levels) => format!(", {levels} steps"),
                 None => String::new(),
             };
-            let atoms = scale.atoms.iter().map(|v| text(*v)).collect::<Vec<_>>().join(", ");
-            let often = if self.atoms().is_empty() { "" } else { ", often " };
-            let atoms = if self.atoms().is_empty() { String::new() } else { atoms };
+            let atoms = self.atoms().iter().map(|v| text(*v)).collect::<Vec<_>>().join(", ");
+            let often = if atoms.is_empty() { "" } else { ", often " };
             format!("{} … {}{steps}{often}{atoms}", text(scale.least), text(scale.most))
         };
         match &self.cells {
@@ -259,7 +258,7 @@ impl TableColumn {
                 text
             }
             Cells::Date { format, scale } => {
-                format!("date ({format}), {}", from_to(scale, &|v| self.text(v).trim().to_owned()))
+                format!("date ({format}), {}", from_to(scale, &|v| self.text(v)))
             }
             Cells::Constant { text } => format!("constant: {text}"),
             Cells::Key => "key: names or numbers the rows, not learned".to_owned(),
@@ -438,6 +437,8 @@ impl Table {
     pub fn check(&self) -> Result<()> {
         let sound = |column: &&TableColumn| match (&column.cells, column.scale()) {
             (Cells::Class { levels, .. }, _) => !levels.is_empty(),
+            #[cfg(feature = "cli")]
+            (Cells::Date { format, .. }, _) if !dates::FORMATS.contains(&&**format) => false,
             (_, Some(s)) => {
                 [s.least, s.most, s.step].iter().all(|v| v.is_finite())
                     && s.least <= s.most

@@ -139,6 +139,11 @@ impl Plan {
         &self.stages
     }
 
+    /// The epochs of all stages.
+    pub(super) fn epochs(&self) -> u32 {
+        self.stages.iter().fold(0, |sum: u32, stage| sum.saturating_add(stage.epochs))
+    }
+
     /// The stage of this epoch, counted from 0; behind the last it is still the last.
     pub(super) fn of_epoch(&self, epoch: u32) -> usize {
         let ends = self.stages.iter().scan(0u32, |end, stage| {

@@ -1,6 +1,7 @@
 //! The state of a run, and its steps.
 
 mod judge;
+mod room;
 
 use super::retrieval::Retrieval;
 use super::stages::Plan;
@@ -12,14 +13,15 @@ use crate::distribution::Support;
 use crate::error::{Error, Result, check_memory};
 use crate::evaluate::Evaluator;
 use crate::gradient::{Gradient, all_finite};
-use crate::objective::{self, Objective};
+use crate::objective::Objective;
 use crate::optim::{Adam, Average, Course, clip, global_norm};
 use crate::parallel;
 use crate::params::Slot;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
-use crate::vae::{Noise, Pass, Score, Vae, VaeConfig, Workspace};
+use crate::vae::{Noise, Score, Vae, VaeConfig, Workspace};
 use rand::seq::SliceRandom;
+use room::Room;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,34 +62,6 @@ pub struct WeightsKind {
     pub epoch: u32,
     /// Steps of training behind them.
     pub step: u64,
-}
-
-/// What a stage of a run works with.
-struct Room<T> {
-    objective: Box<dyn Objective<T>>,
-    held_out: Box<dyn Objective<T>>,
-    ws: Workspace<T>,
-    evaluator: Evaluator<T>,
-    buffer: BatchBuffer<T>,
-    /// Rows of a batch.
-    rows: usize,
-}
-
-impl<T: Real> Room<T> {
-    /// For `vae` on so many training rows.
-    fn new(vae: &Arc<Vae<T>>, config: &TrainConfig, rows: usize) -> Result<Self> {
-        let objective = objective::build::<T>(&config.objective)?;
-        vae.check_objective(&*objective)?;
-        let rows = config.batch_size.min(rows);
-        Ok(Room {
-            held_out: objective.held_out(),
-            objective,
-            ws: Workspace::new(vae, rows, config.samples, Pass::Gradient)?,
-            evaluator: Evaluator::new(vae, config.samples)?,
-            buffer: BatchBuffer::new(rows, vae.width(), vae.condition()),
-            rows,
-        })
-    }
 }
 
 /// A model in training.
@@ -226,46 +200,6 @@ impl<T: Real> Trainer<T> {
         })
     }
 
-    /// Goes over to the stage of the current epoch, if it is another.
-    fn enter_stage(&mut self) -> Result<()> {
-        let stage = self.plan.of_epoch(self.progress.epoch);
-        if stage != self.stage {
-            self.change_stage(stage)?;
-            // Of another objective its loss would be another.
-            self.best = None;
-        }
-        Ok(())
-    }
-
-    /// Goes over to a stage.
-    fn change_stage(&mut self, stage: usize) -> Result<()> {
-        let config = self.plan.all()[stage].clone();
-        let Room { objective, held_out, ws, evaluator, buffer, rows } =
-            Room::new(&self.vae, &config, self.order.len())?;
-        (self.objective, self.held_out, self.evaluator) = (objective, held_out, evaluator);
-        (self.ws, self.buffer) = (ws, buffer);
-        if rows != self.batch.len() {
-            (self.batch, self.noise_rows) = (vec![0; rows], vec![0; rows]);
-            self.retrieval = Retrieval::new(&self.vae, &self.parts.train, rows)?;
-        }
-        self.adam.configure(config.adam);
-        (self.stage, self.config) = (stage, config);
-        Ok(())
-    }
-
-    /// Goes over to the stage of the last step before this progress, as a trainer that came there by itself is in.
-    #[cfg(feature = "model-file")]
-    pub(crate) fn reach(&mut self, progress: Progress) -> Result<()> {
-        // A stage is entered with its first step.
-        let before = u32::from(progress.batch == 0).min(progress.epoch);
-        let stage = self.plan.of_epoch(progress.epoch - before);
-        if stage != self.stage {
-            self.change_stage(stage)?;
-        }
-        self.progress = progress;
-        Ok(())
-    }
-
     /// Takes the weights of another model of the same tensors in place of fresh ones, before the first step.
     ///
     /// # Errors
@@ -349,8 +283,7 @@ impl<T: Real> Trainer<T> {
 
     fn run_here(&mut self, observer: &mut dyn Observer<T>) -> Result<Ending> {
         let patience = self.config.patience.unwrap_or(u32::MAX);
-        let epochs = self.plan.all().iter().fold(0u32, |sum, s| sum.saturating_add(s.epochs));
-        while self.progress.epoch < epochs {
+        while self.progress.epoch < self.plan.epochs() {
             if self.progress.waited >= patience {
                 return Ok(Ending::OutOfPatience);
             }

@@ -5,18 +5,20 @@ use crate::lab::Lab;
 use crate::tables::csv;
 use std::fmt::Write;
 
+/// A number that looks drawn at random, of each place (SplitMix64).
+fn hash(place: u64) -> u64 {
+    let mut z = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// 3,000 people: a town, of which three quarters are Rome; an age that is uniform over 30 numbers and missing for three in ten;
 /// a fee of 0 for most and two decimals for others; a day; a constant and a number of each row.
 fn people() -> String {
     let mut text = "id,town,age,fee,day,country\n".to_owned();
     for i in 0..3000u64 {
-        // SplitMix64's finaliser.
-        let hash = |k: u64| {
-            let mut z = (8 * i + k).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        };
+        let hash = |k: u64| hash(8 * i + k);
         let town = if hash(1) % 4 == 0 { "Bonn" } else { "Rome" };
         let age = if hash(2) % 10 < 3 { "NA".to_owned() } else { format!("{}", 20 + hash(3) % 30) };
         let fee = if town == "Rome" {
@@ -154,11 +156,7 @@ fn what_such_a_table_cannot_have_is_refused() {
 fn missing_cells_are_filled_in() {
     let lab = Lab::new();
     let (mut whole, mut gaps) = ("x,y,side\n".to_owned(), "x,y,side\n".to_owned());
-    let number = |i: u64, k: u64| {
-        let mut z = (8 * i + k).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((z ^ (z >> 27)) % 10_000) as f64 / 10_000.0
-    };
+    let number = |i: u64, k: u64| (hash(8 * i + k) % 10_000) as f64 / 10_000.0;
     for i in 0..2000 {
         let x = 6.0 * number(i, 1) - 3.0;
         let y = 2.0 * x + 0.5 * (number(i, 2) + number(i, 3) + number(i, 4) - 1.5);

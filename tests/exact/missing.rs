@@ -41,9 +41,8 @@ fn part(values: Vec<f64>) -> Part {
         cells: Cells::Number(scale.clone()),
         missing: 0.5,
         spelled: String::new(),
-        padded: false,
     };
-    let table = Table { columns: vec![column("a"), column("b")] };
+    let table = Table { columns: vec![column("a"), column("b")], missing: None };
     Part::whole(Dataset::of_table(values, table).unwrap(), Binarize::None).unwrap()
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Task {
     #[arg(long, value_name = "CHAR", help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) comment: Option<String>,
-    /// What stands in a CSV file's cells that are missing, beside nothing at all [default: NA, N/A, NaN, null, None and ?]
+    /// What stands in a CSV file's cells that are missing, beside nothing at all [default: NA, N/A, NaN, null, None, ? and -]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<Vec<String>>,

@@ -12,12 +12,10 @@
 //! Numbers among which as many words stand at most are neither: such a word is a slip, or says in its own way that a cell is missing
 //! (`--missing`).
 
-use super::numbers::{Form, Forms};
+use super::numbers::{self, Form, Forms, is_doubtful};
+use super::trouble::Written;
 use crate::data::table::{Cells, NumberScale, TableColumn, dates};
 use std::collections::HashMap;
-
-/// What says that a cell is missing, whatever the case, unless others are named.
-const MISSING: [&str; 9] = ["", "na", "n/a", "nan", "null", "?", "none", "<na>", "#n/a"];
 
 /// Different texts that are counted; a column with more has no classes.
 const MOST_TEXTS: usize = 10_000;
@@ -39,11 +37,12 @@ pub(super) struct Look {
     forms: Forms,
     /// The formats that fit all cells so far.
     formats: Vec<&'static str>,
-    decimals: Option<usize>,
+    /// Whether all points are where separators of thousands could stand, and there are some.
+    doubtful: Option<bool>,
+    /// Digits behind a point and behind a comma at most; nothing where there is an exponent, or very many.
+    decimals: Option<[usize; 2]>,
     /// The last number, while each was one more than that above.
     count: Option<f64>,
-    padded: bool,
-    longest: usize,
     /// The first word, and its line.
     word: Option<(u64, String)>,
 }
@@ -52,13 +51,15 @@ pub(super) struct Look {
 pub(super) enum Settled {
     Column(TableColumn),
     Slip(u64, String),
+    /// It was to be dates, which no format fits.
+    NoDate,
 }
 
-/// Whether a cell, trimmed, says that it is missing.
+/// Whether a cell says that it is missing.
 fn is_missing(cell: &str, words: Option<&[String]>) -> bool {
     match words {
         Some(words) => cell.is_empty() || words.iter().any(|word| word == cell),
-        None => MISSING.contains(&&*cell.to_lowercase()),
+        None => numbers::is_missing(cell),
     }
 }
 
@@ -73,25 +74,21 @@ impl Look {
             numbers: 0,
             forms: Forms::ALL,
             formats: dates::FORMATS.to_vec(),
-            decimals: Some(0),
+            doubtful: None,
+            decimals: Some([0; 2]),
             count: None,
-            padded: true,
-            longest: 0,
             word: None,
         }
     }
 
     /// Looks at the next cell.
-    pub(super) fn add(&mut self, raw: &str, line: u64) {
-        let cell = raw.trim();
-        self.padded &= raw.is_empty() || raw.strip_prefix(' ').is_some_and(|rest| rest == cell);
+    pub(super) fn add(&mut self, cell: &str, line: u64) {
         self.rows += 1;
         if is_missing(cell, self.missing_words.as_deref()) {
             *self.missing.entry(cell.to_owned()).or_default() += 1;
             self.count = None;
             return;
         }
-        self.longest = self.longest.max(cell.len());
         if !self.too_many {
             let known = self.texts.len();
             match self.texts.get_mut(cell) {
@@ -111,10 +108,15 @@ impl Look {
             if !next.is_empty() {
                 self.forms = next;
             }
+            if cell.contains('.') {
+                self.doubtful = Some(self.doubtful.unwrap_or(true) && is_doubtful(cell));
+            }
             let exponent = cell.contains(['e', 'E']);
-            let behind = cell.rsplit_once(['.', ',']).map_or(0, |(_, digits)| digits.len());
-            self.decimals =
-                self.decimals.filter(|_| !exponent && behind <= 9).map(|d| d.max(behind));
+            let behind =
+                ['.', ','].map(|point| cell.rsplit_once(point).map_or(0, |(_, d)| d.len()));
+            let few = !exponent && behind.iter().all(|digits| *digits <= 9);
+            let most = |d: [usize; 2]| [d[0].max(behind[0]), d[1].max(behind[1])];
+            self.decimals = self.decimals.filter(|_| few).map(most);
             let value = Form::Plain.value(cell);
             self.count = match (self.count, value) {
                 (None, value) if self.rows == 1 => value,
@@ -125,8 +127,9 @@ impl Look {
         self.formats.retain(|format| dates::seconds(cell, format).is_some());
     }
 
-    /// What the column is. Of numbers and dates the range is filled in when they are read.
-    pub(super) fn settle(self, name: &str, kind: Option<&str>) -> Settled {
+    /// What the column is. How its numbers are written other columns help to say ([`Self::write_as`]); of numbers and dates the
+    /// range is filled in when they are read.
+    pub(super) fn settle(&self, name: &str, kind: Option<&str>) -> Settled {
         let present = self.rows - self.missing.values().sum::<u64>();
         let words = present - self.numbers;
         let spelled =
@@ -137,12 +140,16 @@ impl Look {
             cells,
             missing: (self.rows - present) as f64 / self.rows.max(1) as f64,
             spelled: spelled.clone(),
-            padded: self.padded && present > 0,
         };
-        let comma = self.forms.first() == Form::Comma;
-        let decimals = self.decimals.map(|d| d as u8);
-        let scale =
-            NumberScale { least: 0.0, most: 0.0, step: 0.0, decimals, comma, atoms: Vec::new() };
+        let decimals = Some(0);
+        let scale = NumberScale {
+            least: 0.0,
+            most: 0.0,
+            step: 0.0,
+            decimals,
+            comma: false,
+            atoms: Vec::new(),
+        };
         let kinds = self.texts.len();
         let cells = match kind {
             Some("text") => Cells::Text,
@@ -150,19 +157,18 @@ impl Look {
             Some("class") if self.too_many => Cells::Text,
             Some("class") => self.classes(),
             Some("number") if words > 0 => return self.slip(),
+            Some("date") if self.formats.is_empty() => return Settled::NoDate,
             _ if present == 0 => Cells::Constant { text: spelled.clone() },
             _ if kinds == 1 && present == self.rows => {
                 Cells::Constant { text: self.texts.keys().next().cloned().unwrap_or_default() }
             }
             Some("number") => Cells::Number(scale),
+            Some("date") => self.dates(scale),
             _ if self.numbers == present && !self.forms.is_empty() => match self.count {
                 Some(_) if self.rows >= ENOUGH => Cells::Key,
                 _ => Cells::Number(scale),
             },
-            _ if !self.formats.is_empty() => {
-                let scale = NumberScale { decimals: Some(0), comma: false, ..scale };
-                Cells::Date { format: self.formats[0].to_owned(), scale }
-            }
+            _ if !self.formats.is_empty() => self.dates(scale),
             _ if self.numbers >= words => return self.slip(),
             _ if self.too_many => Cells::Text,
             _ if kinds as u64 == present && present >= ENOUGH => Cells::Key,
@@ -175,9 +181,27 @@ impl Look {
         Settled::Column(column(cells))
     }
 
-    fn slip(self) -> Settled {
-        let (line, word) = self.word.expect("a word was counted");
+    fn slip(&self) -> Settled {
+        let (line, word) = self.word.clone().expect("a word was counted");
         Settled::Slip(line, word)
+    }
+
+    fn dates(&self, scale: NumberScale) -> Cells {
+        Cells::Date { format: self.formats[0].to_owned(), scale }
+    }
+
+    /// How its numbers may be written, as column `j`.
+    pub(super) fn written(&self, j: usize) -> Written {
+        Written { j, forms: self.forms, doubtful: self.doubtful }
+    }
+
+    /// Writes this form of its numbers into their column.
+    pub(super) fn write_as(&self, form: Form, column: &mut TableColumn) {
+        if let Cells::Number(scale) = &mut column.cells {
+            scale.comma = form == Form::Comma;
+            let behind = |d: [usize; 2]| d[usize::from(scale.comma)] as u8;
+            scale.decimals = self.decimals.map(behind);
+        }
     }
 
     /// The texts as levels, in order; of too many the rarest as one.
@@ -227,8 +251,7 @@ impl Reading {
     }
 
     /// The value of a cell: NaN of a missing one; nothing of one that the column cannot have.
-    pub(super) fn value(&self, raw: &str) -> Option<f64> {
-        let cell = raw.trim();
+    pub(super) fn value(&self, cell: &str) -> Option<f64> {
         if let Some(place) = self.places.get(cell) {
             return Some(*place);
         }
@@ -238,7 +261,8 @@ impl Reading {
         match &self.format {
             Some(format) => dates::seconds(cell, format),
             None if self.places.is_empty() => {
-                self.form.value(cell).or_else(|| Form::Thousands.value(cell))
+                let thousands = || Form::Thousands.value(cell).filter(|_| self.form == Form::Plain);
+                self.form.value(cell).or_else(thousands)
             }
             None => self.rest,
         }

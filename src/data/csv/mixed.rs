@@ -4,6 +4,7 @@ use super::columns::{Heads, list};
 use super::look::{Look, Reading, Settled, fill_in};
 use super::records::{Marks, Record, Records};
 use super::survey::{Kind, Survey};
+use super::trouble;
 use crate::data::input::Input;
 use crate::data::reader::ReadOptions;
 use crate::data::table::{Cells, Table, TableColumn};
@@ -40,6 +41,7 @@ impl Mixed {
         let missing = options.missing.as_deref();
         if let Some(model) = &options.expected {
             let Some(table) = &model.kinds else { return Ok(None) };
+            let missing = missing.or(table.missing.as_deref());
             let readings = table.learned().map(|column| Reading::new(column, missing)).collect();
             let (table, columns) = (table.clone(), columns.to_vec());
             return Ok(Some(Mixed { table, columns, readings, is_known: true }));
@@ -80,7 +82,7 @@ impl Mixed {
                 look.add(cell, record.line());
             }
         }
-        let settle = |(look, &j): (Look, &usize)| {
+        let settle = |(look, &j): (&Look, &usize)| {
             match look.settle(&heads.called(j), kind_of(j)) {
             Settled::Column(column) => Ok(column),
             Settled::Slip(line, word) => Err(input.error(format!(
@@ -89,9 +91,21 @@ impl Mixed {
                 heads.title(j),
                 heads.handle(j)
             ))),
+            Settled::NoDate => Err(input.error(format!(
+                "{}: no format of dates that is known fits all cells: leave out --kinds {}=date",
+                heads.title(j),
+                heads.handle(j)
+            ))),
         }
         };
-        let all = looks.into_iter().zip(columns).map(settle).collect::<Result<Vec<_>>>()?;
+        let mut all = looks.iter().zip(columns).map(settle).collect::<Result<Vec<_>>>()?;
+        let is_number = |k: &usize| matches!(all[*k].cells, Cells::Number(_));
+        let numbers: Vec<usize> = (0..columns.len()).filter(is_number).collect();
+        let written: Vec<_> = numbers.iter().map(|k| looks[*k].written(columns[*k])).collect();
+        for (k, form) in numbers.into_iter().zip(trouble::decide(heads, &written, marks.delimiter)?)
+        {
+            looks[k].write_as(form, &mut all[k]);
+        }
         let learned = all.iter().zip(columns).filter(|(column, _)| column.is_learned());
         let (learned, places): (Vec<_>, Vec<_>) = learned.map(|(column, j)| (column, *j)).unzip();
         if learned.is_empty() {
@@ -99,7 +113,7 @@ impl Mixed {
         }
         let readings = learned.iter().map(|column| Reading::new(column, missing)).collect();
         Ok(Some(Mixed {
-            table: Table { columns: all },
+            table: Table { columns: all, missing: options.missing.clone() },
             columns: places,
             readings,
             is_known: false,

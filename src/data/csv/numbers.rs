@@ -168,7 +168,7 @@ pub(super) fn is_whole(cell: &str) -> bool {
 
 /// Whether a cell stands for a value that is not known.
 pub(super) fn is_missing(cell: &str) -> bool {
-    ["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"]
+    ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
         .iter()
         .any(|word| cell.eq_ignore_ascii_case(word))
 }

@@ -1,8 +1,8 @@
 //! What a column's cells mean, or what is wrong with one of them and what to do.
 
 use super::columns::{Heads, NOT_UTF8, shown};
-use super::numbers::{Form, is_numeric};
-use super::survey::{Cells, Kind, Survey, Trouble};
+use super::numbers::{Form, Forms, is_numeric};
+use super::survey::{Kind, Survey, Trouble};
 use crate::error::{Error, Result};
 
 /// The form of each of these columns.
@@ -29,10 +29,29 @@ pub(super) fn forms(
         };
         return Err(error(heads, j, trouble, &leave));
     }
+    let written =
+        all.map(|(j, column)| Written { j, forms: column.forms, doubtful: column.doubtful });
+    decide(heads, &written.collect::<Vec<_>>(), delimiter)
+}
+
+/// How the numbers of column `j` may be written.
+pub(super) struct Written {
+    pub(super) j: usize,
+    /// The forms that fit all cells.
+    pub(super) forms: Forms,
+    /// Whether all points are where separators of thousands could stand, and there are some.
+    pub(super) doubtful: Option<bool>,
+}
+
+/// The form of each of these columns of numbers.
+///
+/// # Errors
+/// If a column could be of two.
+pub(super) fn decide(heads: &Heads, columns: &[Written], delimiter: u8) -> Result<Vec<Form>> {
     // One column can tell what commas mean in the others.
-    let any = |form| all.clone().any(|(_, column)| column.forms.are(&[form]));
+    let any = |form| columns.iter().any(|column| column.forms.are(&[form]));
     let (comma, thousands) = (any(Form::Comma), any(Form::Thousands));
-    let form = |(j, column): (usize, &Cells)| {
+    let form = |column: &Written| {
         let either = column.forms.are(&[Form::Comma, Form::Thousands]);
         let points = column.forms.has(Form::Plain) && column.doubtful == Some(true);
         match (comma, thousands) {
@@ -40,10 +59,10 @@ pub(super) fn forms(
             (true, false) if either => Ok(Form::Comma),
             (false, true) => Ok(Form::Thousands),
             (false, false) if delimiter == b',' => Ok(Form::Thousands),
-            _ => Err(doubtful(heads, j, either)),
+            _ => Err(doubtful(heads, column.j, either)),
         }
     };
-    all.clone().map(form).collect()
+    columns.iter().map(form).collect()
 }
 
 /// The error of numbers that could be a thousand times as large.

@@ -168,3 +168,48 @@ fn words_that_never_come_again_are_left_out() {
     let classes = column(source.train.kinds().unwrap(), "c").describe();
     assert!(classes.starts_with("256 classes: ") && classes.contains("45 rare ones"), "{classes}");
 }
+
+/// What commas mean is decided as in a table of numbers: by another column, or by the delimiter.
+#[test]
+fn commas_mean_what_they_mean_among_numbers() {
+    let about = |text: &str, name: &str| {
+        column(table(text, &mixed()).train.kinds().unwrap(), name).describe()
+    };
+    let thousands = "a,b\nx,\"1,234\"\ny,\"5,678\"\nx,\"9,012\"\n";
+    assert_eq!(about(thousands, "b"), "integer, 1234 … 9012, 3890 steps");
+    let comma = "a;b;c\nx;1,234;0,5\ny;5,678;1,25\n";
+    assert!(about(comma, "b").starts_with("number of 3 decimals, 1,234 … 5,678"));
+    let either = read(&input(b"a;b\nx;1,234\ny;5,678\n").unwrap(), &mixed()).unwrap_err();
+    assert!(
+        either.to_string().contains("a number such as 1,234 could be 1234 or 1.234"),
+        "{either}"
+    );
+}
+
+/// A date that is asked for is one; words for missing cells go with the model; and a format that is none of those
+/// known, of a forged file, is no column.
+#[test]
+fn what_is_said_of_a_table_stays_with_it() {
+    let kinds = |kind: &str| ReadOptions {
+        kinds: Some(vec![("b".to_owned(), kind.to_owned())]),
+        ..mixed()
+    };
+    let error = read(&input(b"a,b\n1,monday\n2,friday\n").unwrap(), &kinds("date")).unwrap_err();
+    assert!(error.to_string().contains("no format of dates that is known"), "{error}");
+    let dates = table("a,b\n1,2024-01-05\n2,2024-01-07\n", &kinds("date"));
+    let mut forged = dates.train.kinds().unwrap().clone();
+    assert!(forged.check().is_ok() && forged.columns[1].describe().starts_with("date"));
+    forged.columns[1].cells = match forged.columns[1].cells.clone() {
+        Cells::Date { scale, .. } => Cells::Date { format: "%Q".to_owned(), scale },
+        other => other,
+    };
+    assert!(forged.check().is_err());
+
+    let said = ReadOptions { missing: Some(vec!["gone".to_owned()]), ..mixed() };
+    let known = table("a,b\n1,x\ngone,y\n3,x\n", &said).train.kinds().unwrap().clone();
+    let expected = Expected { kinds: Some(known), ..Expected::default() };
+    let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
+    let mut values = vec![0f64; 2];
+    table("a,b\ngone,y\n", &options).train.read(&mut values, 0, None).unwrap();
+    assert!(values[0].is_nan() && values[1] == 1.0);
+}
