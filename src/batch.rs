@@ -87,6 +87,14 @@ impl<T: Real> BatchBuffer<T> {
         (&mut self.x[..rows * self.width], &mut self.condition[..rows * self.condition_width])
     }
 
+    /// The first rows, one by one, `[D]`.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn rows(&self, rows: usize) -> impl Iterator<Item = &[T]> {
+        self.x[..rows * self.width].chunks_exact(self.width)
+    }
+
     /// The first rows, as the model sees them.
     ///
     /// # Panics

@@ -278,7 +278,7 @@ impl<T: Real> Session<'_, T> {
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("scores", scores.len(), 1, rows)?;
         self.check_given(rows)?;
-        let log_volume = self.columns.log_volume();
+        let volume = self.columns.volume();
         if self.evaluator.is_none() {
             let most = self.ws.max_rows();
             self.evaluator = Some(Evaluator::for_scores(&self.model.vae, most, DRAWS)?);
@@ -294,7 +294,7 @@ impl<T: Real> Session<'_, T> {
             let conditions = &condition[..count * vae.condition()];
             evaluator.load(count, &x[..count * width], conditions);
             parallel::enter(|| evaluator.score_loaded(vae, params, count, DRAWS, header.noise()));
-            let found = evaluator.scores(count, log_volume);
+            let found = evaluator.scores(count, &volume);
             scores[first..].iter_mut().zip(found).for_each(|(score, row)| *score = row.score);
         }
         Ok(())

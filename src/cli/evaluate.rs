@@ -444,7 +444,7 @@ fn write_scores(
 }
 
 /// log p(x) of each row.
-fn importance_sample(
+pub(crate) fn importance_sample(
     model: &Model<f32>,
     part: &Part,
     samples: usize,

@@ -25,6 +25,7 @@ mod progress;
 mod reading;
 mod remarks;
 mod run;
+mod score;
 mod screening;
 mod shell;
 mod terminal;
@@ -46,6 +47,7 @@ use std::process::ExitCode;
   elbo train --data mnist/ --binarize dynamic    train on MNIST's IDX files, as coins
   elbo evaluate runs/digits                      judge: the bound on the test rows
   elbo evaluate runs/mnist --data mnist/ --samples 1000    and log p(x) by importance sampling
+  elbo score runs/people --data new.csv          which rows are odd, and which columns make them so
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
   elbo encode runs/digits -o latents.csv         reduce every row to a few numbers
   elbo train --data wine.csv --label class       learn a table, with settings that fit it
@@ -80,6 +82,7 @@ struct Common {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Score(score::ScoreArgs),
     Sample(generate::SampleArgs),
     Reconstruct(generate::ReconstructArgs),
     Encode(encode::EncodeArgs),
@@ -156,6 +159,7 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
             train::train(*args, matches, &cli.common)
         }
         Command::Evaluate(args) => evaluate::evaluate(&args, &cli.common),
+        Command::Score(args) => score::score(&args, &cli.common),
         Command::Sample(args) => generate::sample(&args, &cli.common),
         Command::Reconstruct(args) => generate::reconstruct(&args, &cli.common),
         Command::Encode(args) => encode::encode(&args, &cli.common),

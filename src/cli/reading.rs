@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 /// The rows that a command on a model works on.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct DataArgs {
     /// The data that the model was trained on, or other rows of its width; `-` for standard input [default: the data of the run, read as they were then]
     #[arg(long, short, value_name = "NAME|PATH")]
@@ -44,7 +44,7 @@ pub(crate) struct DataArgs {
 }
 
 /// The same, where the labels are of use.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct LabelledArgs {
     #[command(flatten)]
     rows: DataArgs,

@@ -5,7 +5,7 @@
 //! Shapes    x, u [D]; of each column a shift m and a scale s > 0
 //! Forward   u_j = (x_j − m_j) / s_j                     what the model sees
 //! Inverse   x_j = m_j + s_j u_j                         what a person sees
-//! Density   log p(x) = log p(u) − Σ_j ln s_j            du/dx is diagonal with 1/s_j
+//! Density   log p(x) = log p(u) − Σ_j ln s_j            du/dx is diagonal with 1/s_j; of the values that are there
 //! Numerics  u is rounded to the model's precision only after the subtraction
 //! Source    change of variables
 //! ```
@@ -13,9 +13,10 @@
 //! A likelihood of independent columns then treats a column in millimetres and one in tonnes alike, and the
 //! densities that are reported are those of the data's own units all the same.
 
-use std::ops::Index;
-
 use crate::error::{Error, Result};
+use crate::real::Real;
+use ndarray::{ArrayView1, ArrayView2};
+use std::ops::Index;
 
 /// A column of a dataset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -236,10 +237,44 @@ impl Columns {
         self.each.iter().all(|column| column.kind == ColumnKind::Pixel)
     }
 
-    /// Σ_j ln s_j in nats, over the columns that have a density: what one in the model's units has too much.
-    pub fn log_volume(&self) -> f64 {
-        let dense = self.each.iter().filter(|column| column.kind != ColumnKind::Discrete);
-        dense.filter_map(|column| column.unit).map(|unit| unit.scale.ln()).sum()
+    /// What log-densities of rows in the model's units are too large by.
+    pub fn volume(&self) -> Volume {
+        let scale = |(j, column): (usize, &Column)| {
+            let unit = column.unit.filter(|_| column.kind != ColumnKind::Discrete)?;
+            Some((j, unit.scale.ln()))
+        };
+        let columns = self.scaled().into_iter().flat_map(|columns| columns.iter().enumerate());
+        Volume { log_scales: columns.filter_map(scale).collect() }
+    }
+}
+
+/// What log-densities of rows in the model's units are too large by: Σ_j ln s_j over the columns that have a density, and
+/// of these the values that are not missing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Volume {
+    log_scales: Vec<(usize, f64)>,
+}
+
+impl Volume {
+    /// Of a row, `[D]`, in nats.
+    pub fn of_row<T: Real>(&self, row: &[T]) -> f64 {
+        let there = self.log_scales.iter().filter(|(j, _)| !row[*j].is_nan());
+        there.map(|(_, log_scale)| log_scale).sum()
+    }
+
+    /// The mean of these rows, `[N, D]`, in nats.
+    ///
+    /// # Panics
+    /// If the rows are not in standard layout.
+    pub fn of_rows<T: Real>(&self, rows: &ArrayView2<T>) -> f64 {
+        if self.log_scales.is_empty() {
+            return 0.0;
+        }
+        let rows = rows.rows().into_iter();
+        let count = rows.len() as f64;
+        let of =
+            |row: ArrayView1<T>| self.of_row(row.to_slice().expect("rows are in standard layout"));
+        rows.map(of).sum::<f64>() / count
     }
 }
 
@@ -257,6 +292,7 @@ impl Index<usize> for Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     fn two(shifts: [f64; 2], scales: [f64; 2]) -> Columns {
         let units = Unit::all(&shifts, &scales).unwrap();
@@ -268,11 +304,19 @@ mod tests {
         let columns = two([3.0, -2.0], [4.0, 0.5]);
         assert_eq!([columns[0].apply(11.0), columns[0].undo(2.0)], [2.0, 11.0]);
         assert_eq!([columns[1].apply(-1.0), columns[1].undo(2.0)], [2.0, -1.0]);
-        assert!((columns.log_volume() - 2f64.ln()).abs() < 1e-15);
+        let volume = columns.volume();
+        assert!((volume.of_row(&[1.0, 2.0]) - 2f64.ln()).abs() < 1e-15);
+        // A value that is missing has no density.
+        let of_gap = [4f64.ln(), 0.5f64.ln(), 0.0];
+        for (row, right) in [[1.0, f64::NAN], [f64::NAN, 1.0], [f64::NAN; 2]].iter().zip(of_gap) {
+            assert_eq!(volume.of_row(row), right);
+        }
+        let rows = array![[1.0, 2.0], [1.0, f64::NAN]];
+        assert!((volume.of_rows(&rows.view()) - 0.5 * (2f64.ln() + 4f64.ln())).abs() < 1e-15);
         // In its own unit a column is what it is.
         let own = Column::default();
         assert_eq!([own.apply(11.0), own.undo(-0.5)], [11.0, -0.5]);
-        assert_eq!(Columns::alike(3, ColumnKind::Pixel).log_volume(), 0.0);
+        assert_eq!(Columns::alike(3, ColumnKind::Pixel).volume().of_row(&[0.5; 3]), 0.0);
     }
 
     #[test]

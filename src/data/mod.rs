@@ -23,7 +23,7 @@ mod table;
 mod values;
 
 pub use bytes::Bytes;
-pub use column::{Column, ColumnKind, Columns, Name, Unit};
+pub use column::{Column, ColumnKind, Columns, Name, Unit, Volume};
 pub use condition::{
     Combination, Condition, ConditionKind, Conditions, LABEL, Numbers, Scale, Wanted,
 };

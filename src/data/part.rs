@@ -179,6 +179,11 @@ impl Part {
         &self.rows
     }
 
+    /// Whether these are rows to learn from.
+    pub fn is_of_training(&self) -> bool {
+        self.coins.purpose == Purpose::BinarizeTrain
+    }
+
     /// Keeps the first `rows` rows.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
@@ -226,12 +231,6 @@ impl Part {
         self.coins = Address::new(seed, Purpose::BinarizeHeldOut);
         self.statistics = OnceLock::new();
         Ok(())
-    }
-
-    /// What a log-density in the model's units is too large by, in nats per row
-    /// ([`Columns::log_volume`]).
-    pub fn log_volume(&self) -> f64 {
-        self.columns.log_volume()
     }
 
     /// `out_b ← row rows[b] of the dataset`, scaled and binarised; `out: [B·D]`. `draw` numbers the

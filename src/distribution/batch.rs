@@ -37,6 +37,27 @@ pub fn log_prob<T: Real>(
     });
 }
 
+/// `log_p_ni ← log p(x_ni | η_n)` of each column; `log_p: [N, D]`, `x: [N or B, D]`, `eta: [N or B, P]`.
+///
+/// # Panics
+/// As [`log_prob`], or if the columns are not independent given η ([`Likelihood::is_columnwise`]).
+pub fn log_prob_each<T: Real>(
+    log_p: ArrayViewMut2<T>,
+    p: &dyn Likelihood<T>,
+    x: &ArrayView2<T>,
+    eta: &ArrayView2<T>,
+    own: &[T],
+) {
+    let n = log_p.nrows();
+    let (cost, x, eta) = (COST * x.ncols(), Rows::new(x, n), Rows::new(eta, n));
+    parallel::rows(RowsMut::of(log_p), n, cost, &|first, count, mut log_p| {
+        for i in 0..count {
+            let (x, eta) = (x.row(first + i), eta.row(first + i));
+            p.log_prob_each(log_p.row(i), x, eta, own);
+        }
+    });
+}
+
 /// Where a batch of unit gradients goes: rows as in [`RowGradient`].
 pub struct Gradients<'a, T> {
     /// ∂log p_n/∂η_n, `[N, P]`.

@@ -223,6 +223,18 @@ impl<T: Real> Likelihood<T> for Columns<T> {
         });
     }
 
+    fn is_columnwise(&self) -> bool {
+        self.groups.iter().all(|group| scores(&*group.of).is_columnwise())
+    }
+
+    fn log_prob_each(&self, log_p: &mut [T], x: &[T], eta: &[T], own: &[T]) {
+        self.each(x.len(), |of, part| {
+            let Part { x: at_x, eta: at_eta, own: at_own } = part.clone();
+            let log_p = &mut log_p[at_x.clone()];
+            scores(of).log_prob_each(log_p, &x[at_x], &eta[at_eta], &own[at_own]);
+        });
+    }
+
     fn mode(&self, mode: &mut [T], eta: &[T], own: &[T]) {
         self.each(mode.len(), |of, part| {
             let Part { x, eta: at_eta, own: at_own } = part.clone();
@@ -262,6 +274,14 @@ mod tests {
             + score("poisson", &x[2..3], &eta[2..3], &[])
             + score("categorical:classes=3", &x[3..], &eta[3..], &[]);
         assert_eq!(score(text, &x, &eta, &own), expected);
+        let likelihood = law.as_likelihood().unwrap();
+        let mut each = [0.0; 5];
+        assert!(likelihood.is_columnwise());
+        likelihood.log_prob_each(&mut each, &x, &eta, &own);
+        assert_eq!(each[2], score("poisson", &x[2..3], &eta[2..3], &[]));
+        assert!((each.iter().sum::<f64>() - expected).abs() < 1e-12);
+        let coupled = build::<f64>(&"columns:1=normal,2-=full-normal".parse().unwrap());
+        assert!(coupled.is_err() || !coupled.unwrap().as_likelihood().unwrap().is_columnwise());
     }
 
     #[test]

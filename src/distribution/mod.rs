@@ -136,9 +136,23 @@ pub trait Likelihood<T: Real>: Distribution<T> {
     /// no answer changes.
     fn kinks(&self, _x: &[T], _eta: &[T], _own: &[T], _side: &mut dyn FnMut(bool)) {}
 
-    /// The same object, if its columns are independent given η.
+    /// The same object, if its columns are independent given η and its η are blocks of as many numbers.
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         None
+    }
+
+    /// Whether its columns are independent given η, so that each has a log p of its own ([`Self::log_prob_each`]).
+    fn is_columnwise(&self) -> bool {
+        self.as_factorized().is_some()
+    }
+
+    /// `log_p_i ← log p(x_i|η)` of each column, `[D]`, which add up to log p(x|η).
+    ///
+    /// # Panics
+    /// If they are not independent given η ([`Self::is_columnwise`]).
+    fn log_prob_each(&self, log_p: &mut [T], x: &[T], eta: &[T], own: &[T]) {
+        let columns = self.as_factorized().expect("columns that are independent given η");
+        columns.log_probs(log_p, RowGradient::none(), x, eta, own);
     }
 }
 

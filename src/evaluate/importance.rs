@@ -115,12 +115,14 @@ pub fn log_px<T: Real>(
     }
     let mut evaluator = Evaluator::new(vae, samples.min(GROUP))?;
     let mut estimates = Vec::with_capacity(part.rows().len());
+    let volume = part.columns().volume();
     for rows in part.rows().chunks(evaluator.ws.max_rows()) {
         let batch = part.batch(&mut evaluator.buffer, rows, None)?;
         let found = log_px_of(vae, &mut evaluator.ws, batch, params, samples, proposal, address);
-        estimates.extend(
-            found.into_iter().map(|e| LogPx { estimate: e.estimate - part.log_volume(), ..e }),
-        );
+        estimates.extend(found.into_iter().zip(batch.x.rows()).map(|(e, row)| {
+            let log_volume = volume.of_row(row.to_slice().expect("rows in standard layout"));
+            LogPx { estimate: e.estimate - log_volume, ..e }
+        }));
         if !progress(estimates.len()) {
             break;
         }

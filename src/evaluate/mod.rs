@@ -11,8 +11,9 @@
 //! −ELBO ≈ (1/D) Σ_d ℓ_d,   ℓ_d = −log p(x|z_d) + KL,       se = sd(ℓ) / √D
 //! ```
 //!
-//! log p(x) itself is [`log_px`]'s.
+//! log p(x) itself is [`log_px`]'s, and what each column has to do with it [`log_px_of_columns`]'.
 
+mod blame;
 mod compare;
 mod importance;
 mod impute;
@@ -24,6 +25,7 @@ mod summary;
 mod two_sample;
 mod weights;
 
+pub use blame::{ColumnScore, log_px_of_columns};
 pub use compare::{Likeness, Rows};
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
 pub use impute::completions;
@@ -34,7 +36,7 @@ pub use summary::{Doubt, Summary, error_over_rows, standard_error_of_mean};
 pub use two_sample::{Auc, two_sample_auc};
 
 use crate::batch::{Batch, BatchBuffer};
-use crate::data::Part;
+use crate::data::{Part, Volume};
 use crate::error::Result;
 use crate::objective::Objective;
 use crate::parallel;
@@ -118,14 +120,14 @@ impl<T: Real> Evaluator<T> {
         address: Address,
     ) -> Result<Score> {
         parallel::enter(|| {
-            let mut total = Score::default();
+            let (mut total, volume) = (Score::default(), part.columns().volume());
             for rows in part.rows().chunks(self.ws.max_rows()) {
                 let batch = part.batch(&mut self.buffer, rows, None)?;
                 let noise = Noise::new(address, number(&mut self.numbers, &batch));
                 let score = vae.loss(&mut self.ws, batch, params, noise, objective, T::one());
-                total.add(&score, rows.len() as f64);
+                total.add(&score.in_units(volume.of_rows(&batch.x)), rows.len() as f64);
             }
-            Ok(total.mean(part.rows().len() as f64).in_units(part.log_volume()))
+            Ok(total.mean(part.rows().len() as f64))
         })
     }
 
@@ -143,11 +145,12 @@ impl<T: Real> Evaluator<T> {
         address: Address,
     ) -> Result<Vec<RowScore>> {
         let mut scores = Vec::with_capacity(part.rows().len());
+        let volume = part.columns().volume();
         parallel::enter(|| {
             for rows in part.rows().chunks(self.ws.max_rows()) {
                 part.batch(&mut self.buffer, rows, None)?;
                 self.score_loaded(vae, params, rows.len(), draws, address);
-                scores.extend(self.scores(rows.len(), part.log_volume()));
+                scores.extend(self.scores(rows.len(), &volume));
             }
             Ok(scores)
         })
@@ -194,14 +197,11 @@ impl<T: Real> Evaluator<T> {
     }
 
     /// The scores of the first `count` rows in the buffer, in the data's own units.
-    pub(crate) fn scores(
-        &self,
-        count: usize,
-        log_volume: f64,
-    ) -> impl Iterator<Item = RowScore> + '_ {
-        self.numbers.iter().zip(&self.draws[..count]).map(move |(&number, sums)| RowScore {
+    pub(crate) fn scores(&self, count: usize, volume: &Volume) -> impl Iterator<Item = RowScore> {
+        let sums = self.numbers.iter().zip(&self.draws[..count]);
+        sums.zip(self.buffer.rows(count)).map(|((&number, sums), row)| RowScore {
             number,
-            score: sums.total.mean(sums.count).in_units(log_volume),
+            score: sums.total.mean(sums.count).in_units(volume.of_row(row)),
             standard_error: sums.standard_error(),
         })
     }

@@ -8,7 +8,7 @@ use super::stages::Plan;
 use super::{Ending, Observer, StepReport, TrainConfig};
 use crate::aligned::Aligned;
 use crate::batch::BatchBuffer;
-use crate::data::Parts;
+use crate::data::{Parts, Volume};
 use crate::distribution::Support;
 use crate::error::{Error, Result, check_memory};
 use crate::evaluate::Evaluator;
@@ -97,6 +97,7 @@ pub struct Trainer<T> {
     /// The weights that are judged, where these are not the parameters themselves.
     averaged: Vec<T>,
     cross_entropy: Option<&'static str>,
+    volume: Volume,
 }
 
 impl<T: Real> Trainer<T> {
@@ -173,6 +174,7 @@ impl<T: Real> Trainer<T> {
             Room::new(&vae, &config, count as usize)?;
         let len = params.len();
         Ok(Trainer {
+            volume: parts.train.columns().volume(),
             retrieval: Retrieval::new(&vae, &parts.train, rows)?,
             ws,
             evaluator,
@@ -353,6 +355,7 @@ impl<T: Real> Trainer<T> {
             batch = retrieval.beside(batch, places, &self.parts.train, &self.params, epoch)?;
         }
 
+        let log_volume = self.volume.of_rows(&batch.x);
         let address = Address::new(self.config.seed, Purpose::Train).epoch(epoch);
         let noise = Noise::new(address, numbers).training();
         self.gradient.clear();
@@ -383,7 +386,7 @@ impl<T: Real> Trainer<T> {
         self.adam.update(&mut self.params, gradient, scale, lr, average);
         self.vae.layout().put_states(&mut self.params, &self.states);
         self.vae.fold(&mut self.params, &self.ws);
-        let score = score.in_units(self.parts.train.log_volume());
+        let score = score.in_units(log_volume);
         let report = StepReport { step, score, rows: rows.len() };
         self.progress.batch += 1;
         self.progress.sums.add(&score, rows.len() as f64);

@@ -9,6 +9,7 @@ use super::{Noise, Vae, Workspace};
 use crate::batch::Batch;
 use crate::conditional::{InferBuffers, Input};
 use crate::distribution::{Likelihood, batch};
+use crate::error::{Error, Result};
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
 use crate::rng::{Address, ChaCha8Rng};
@@ -198,6 +199,65 @@ impl<T: Real> Vae<T> {
         let eta = ws.down[0].emitted.out(ws.rows * ws.samples);
         let eta = eta.row(n).to_slice().expect("rows in standard layout");
         p.distribution().sample(x, eta, p.own(params), rng);
+    }
+
+    /// Refuses models that cannot say which column makes a row odd: their networks see which values are missing, the
+    /// likelihood scores each column for itself, and the posterior scores any latent.
+    ///
+    /// # Errors
+    /// Says what of it the model has not.
+    pub fn can_blame(&self) -> Result<()> {
+        let refuse = |message: &str| Err(Error::setting("model", message));
+        if !self.up[self.first()].sees_missing() || !self.likelihood().is_columnwise() {
+            return refuse(
+                "no column can be blamed by a model that knows no missing cells: train one with masked:of=…, or on a table \
+                 of several kinds",
+            );
+        }
+        match self.first_posterior() {
+            Some(_) => Ok(()),
+            None => refuse("no column can be blamed by a posterior that scores its own draws only"),
+        }
+    }
+
+    /// `log_p_ni ← log p(x_i|z_n)` of each value at each draw of the last pass forward, b·K + k of its rows; `log_p: [N, D]`,
+    /// `x: [N or fewer, D]`, each row of which serves as many draws.
+    ///
+    /// # Panics
+    /// If the columns are not independent given z ([`Likelihood::is_columnwise`]), or the shapes do not fit.
+    pub(crate) fn log_probs_of_draws(
+        &self,
+        log_p: ArrayViewMut2<T>,
+        ws: &Workspace<T>,
+        x: &ArrayView2<T>,
+        params: &[T],
+    ) {
+        let eta = ws.down[0].emitted.out(ws.rows * ws.samples);
+        batch::log_prob_each(log_p, self.likelihood(), x, &eta, self.down[0].own(params));
+    }
+
+    /// log q(z|other) − log q(z|own) of draw (row, k) of the last pass forward, at the level that sees the data: how much likelier
+    /// it is given another row of the pass than given its own.
+    ///
+    /// # Panics
+    /// If the posterior cannot score any latent, or there is no such draw or row.
+    pub(crate) fn log_q_ratio(
+        &self,
+        ws: &Workspace<T>,
+        (row, k): (usize, usize),
+        other: usize,
+        params: &[T],
+    ) -> f64 {
+        let (q, own) =
+            (self.first_posterior().expect("a posterior that scores"), self.first_own(params));
+        let InferBuffers { z, emitted, .. } = &ws.up[self.first()];
+        let (z, eta) = (z.row(row * ws.samples + k), emitted.out(ws.rows));
+        let z = z.to_slice().expect("buffers are in standard layout");
+        let [of_other, of_own] = [other, row].map(|row| {
+            let eta = eta.row(row);
+            q.log_prob(z, eta.to_slice().expect("buffers are in standard layout"), own).to_f64()
+        });
+        of_other - of_own
     }
 
     /// `x ← the likelihood's mean, mode or a draw from it`, for a latent drawn from the prior and, with

@@ -29,10 +29,10 @@ impl Score {
         }
     }
 
-    /// The score in the data's own units, if the model sees the data in others ([`log_volume`]).
-    /// Every bound moves as −log p(x|z) does, by a constant.
+    /// The score in the data's own units, if the model sees the data in others ([`Volume`]).
+    /// Every bound moves as −log p(x|z) does, by a constant of the row.
     ///
-    /// [`log_volume`]: crate::data::Columns::log_volume
+    /// [`Volume`]: crate::data::Volume
     pub fn in_units(mut self, log_volume: f64) -> Score {
         self.loss += log_volume;
         self.reconstruction += log_volume;

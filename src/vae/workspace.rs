@@ -231,6 +231,14 @@ impl<T: Real> Workspace<T> {
         -self.score_of_draw(b, k).loss
     }
 
+    /// log p(z) − log q(z|x) of draw `k` of row `b` of the last pass, over all levels, which had no closed-form KL.
+    ///
+    /// # Panics
+    /// If the pass had fewer rows or draws.
+    pub fn log_prior_over_q(&self, b: usize, k: usize) -> f64 {
+        -self.score_of_draw(b, k).kl
+    }
+
     /// ‖ε‖² of draw `k` of row `b` of the last pass, over all levels.
     ///
     /// # Panics

@@ -15,7 +15,7 @@ fn hash(place: u64) -> u64 {
 
 /// 3,000 people: a town, of which three quarters are Rome; an age that is uniform over 30 numbers and missing for three in ten;
 /// a fee of 0 for most and two decimals for others; a day; a constant and a number of each row.
-fn people() -> String {
+pub(crate) fn people() -> String {
     let mut text = "id,town,age,fee,day,country\n".to_owned();
     for i in 0..3000u64 {
         let hash = |k: u64| hash(8 * i + k);
@@ -31,7 +31,7 @@ fn people() -> String {
     text
 }
 
-fn text(lab: &Lab, args: &str) -> String {
+pub(crate) fn text(lab: &Lab, args: &str) -> String {
     String::from_utf8(lab.run(args).stdout).expect("UTF-8")
 }
 

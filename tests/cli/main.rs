@@ -21,5 +21,6 @@ mod published;
 mod recovery;
 mod refusals;
 mod rows;
+mod score;
 mod stopping;
 mod tables;

@@ -40,6 +40,7 @@ use elbo::rng::{Address, Purpose};
 use elbo::vae::{LevelConfig, Noise, Pass, Vae, VaeConfig, Workspace};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array, concatenate};
 
+mod blame;
 mod chain;
 mod covariance;
 mod estimators;

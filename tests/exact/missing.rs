@@ -8,7 +8,7 @@
 //! The encoder is off, and importance weights make up for it. Where everything is missing, x ~ p(x), and log p(x_obs) = 0.
 
 use super::*;
-use elbo::data::{Binarize, Cells, Dataset, NumberScale, Part, Table, TableColumn};
+use elbo::data::{Binarize, Cells, Dataset, NumberScale, Part, Table, TableColumn, Unit};
 use elbo::evaluate::{completions, log_px};
 
 const W: [f64; 2] = [1.3, -0.8];
@@ -27,7 +27,8 @@ fn model() -> Model {
     model
 }
 
-fn part(values: Vec<f64>) -> Part {
+/// Columns of numbers in any steps, with gaps.
+pub(crate) fn table(columns: usize) -> Table {
     let scale = NumberScale {
         least: -9.0,
         most: 9.0,
@@ -36,14 +37,17 @@ fn part(values: Vec<f64>) -> Part {
         comma: false,
         atoms: Vec::new(),
     };
-    let column = |name: &str| TableColumn {
-        name: name.to_owned(),
+    let column = |j: usize| TableColumn {
+        name: format!("x{j}"),
         cells: Cells::Number(scale.clone()),
         missing: 0.5,
         spelled: String::new(),
     };
-    let table = Table { columns: vec![column("a"), column("b")], missing: None };
-    Part::whole(Dataset::of_table(values, table).unwrap(), Binarize::None).unwrap()
+    Table { columns: (0..columns).map(column).collect(), missing: None }
+}
+
+fn part(values: Vec<f64>) -> Part {
+    Part::whole(Dataset::of_table(values, table(2)).unwrap(), Binarize::None).unwrap()
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn what_is_missing_is_drawn_from_its_conditional_distribution() {
     .unwrap();
     assert_eq!(rows, 2);
 
-    // log p of what is there: of x₁ a normal, of nothing 0, within four errors.
+    // log p of what is there: of x₁ a normal, of nothing 0, within four errors, in any units.
     let proposal = Proposal::posterior();
     let found = log_px(&model.vae, &model.params, &part, 20_000, &proposal, address, &mut |_| true)
         .unwrap();
@@ -82,4 +86,11 @@ fn what_is_missing_is_drawn_from_its_conditional_distribution() {
         let off = (found.estimate - right).abs();
         assert!(off < 4.0 * found.standard_error, "{} ± {}", found.estimate, found.standard_error);
     }
+    let mut scaled = self::part(vec![1000.0 * x1, f64::NAN, f64::NAN, f64::NAN]);
+    scaled.set_units(&Unit::all(&[0.0; 2], &[1000.0, 0.01]).unwrap()).unwrap();
+    let again =
+        log_px(&model.vae, &model.params, &scaled, 20_000, &proposal, address, &mut |_| true)
+            .unwrap();
+    assert!((again[0].estimate + 1000f64.ln() - found[0].estimate).abs() < 1e-9, "{again:?}");
+    assert_eq!(again[1], found[1]);
 }
