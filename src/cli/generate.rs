@@ -8,6 +8,7 @@ use crate::opening::open_model;
 use crate::output::{Format, Output, OutputArgs};
 use crate::reading::{DataArgs, LabelledArgs, Unsaid, in_data};
 use crate::screening::Screened;
+use crate::wanted::WantedArgs;
 use clap::Args;
 use elbo::data::{ColumnKind, Columns, Dataset, Expected, Part, ReadOptions, Source, Table};
 use elbo::error::{Error, Result, check_memory};
@@ -58,6 +59,8 @@ fn typical(model: &Model<f32>) -> Shown {
   elbo sample runs/wine -n 500 --draw -o wines.csv       table rows in their own units, with their noise
   elbo sample runs/digits --prior fitted:components=20 -o fitted.png    from where the training rows are
   elbo sample runs/digits --label 7 -o sevens.png        sevens, after elbo train --condition label
+  elbo sample runs/people -n 1000 --where city=Rome --where 'age>60' -o romans.csv
+  elbo sample runs/people -n 1000 --balance city -o even.csv             as many of each city
 
 A mean has no noise: for images that is what one wants to look at, while rows of a table scatter as
 the data do only with --draw. Rows of a table of several kinds, or with missing cells, are always drawn; cells are
@@ -81,6 +84,8 @@ pub(crate) struct SampleArgs {
     /// the latents of the training rows
     #[arg(long, value_name = "SPEC", default_value = "model")]
     prior: String,
+    #[command(flatten)]
+    wanted: WantedArgs,
     #[command(flatten)]
     given: GivenArgs,
     #[command(flatten)]
@@ -195,10 +200,17 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         }),
     };
     let choices = args.given.choices(&model, common)?;
+    let wants = args.wanted.are_there();
     let draws = given::draws(&model, args.seed);
     let given = choices.as_ref().map(|c| c.drawn(args.count, draws)).transpose()?;
     let mut rows = match fitted::components(&args.prior)? {
+        None if wants => args.wanted.rows(&model, args.count, &sampling, common)?,
         None => draw(&model, args.count, &sampling, given.as_ref())?,
+        Some(_) if wants => {
+            let message =
+                "rows under a condition come from the model's own prior: leave out --prior";
+            return Err(Error::setting("--where", message));
+        }
         Some(components) => {
             let (path, data, n) = (&args.model, &args.data, args.count);
             let z = fitted::latents(path, &model, data, components, n, &sampling, common)?;
@@ -206,7 +218,8 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         }
     };
     if let Some(kinds) = model.header.kinds.as_ref().filter(|_| !args.complete) {
-        blank(&mut rows, kinds, given::draws(&model, args.seed).epoch(1));
+        let said = if wants { args.wanted.said(&model)? } else { Vec::new() };
+        blank(&mut rows, kinds, &said, given::draws(&model, args.seed).epoch(1));
     }
     let join = given.map_or_else(Join::default, |given| given.join());
     output.write_rows(&model, &join, &rows, columns_for(args.count))?;
@@ -347,9 +360,11 @@ fn likeliest() -> Sampling {
     Sampling { address, first: 0, temperature: 0.0, shown: Shown::Mode }
 }
 
-/// Takes cells out of rows, as often as each column's are missing.
-fn blank(rows: &mut [f64], kinds: &Table, address: Address) {
-    let shares = kinds.shares_missing();
+/// Takes cells out of rows, as often as each column's are missing, but for those of these columns.
+fn blank(rows: &mut [f64], kinds: &Table, whole: &[usize], address: Address) {
+    let mut shares = kinds.shares_missing();
+    let of_whole = shares.iter_mut().zip(kinds.cells_of_values());
+    of_whole.filter(|(_, of)| whole.contains(of)).for_each(|(share, _)| *share = 0.0);
     for (i, row) in rows.chunks_exact_mut(shares.len()).enumerate() {
         let mut rng = address.row(i as u64).rng();
         for (cell, share) in row.iter_mut().zip(&shares) {

@@ -30,6 +30,7 @@ mod screening;
 mod shell;
 mod terminal;
 mod train;
+mod wanted;
 mod watcher;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};

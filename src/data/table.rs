@@ -297,7 +297,7 @@ impl Table {
     }
 
     /// The values that a model has of rows of the learned columns: `[N·D]` of `[N·C]`.
-    pub(super) fn expanded(&self, values: &[f64]) -> Vec<f64> {
+    pub fn expanded(&self, values: &[f64]) -> Vec<f64> {
         let (columns, mut all) = (self.learned().count(), Vec::new());
         all.reserve(values.len() / columns.max(1) * self.width());
         for row in values.chunks_exact(columns) {
@@ -376,7 +376,7 @@ impl Table {
     }
 
     /// Of which learned column, counted from 0, each value is that a model has of a row, `[D]`.
-    pub(crate) fn cells_of_values(&self) -> Vec<usize> {
+    pub fn cells_of_values(&self) -> Vec<usize> {
         let slots = |(place, column): (usize, &TableColumn)| {
             vec![place; if column.atoms().is_empty() { 1 } else { 2 }]
         };

@@ -15,6 +15,7 @@
 
 mod blame;
 mod compare;
+mod conditioned;
 mod importance;
 mod impute;
 mod information;
@@ -27,6 +28,7 @@ mod weights;
 
 pub use blame::{ColumnScore, log_px_of_columns};
 pub use compare::{Likeness, Rows};
+pub use conditioned::{Conditioned, rows_where};
 pub use importance::{LogPx, TailShape, log_px, log_px_of};
 pub use impute::completions;
 pub use information::{Information, mutual_information};

@@ -220,6 +220,23 @@ impl<T: Real> Vae<T> {
         }
     }
 
+    /// `log_p_i ← log p(x_i|z)` of each value at the latents of row `b` that the workspace generated last; `log_p: [D]`, `x: [D]`.
+    ///
+    /// # Panics
+    /// As [`Self::log_probs_of_draws`].
+    pub(crate) fn log_prob_each_at(
+        &self,
+        log_p: &mut [T],
+        ws: &Workspace<T>,
+        b: usize,
+        x: &[T],
+        params: &[T],
+    ) {
+        let eta = ws.down[0].emitted.out(b + 1);
+        let eta = eta.row(b).to_slice().expect("rows in standard layout");
+        self.likelihood().log_prob_each(log_p, x, eta, self.down[0].own(params));
+    }
+
     /// `log_p_ni ← log p(x_i|z_n)` of each value at each draw of the last pass forward, b·K + k of its rows; `log_p: [N, D]`,
     /// `x: [N or fewer, D]`, each row of which serves as many draws.
     ///

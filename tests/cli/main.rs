@@ -24,3 +24,4 @@ mod rows;
 mod score;
 mod stopping;
 mod tables;
+mod wanted;

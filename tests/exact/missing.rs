@@ -9,7 +9,8 @@
 
 use super::*;
 use elbo::data::{Binarize, Cells, Dataset, NumberScale, Part, Table, TableColumn, Unit};
-use elbo::evaluate::{completions, log_px};
+use elbo::evaluate::{completions, log_px, rows_where};
+use elbo::vae::{Sampling, Shown};
 
 const W: [f64; 2] = [1.3, -0.8];
 const V: f64 = 0.2;
@@ -93,4 +94,59 @@ fn what_is_missing_is_drawn_from_its_conditional_distribution() {
             .unwrap();
     assert!((again[0].estimate + 1000f64.ln() - found[0].estimate).abs() < 1e-9, "{again:?}");
     assert_eq!(again[1], found[1]);
+}
+
+/// Rows with x₁ = 1.7 have x₂ from p(x₂|x₁); rows with x₁ > 1 are of a normal that is cut there.
+#[test]
+fn rows_are_drawn_under_a_condition() {
+    let (model, part) = (model(), part(vec![0.0, 0.0]));
+    let address = Address::new(4, Purpose::Check);
+    let sampling = Sampling { address, first: 0, temperature: 1.0, shown: Shown::Draw };
+    let rows = |fixed: &[f64], fits: &dyn Fn(&[f64]) -> bool, most: usize| {
+        let Model { vae, params } = &model;
+        rows_where(vae, params, part.columns(), fixed, fits, [4000, most], &sampling).unwrap()
+    };
+    let moments = |x: &[f64]| {
+        let n = x.len() as f64;
+        let mean = x.iter().sum::<f64>() / n;
+        (mean, x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n, n)
+    };
+    let x1 = 1.7;
+    let found = rows(&[x1, f64::NAN], &|_| true, usize::MAX);
+    assert!(found.rows.len() == 8000 && found.rows.chunks(2).all(|row| row[0] == x1));
+    assert!(
+        found.effective >= 16_000.0 && found.effective < found.drawn as f64,
+        "{}",
+        found.effective
+    );
+    let (mean, variance, n) = moments(&found.rows.chunks(2).map(|row| row[1]).collect::<Vec<_>>());
+    let of_z = [W[0] * x1 / (W[0] * W[0] + V), V / (W[0] * W[0] + V)];
+    let (right, spread) = (W[1] * of_z[0], W[1] * W[1] * of_z[1] + V);
+    assert!((mean - right).abs() < 5.0 * (spread / n).sqrt(), "{mean} of {right}");
+    assert!((variance / spread - 1.0).abs() < 0.1, "{variance} of {spread}");
+
+    let found = rows(&[f64::NAN; 2], &|row| row[0] > 1.0, usize::MAX);
+    assert!(found.rows.chunks(2).all(|row| row[0] > 1.0));
+    let sd = (W[0] * W[0] + V).sqrt();
+    let (alpha, tail) = (1.0 / sd, 0.5 * (1.0 - erf(1.0 / sd / 2f64.sqrt())));
+    let right = sd * (-0.5 * alpha * alpha).exp() / std::f64::consts::TAU.sqrt() / tail;
+    let (mean, variance, n) = moments(&found.rows.chunks(2).map(|row| row[0]).collect::<Vec<_>>());
+    assert!((mean - right).abs() < 5.0 * (variance / n).sqrt(), "{mean} of {right}");
+    let share = found.effective / found.drawn as f64;
+    assert!((share / tail - 1.0).abs() < 0.05, "{share} of {tail}");
+
+    // So rare that no row is found: nothing comes back, and nothing is made up.
+    let found = rows(&[f64::NAN; 2], &|row| row[0] > 100.0, 5000);
+    assert!(found.rows.is_empty() && found.effective == 0.0 && found.drawn == 5000);
+}
+
+/// erf by its series, for small x.
+fn erf(x: f64) -> f64 {
+    let mut term = x;
+    let mut sum = x;
+    for n in 1..60 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
 }

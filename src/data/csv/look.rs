@@ -269,6 +269,13 @@ impl Reading {
     }
 }
 
+impl TableColumn {
+    /// The value of a cell's text: NaN of a missing one; nothing of one that the column cannot have.
+    pub fn value(&self, text: &str) -> Option<f64> {
+        Reading::new(self, None).value(text.trim())
+    }
+}
+
 /// Fills in the range and the steps of a column of numbers or dates by its values.
 pub(super) fn fill_in(column: &mut TableColumn, values: impl Iterator<Item = f64> + Clone) {
     let (Cells::Number(scale) | Cells::Date { scale, .. }) = &mut column.cells else { return };
