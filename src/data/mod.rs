@@ -32,7 +32,7 @@ pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use statistics::Statistics;
 pub use stored::Stored;
-pub use table::{Cells, NumberScale, Table, TableColumn};
+pub use table::{Cell, Cells, NumberScale, Table, TableColumn};
 pub use values::Values;
 
 use crate::error::{Error, Result};

@@ -17,6 +17,9 @@
 
 #[cfg(feature = "cli")]
 pub(super) mod dates;
+mod named;
+
+pub use named::Cell;
 
 use super::statistics::Statistics;
 use super::{ColumnKind, Columns, Unit};

@@ -18,6 +18,7 @@ mod lab;
 mod outputs;
 mod pictures;
 mod published;
+mod python;
 mod recovery;
 mod refusals;
 mod rows;
