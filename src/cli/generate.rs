@@ -80,6 +80,9 @@ pub(crate) struct SampleArgs {
     /// Leave no cell empty, where cells of the data are missing
     #[arg(long)]
     complete: bool,
+    /// Write the columns that name or number the rows, too: new rows are numbered from 1
+    #[arg(long)]
+    keys: bool,
     /// Where latents come from: `model` is its prior; fitted:components=K is a mixture of K (10) normals, fitted to
     /// the latents of the training rows
     #[arg(long, value_name = "SPEC", default_value = "model")]
@@ -222,7 +225,20 @@ pub(crate) fn sample(args: &SampleArgs, common: &Common) -> Result<ExitCode> {
         blank(&mut rows, kinds, &said, given::draws(&model, args.seed).epoch(1));
     }
     let join = given.map_or_else(Join::default, |given| given.join());
-    output.write_rows(&model, &join, &rows, columns_for(args.count))?;
+    match model.header.kinds.as_ref().filter(|_| args.keys && output.format == Format::Csv) {
+        Some(kinds) => {
+            let names: Vec<String> = kinds.with_keys().map(|column| column.name.clone()).collect();
+            let lines = rows.chunks_exact(model.vae.width()).enumerate().map(|(i, row)| {
+                [join.line(i), kinds.cells_with_keys(row, &(i + 1).to_string())].concat()
+            });
+            output.write_lines(&join.header(&names), lines)?;
+        }
+        None if args.keys => {
+            let message = "keys are of tables of several kinds, and written to a .csv";
+            return Err(Error::setting("--keys", message));
+        }
+        None => output.write_rows(&model, &join, &rows, columns_for(args.count))?,
+    }
     output.report(args.count, "samples", common)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_ipc::reader::FileReader;
 
-use super::batches::{At, Columns, damaged, guarded};
+use super::batches::{self, At, Batches, damaged, guarded};
 use super::input::Input;
 use super::reader::{Location, ReadOptions, Reader, Source};
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub(super) fn reader() -> Reader {
     Reader {
         name: "Arrow",
         summary: "a file of Arrow's (IPC, Feather): the same",
-        options: &["label", "condition", "columns", "drop"],
+        options: &["label", "condition", "columns", "drop", "missing", "kinds"],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(b"ARROW1\0\0"),
             _ => false,
@@ -32,13 +32,12 @@ pub(super) fn reader() -> Reader {
 ///
 /// # Errors
 ///
-/// Those of [`Columns::choose`] and [`Columns::read`], and `Error::File` if the file is damaged.
+/// Those of [`batches::read`], and `Error::File` if the file is damaged.
 fn read(input: &Arc<Input>, options: &ReadOptions) -> Result<Source> {
     let open = |columns| {
         let stream = BufReader::new(At { input: input.clone(), at: 0 });
         FileReader::try_new(stream, columns).map_err(|e| damaged(input, &e))
     };
-    let columns = Columns::choose(input, &open(None)?.schema(), options)?;
-    let batches = open(Some(columns.all()))?;
-    columns.read(input, batches)
+    let schema = open(None)?.schema();
+    batches::read(input, &schema, options, |wanted| Ok(Box::new(open(Some(wanted))?) as Batches<_>))
 }

@@ -2,7 +2,9 @@
 //! in common.
 //!
 //! Columns of integers, floats and truth values, also of a dictionary, are numbers. They are found and
-//! chosen as those of a CSV file are. Columns of text may be the labels and classes.
+//! chosen as those of a CSV file are. Columns of text may be the labels and classes. A table with text or dates beside
+//! numbers, or with empty cells, is one of several kinds: it is written as CSV, in memory, and read as such, so that what a
+//! column is has one place.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{self, AssertUnwindSafe};
@@ -11,19 +13,51 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Schema, TimeUnit};
 
 use super::input::Input;
 use super::labels::MOST_LABELS;
 use super::reader::{ReadOptions, Source, in_file};
+use super::table::dates;
 use super::{Dataset, Labels, Values, csv};
 use crate::error::{Error, Result, check_memory};
 
 /// What pandas calls the column into which it writes the rows' names.
 const INDEX: &str = "__index_level_0__";
 
+/// Batches of a file's columns, those that are wanted, as a reader opens them again and again.
+pub(super) type Batches<E> = Box<dyn Iterator<Item = std::result::Result<RecordBatch, E>>>;
+
+/// Reads the columns that the options say.
+///
+/// # Errors
+/// If one is not there, is asked for twice, or cannot be read as what it is to be; if a batch cannot be read, or there are no
+/// rows.
+pub(super) fn read<E: std::fmt::Display>(
+    input: &Input,
+    schema: &Schema,
+    options: &ReadOptions,
+    open: impl Fn(Vec<usize>) -> Result<Batches<E>>,
+) -> Result<Source> {
+    let columns = Columns::choose(input, schema, options)?;
+    let known = options.expected.as_ref().is_some_and(|model| model.kinds.is_some());
+    let said = options.kinds.is_some() || options.missing.is_some();
+    let kinds = columns.values.iter().map(|j| schema.field(*j).data_type());
+    let as_text = known
+        || options.mixed
+            && options.expected.is_none()
+            && (said
+                || !kinds.clone().all(is_number)
+                || columns.have_gaps(input, open(columns.all())?)?);
+    if as_text && columns.all().iter().all(|j| is_cell(schema.field(*j).data_type())) {
+        return columns.read_as_text(input, options, open(columns.all())?);
+    }
+    columns.check(input, schema)?;
+    columns.read(input, open(columns.all())?)
+}
+
 /// The columns that are read.
-pub(super) struct Columns {
+struct Columns {
     names: Vec<String>,
     /// Those with values, from 0, in the order in which they are wanted.
     values: Vec<usize>,
@@ -34,24 +68,31 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Finds the columns that the options say, and checks their types.
+    /// Finds the columns that the options say.
     ///
     /// # Errors
-    /// If one is not there, is asked for twice, or holds no numbers; if none is left.
-    pub(super) fn choose(input: &Input, schema: &Schema, options: &ReadOptions) -> Result<Self> {
+    /// If one is not there, or is asked for twice; if none is left.
+    fn choose(input: &Input, schema: &Schema, options: &ReadOptions) -> Result<Self> {
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         let index = names.iter().position(|name| name == INDEX);
         let csv::Choice { columns: values, label, classes, .. } =
             csv::choose_named(input, &names, index, options)?;
         let columns = Columns { names, values, label, classes, index: None };
         let index = index.filter(|j| !columns.all().contains(j));
-        let columns = Columns { index, ..columns };
-        for j in columns.all() {
+        Ok(Columns { index, ..columns })
+    }
+
+    /// Checks that the columns are numbers, where they are to be.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    fn check(&self, input: &Input, schema: &Schema) -> Result<()> {
+        for j in self.all() {
             let kind = schema.field(j).data_type();
             let readable =
-                is_number(kind) || (columns.with_classes().any(|c| c == j) && is_text(kind));
+                is_number(kind) || (self.with_classes().any(|c| c == j) && is_text(kind));
             if !readable {
-                let (title, name) = (columns.title(j), &columns.names[j]);
+                let (title, name) = (self.title(j), &self.names[j]);
                 let remedy = match is_text(kind) {
                     true => format!("name it with --label, or leave it out with --drop {name}"),
                     false => format!("make it a number, or leave it out with --drop {name}"),
@@ -59,7 +100,73 @@ impl Columns {
                 return Err(input.error(format!("{title} is {kind}, and no number: {remedy}")));
             }
         }
-        Ok(columns)
+        Ok(())
+    }
+
+    /// Whether a column of values has a cell that is empty or not a number.
+    fn have_gaps<E: std::fmt::Display>(&self, input: &Input, batches: Batches<E>) -> Result<bool> {
+        let all = self.all();
+        for batch in batches {
+            let batch = batch.map_err(|e| damaged(input, &e))?;
+            for j in &self.values {
+                let column = batch.column(all.binary_search(j).expect("it is among them"));
+                let is_nan = |row| numbers(column)(row).is_ok_and(f64::is_nan);
+                if column.logical_null_count() > 0
+                    || column.data_type().is_floating() && (0..column.len()).any(is_nan)
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the columns as CSV, in the order in which they are wanted, and reads that.
+    fn read_as_text<E: std::fmt::Display>(
+        &self,
+        input: &Input,
+        options: &ReadOptions,
+        batches: Batches<E>,
+    ) -> Result<Source> {
+        let all = self.all();
+        let mut order = self.values.clone();
+        order.extend(self.with_classes().filter(|j| !self.values.contains(j)));
+        let failed = |e: ::csv::Error| input.error(e.to_string());
+        let mut text = ::csv::Writer::from_writer(Vec::new());
+        text.write_record(order.iter().map(|j| &self.names[*j])).map_err(failed)?;
+        for batch in batches {
+            let batch = batch.map_err(|e| damaged(input, &e))?;
+            let columns = order.iter().map(|j| all.binary_search(j).expect("it is among them"));
+            let cells = columns.map(|place| texts(batch.column(place))).collect::<Vec<_>>();
+            for row in 0..batch.num_rows() {
+                text.write_record(cells.iter().map(|text| text(row))).map_err(failed)?;
+            }
+            let remedy = "use fewer columns (--columns), or split the file";
+            check_memory::<u8>(text.get_ref().len() * 2, "data", remedy)?;
+        }
+        let text = text.into_inner().map_err(|e| input.error(e.to_string()))?;
+        // What was chosen here is all that there is.
+        let options = ReadOptions {
+            columns: None,
+            drop: None,
+            header: Some(true),
+            delimiter: Some(",".to_owned()),
+            comment: Some("none".to_owned()),
+            ..options.clone()
+        };
+        let mut source = csv::read(&Input::memory(input.path(), text)?, &options)?;
+        source.notes.extend(self.note());
+        Ok(source)
+    }
+
+    /// What a user should know.
+    fn note(&self) -> Option<String> {
+        self.index.map(|j| {
+            format!(
+                "{} is pandas' index, and is left out: ask for it with --columns",
+                self.title(j)
+            )
+        })
     }
 
     /// That with labels before those with classes.
@@ -68,7 +175,7 @@ impl Columns {
     }
 
     /// All that are read, in the order of the file.
-    pub(super) fn all(&self) -> Vec<usize> {
+    fn all(&self) -> Vec<usize> {
         let mut all: Vec<usize> = self.values.iter().copied().chain(self.with_classes()).collect();
         all.sort_unstable();
         all.dedup();
@@ -84,11 +191,7 @@ impl Columns {
     ///
     /// # Errors
     /// If a batch cannot be read, a cell is empty or no finite number, or there are no rows.
-    pub(super) fn read<E: std::fmt::Display>(
-        &self,
-        input: &Input,
-        batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
-    ) -> Result<Source> {
+    fn read<E: std::fmt::Display>(&self, input: &Input, batches: Batches<E>) -> Result<Source> {
         let (width, all) = (self.values.len(), self.all());
         let place = |j: &usize| all.binary_search(j).expect("it is among them");
         let mut values = Vec::<f64>::new();
@@ -133,13 +236,7 @@ impl Columns {
             train = train.with_labels(labels.remove(0))?;
         }
         train = train.with_classes(labels)?;
-        let note = self.index.map(|j| {
-            format!(
-                "{} is pandas' index, and is left out: ask for it with --columns",
-                self.title(j)
-            )
-        });
-        Ok(Source { train, test: None, notes: note.into_iter().collect() })
+        Ok(Source { train, test: None, notes: self.note().into_iter().collect() })
     }
 }
 
@@ -174,6 +271,66 @@ fn is_text(kind: &DataType) -> bool {
         DataType::Dictionary(_, values) => is_text(values),
         kind => matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
     }
+}
+
+/// Whether columns of this type are dates, or dates and times.
+fn is_date(kind: &DataType) -> bool {
+    matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+/// Whether cells of this type can be written as text.
+fn is_cell(kind: &DataType) -> bool {
+    is_number(kind) || is_text(kind) || is_date(kind)
+}
+
+/// What gives the text of each cell; of an empty one, and of one that is not a number, nothing.
+fn texts(column: &dyn Array) -> Box<dyn Fn(usize) -> String + '_> {
+    let nulls = column.logical_nulls();
+    let of: Box<dyn Fn(usize) -> String + '_> = match column.data_type() {
+        DataType::Date32 => {
+            let days = column.as_primitive::<Date32Type>().values();
+            Box::new(move |row| dates::text(f64::from(days[row]) * 86_400.0, "%Y-%m-%d"))
+        }
+        DataType::Date64 => {
+            let milliseconds = column.as_primitive::<Date64Type>().values();
+            Box::new(move |row| dates::text(milliseconds[row] as f64 / 1e3, "%Y-%m-%d"))
+        }
+        DataType::Timestamp(unit, _) => {
+            let (values, per_second) = match unit {
+                TimeUnit::Second => (column.as_primitive::<TimestampSecondType>().values(), 1.0),
+                TimeUnit::Millisecond => {
+                    (column.as_primitive::<TimestampMillisecondType>().values(), 1e3)
+                }
+                TimeUnit::Microsecond => {
+                    (column.as_primitive::<TimestampMicrosecondType>().values(), 1e6)
+                }
+                TimeUnit::Nanosecond => {
+                    (column.as_primitive::<TimestampNanosecondType>().values(), 1e9)
+                }
+            };
+            Box::new(move |row| dates::text(values[row] as f64 / per_second, "%Y-%m-%dT%H:%M:%S"))
+        }
+        // As pandas writes them.
+        DataType::Boolean => {
+            let values = column.as_boolean();
+            Box::new(move |row| if values.value(row) { "True" } else { "False" }.to_owned())
+        }
+        kind if kind.is_floating() => {
+            let (number, single) = (numbers(column), !matches!(kind, DataType::Float64));
+            Box::new(move |row| match number(row) {
+                Ok(number) if number.is_nan() => String::new(),
+                // With the digits that it has. One that is infinite is a word among numbers, and refused with its row.
+                Ok(number) if single => (number as f32).to_string(),
+                Ok(number) => number.to_string(),
+                Err(whole) => whole.to_string(),
+            })
+        }
+        _ => Box::new(move |row| name(column, row)),
+    };
+    Box::new(move |row| match &nulls {
+        Some(nulls) if nulls.is_null(row) => String::new(),
+        _ => of(row),
+    })
 }
 
 /// A row's number, or the integer that `f64` does not hold.

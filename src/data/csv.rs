@@ -72,7 +72,7 @@ fn is_text(start: &[u8]) -> bool {
 /// [`Error::Io`] if the system refuses to read, [`Error::File`] if there are no rows, if a column is
 /// not there, if rows differ in length, or if a cell is no finite number; [`Error::Setting`] if an
 /// option cannot be one, or the values do not fit into memory.
-fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
+pub(super) fn read(input: &Input, options: &ReadOptions) -> Result<Source> {
     let table = Table::open(input, options)?;
     let (values, mut classes) = table.fill()?;
     let data = match table.mixed {

@@ -12,7 +12,7 @@ use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
-use super::batches::{At, Columns, damaged, guarded};
+use super::batches::{self, At, Batches, damaged, guarded};
 use super::input::Input;
 use super::reader::{Location, ReadOptions, Reader, Source};
 use crate::error::Result;
@@ -20,8 +20,8 @@ use crate::error::Result;
 pub(super) fn reader() -> Reader {
     Reader {
         name: "Parquet",
-        summary: "a table in columns, by name: numbers and truth values, in one column maybe labels",
-        options: &["label", "condition", "columns", "drop"],
+        summary: "a table in columns, by name: numbers, truth values, text, dates, in one column maybe labels",
+        options: &["label", "condition", "columns", "drop", "missing", "kinds"],
         recognises: |location| match location {
             Location::File(input) => input.start().starts_with(b"PAR1\x15"),
             _ => false,
@@ -38,14 +38,19 @@ pub(super) fn reader() -> Reader {
 ///
 /// # Errors
 ///
-/// Those of [`Columns::choose`] and [`Columns::read`], and `Error::File` if the file is damaged.
+/// Those of [`batches::read`], and `Error::File` if the file is damaged.
 fn read(input: &Arc<Input>, options: &ReadOptions) -> Result<Source> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(Chunks(input.clone()))
-        .map_err(|e| damaged(input, &e))?;
-    let columns = Columns::choose(input, builder.schema(), options)?;
-    let wanted = ProjectionMask::roots(builder.parquet_schema(), columns.all());
-    let batches = builder.with_projection(wanted).build().map_err(|e| damaged(input, &e))?;
-    columns.read(input, batches)
+    let open = || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(Chunks(input.clone()));
+        builder.map_err(|e| damaged(input, &e))
+    };
+    let schema = open()?.schema().clone();
+    batches::read(input, &schema, options, |wanted| {
+        let builder = open()?;
+        let wanted = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let batches = builder.with_projection(wanted).build().map_err(|e| damaged(input, &e))?;
+        Ok(Box::new(batches) as Batches<_>)
+    })
 }
 
 /// An input as the crate wants to read it.

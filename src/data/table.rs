@@ -348,12 +348,32 @@ impl Table {
 
     /// The cells of a row, of the values of the learned columns, `[C]`.
     pub fn cells_of(&self, values: &[f64]) -> Vec<String> {
+        self.cells_in(self.written(), values, "")
+    }
+
+    /// The columns of [`Self::cells_with_keys`]: all but text.
+    pub fn with_keys(&self) -> impl Iterator<Item = &TableColumn> {
+        self.columns.iter().filter(|column| column.cells != Cells::Text)
+    }
+
+    /// The cells of a row, of what a model has of it, `[D]`, with this key in the columns that name or number rows.
+    pub fn cells_with_keys(&self, row: &[f64], key: &str) -> Vec<String> {
+        self.cells_in(self.with_keys(), &self.contracted(row), key)
+    }
+
+    fn cells_in<'a>(
+        &self,
+        columns: impl Iterator<Item = &'a TableColumn>,
+        values: &[f64],
+        key: &str,
+    ) -> Vec<String> {
         let mut values = values.iter().copied();
-        let mut cell = |column: &TableColumn| {
-            let value = if column.is_learned() { values.next() } else { None };
-            column.text(value.unwrap_or(f64::NAN))
+        let cell = |column: &TableColumn| match column.cells {
+            Cells::Key => key.to_owned(),
+            _ if column.is_learned() => column.text(values.next().unwrap_or(f64::NAN)),
+            _ => column.text(f64::NAN),
         };
-        self.written().map(&mut cell).collect()
+        columns.map(cell).collect()
     }
 
     /// What a model sees, in its own units.

@@ -76,6 +76,22 @@ fn a_table_goes_in_as_it_is_and_comes_out_alike() {
     }
     let (_, rows) = csv(&text(&lab, "sample run -n 200 --complete -o -"));
     assert!(rows.iter().all(|row| row[1] != "NA"));
+    let (header, rows) = csv(&text(&lab, "sample run -n 20 --keys -o -"));
+    assert_eq!(header, ["id", "town", "age", "fee", "day", "country"]);
+    assert!(rows.iter().enumerate().all(|(i, row)| row[0] == (i + 1).to_string()));
+    lab.run("sample run -n 20 --keys -o keyed.csv");
+    assert_refused(&lab, &[("sample run --keys -o x.npy", USAGE, "--keys")]);
+
+    // What was written is a table like the file's, and the file is one like itself.
+    lab.run("sample run -n 3000 --keys -o new.csv");
+    let found = lab.json("compare people.csv people.csv");
+    assert_eq!(
+        (&found["new"]["shapes"], &found["new"]["trends"]),
+        (&1.0.into(), &1.0.into()),
+        "{found}"
+    );
+    let found = lab.json("compare people.csv new.csv");
+    assert!(found["new"]["shapes"].as_f64().unwrap() > 0.95, "{found}");
 
     // log p(x) knows what the rows are made of: of probabilities, what is missing left out.
     let judged = lab.json("evaluate run --part all --samples 50");

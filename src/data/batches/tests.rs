@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float16Array, Float32Array, Float64Array, Int64Array,
-    StringArray, TimestampSecondArray, UInt8Array, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float16Array, Float32Array, Float64Array,
+    Int64Array, StringArray, TimestampMicrosecondArray, TimestampSecondArray, UInt8Array,
+    UInt64Array,
 };
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
@@ -195,5 +196,51 @@ fn every_truncation_is_refused() {
         for length in 1..file.len() {
             assert!(open(&file[..length], &ReadOptions::default()).is_err(), "{length}");
         }
+    }
+}
+
+/// Text, dates, truth values and gaps: columns of several kinds, as those of a CSV file, where the reader may.
+#[test]
+fn a_table_of_several_kinds_is_one() {
+    let table = batch(vec![
+        ("town", Arc::new(StringArray::from(vec![Some("Rome"), None, Some("Bonn, \"a\"")]))),
+        ("day", Arc::new(Date32Array::from(vec![Some(19_358), Some(19_359), None]))),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![1_672_572_600_000_000; 3]))),
+        ("fee", Arc::new(Float64Array::from(vec![Some(0.1), Some(f64::NAN), Some(2.5)]))),
+        ("paid", Arc::new(BooleanArray::from(vec![true, false, true]))),
+        ("who", Arc::new(StringArray::from(vec!["x", "y", "x"]))),
+    ]);
+    let options = ReadOptions {
+        mixed: true,
+        drop: Some(strings(&["paid"])),
+        label: Some("who".to_owned()),
+        ..ReadOptions::default()
+    };
+    for file in both(&table) {
+        let data = open(&file, &options).unwrap().train;
+        let kinds = data.kinds().unwrap();
+        let told: Vec<String> =
+            kinds.columns.iter().map(|c| format!("{}: {}", c.name, c.describe())).collect();
+        assert_eq!(told[0], "town: 2 classes: Bonn, \"a\", Rome");
+        assert!(told[1].starts_with("day: date (%Y-%m-%d), 2023-01-01 … 2023-01-02"), "{told:?}");
+        assert_eq!(told[2], "at: constant: 2023-01-01T11:30:00");
+        assert!(told[3].starts_with("fee: number of 1 decimals, 0.1 … 2.5"), "{told:?}");
+        assert_eq!(told.len(), 4);
+        let values = all::<f64>(&data);
+        let missing: Vec<bool> = values.iter().map(|v| v.is_nan()).collect();
+        assert_eq!(missing, [false, false, false, true, false, true, false, true, false]);
+        assert_eq!([values[0], values[2], values[6], values[8]], [1.0, 0.1, 0.0, 2.5]);
+        assert_eq!(data.labels().unwrap().name(1), "y");
+
+        // A model of it reads another such file by its own table, and only numbers take the way of numbers.
+        let expected = Expected { kinds: Some(kinds.clone()), ..Expected::default() };
+        let expected = Expected { columns: Some(data.columns().clone()), ..expected };
+        let again = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
+        let again = all::<f64>(&open(&file, &again).unwrap().train);
+        assert!(again.iter().zip(&values).all(|(a, b)| a == b || a.is_nan() && b.is_nan()));
+        let paid = ReadOptions { mixed: true, ..columns(&["paid"], None) };
+        let paid = open(&file, &paid).unwrap().train;
+        assert!(paid.kinds().is_none() && all::<f64>(&paid) == [1.0, 0.0, 1.0]);
+        assert_refused(open(&file, &ReadOptions::default()), "column 1 (`town`) is Utf8");
     }
 }
