@@ -32,7 +32,7 @@ pub(crate) struct CompareArgs {
     /// Real rows that were not learned from
     #[arg(long, value_name = "FILE")]
     holdout: Option<String>,
-    /// A column of two classes that a classifier is to tell (needs --holdout)
+    /// A column of two classes, or of two numbers, that a classifier is to tell (needs --holdout)
     #[arg(long, value_name = "COLUMN", requires = "holdout")]
     target: Option<String>,
     /// Other seeds train other classifiers

@@ -13,10 +13,12 @@
 //! A likelihood of independent columns then treats a column in millimetres and one in tonnes alike, and the
 //! densities that are reported are those of the data's own units all the same.
 
+use super::table::Quantiles;
 use crate::error::{Error, Result};
 use crate::real::Real;
 use ndarray::{ArrayView1, ArrayView2};
 use std::ops::Index;
+use std::sync::Arc;
 
 /// A column of a dataset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Column {
     pub kind: ColumnKind,
     /// The unit in which the model sees it, if not in its own.
     pub unit: Option<Unit>,
+    /// The map that made its values of those of a table, if these are seen by their quantiles.
+    pub map: Option<Arc<Quantiles>>,
 }
 
 /// What a column is called.
@@ -145,10 +149,9 @@ impl Columns {
         Columns { width, each: vec![Column { kind, ..Column::default() }] }
     }
 
-    /// A column of each kind.
-    pub fn of_kinds(kinds: Vec<ColumnKind>) -> Self {
-        let column = |kind| Column { kind, ..Column::default() };
-        Columns { width: kinds.len(), each: kinds.into_iter().map(column).collect() }
+    /// These columns.
+    pub fn each(each: Vec<Column>) -> Self {
+        Columns { width: each.len(), each }
     }
 
     /// The same columns with these names.
@@ -239,27 +242,33 @@ impl Columns {
 
     /// What log-densities of rows in the model's units are too large by.
     pub fn volume(&self) -> Volume {
-        let scale = |(j, column): (usize, &Column)| {
-            let unit = column.unit.filter(|_| column.kind != ColumnKind::Discrete)?;
-            Some((j, unit.scale.ln()))
+        let dense = self.iter().enumerate().filter(|(_, c)| c.kind != ColumnKind::Discrete);
+        let changed = dense.filter(|(_, column)| column.unit.is_some() || column.map.is_some());
+        let volume = |(j, column): (usize, &Column)| {
+            (j, column.unit.map_or(0.0, |unit| unit.scale.ln()), column.clone())
         };
-        let columns = self.scaled().into_iter().flat_map(|columns| columns.iter().enumerate());
-        Volume { log_scales: columns.filter_map(scale).collect() }
+        let is_any = self.each.iter().any(|c| c.unit.is_some() || c.map.is_some());
+        Volume { columns: if is_any { changed.map(volume).collect() } else { Vec::new() } }
     }
 }
 
 /// What log-densities of rows in the model's units are too large by: Σ_j ln s_j over the columns that have a density, and
-/// of these the values that are not missing.
+/// of these the values that are not missing; of a column that is seen by its quantiles less ln du/dx of the map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Volume {
-    log_scales: Vec<(usize, f64)>,
+    /// Places, ln s and columns.
+    columns: Vec<(usize, f64, Column)>,
 }
 
 impl Volume {
     /// Of a row, `[D]`, in nats.
     pub fn of_row<T: Real>(&self, row: &[T]) -> f64 {
-        let there = self.log_scales.iter().filter(|(j, _)| !row[*j].is_nan());
-        there.map(|(_, log_scale)| log_scale).sum()
+        let there = self.columns.iter().filter(|(j, ..)| !row[*j].is_nan());
+        let of = |(j, log_scale, column): &(usize, f64, Column)| match &column.map {
+            None => *log_scale,
+            Some(map) => log_scale - map.log_derivative(map.undo(column.undo(row[*j].to_f64()))),
+        };
+        there.map(of).sum()
     }
 
     /// The mean of these rows, `[N, D]`, in nats.
@@ -267,7 +276,7 @@ impl Volume {
     /// # Panics
     /// If the rows are not in standard layout.
     pub fn of_rows<T: Real>(&self, rows: &ArrayView2<T>) -> f64 {
-        if self.log_scales.is_empty() {
+        if self.columns.is_empty() {
             return 0.0;
         }
         let rows = rows.rows().into_iter();

@@ -32,7 +32,7 @@ pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use statistics::Statistics;
 pub use stored::Stored;
-pub use table::{Cell, Cells, NumberScale, Table, TableColumn};
+pub use table::{Cell, Cells, NumberScale, Quantiles, Table, TableColumn};
 pub use values::Values;
 
 use crate::error::{Error, Result};
@@ -167,6 +167,28 @@ impl Dataset {
             kinds: Some(Arc::new(table)),
             first_line: None,
             fingerprint,
+        })
+    }
+
+    /// The same rows, of which a model has what this table makes of them.
+    ///
+    /// # Errors
+    /// As [`Self::of_table`].
+    ///
+    /// # Panics
+    /// If it was no table, or one of other columns.
+    fn seen_as(&self, table: Table) -> Result<Self> {
+        let kinds = self.kinds().expect("a table");
+        let Values::F64(values) = &self.values else { unreachable!("tables are numbers") };
+        let cells = values.chunks_exact(kinds.width()).flat_map(|row| kinds.contracted(row));
+        let data = Dataset::of_table(cells.collect(), table)?;
+        Ok(Dataset {
+            labels: self.labels.clone(),
+            classes: self.classes.clone(),
+            names: self.names.clone(),
+            table: self.table.clone(),
+            first_line: self.first_line,
+            ..data
         })
     }
 

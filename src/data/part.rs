@@ -8,11 +8,13 @@ pub use roles::{Binarize, Roles};
 pub use screen::Refused;
 
 use super::condition::Given;
-use super::{Columns, Dataset, Source, Statistics, Unit};
+use super::{Columns, Dataset, Quantiles, Source, Statistics, Unit};
 use crate::distribution::{Distribution, Moments, Support};
 use crate::error::{Error, Result};
+use crate::fit::GaussianMixture;
 use crate::real::Real;
 use crate::rng::{Address, Purpose, number_of};
+use ndarray::Array2;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -120,7 +122,9 @@ impl Parts {
         self.set_units(&units)
     }
 
-    /// Gives the model the columns of a table of several kinds in the units that fit these.
+    /// Gives the model the columns of a table of several kinds in the units that fit these. Numbers with a density are seen by
+    /// the quantiles of the training rows where, alone, that describes the validation rows better than a mixture of
+    /// normals in units of their spread.
     ///
     /// # Errors
     /// As [`Self::standardize`].
@@ -128,9 +132,55 @@ impl Parts {
     /// # Panics
     /// If the data are no such table.
     pub fn set_kinds(&mut self) -> Result<()> {
+        self.find_quantiles()?;
         let kinds = self.train.data().kinds().expect("a table of several kinds");
         let units = kinds.units(&*self.train.statistics()?)?;
         self.set_units(&units)
+    }
+
+    fn find_quantiles(&mut self) -> Result<()> {
+        /// Numbers of each part that are looked at, and held-out ones that are too few to say anything.
+        const LOOKED_AT: usize = 20_000;
+        const FEWEST: usize = 50;
+        const COMPONENTS: usize = 5;
+        let Some(validation) = &self.validation else { return Ok(()) };
+        let kinds = self.train.data().kinds().expect("a table of several kinds");
+        let mut table = kinds.clone();
+        for [place, j] in kinds.densities() {
+            let [train, held_out] = [&self.train, validation].map(|p| p.numbers(place, LOOKED_AT));
+            let (train, held_out) = (train?, held_out?);
+            let Some(map) = Quantiles::fit(&train).filter(|_| held_out.len() >= FEWEST) else {
+                continue;
+            };
+            let n = train.len() as f64;
+            let mean = train.iter().sum::<f64>() / n;
+            let spread = (train.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+            let in_spreads = |numbers: &[f64]| {
+                let u = numbers.iter().map(|x| (x - mean) / spread).collect();
+                Array2::from_shape_vec((numbers.len(), 1), u).expect("a column")
+            };
+            let of_normals = GaussianMixture::fit(&in_spreads(&train).view(), COMPONENTS, 0)?;
+            let by_spread =
+                of_normals.mean_log_density(&in_spreads(&held_out).view()) - spread.ln();
+            if map.mean_log_density(&held_out) > by_spread {
+                table = table.with_quantiles(j, map);
+            }
+        }
+        if table == *kinds {
+            return Ok(());
+        }
+        let seen = Arc::new(self.train.data.seen_as(table.clone())?);
+        let before = self.train.data.clone();
+        let parts = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
+        for part in parts.into_iter().flatten() {
+            let data = match Arc::ptr_eq(&part.data, &before) {
+                true => seen.clone(),
+                false => Arc::new(part.data.seen_as(table.clone())?),
+            };
+            (part.columns, part.data, part.statistics) =
+                (data.shared_columns(), data, OnceLock::new());
+        }
+        Ok(())
     }
 
     /// Gives the model columns in these units, those it was trained in.
@@ -177,6 +227,17 @@ impl Part {
     /// The dataset rows of this part.
     pub fn rows(&self) -> &[usize] {
         &self.rows
+    }
+
+    /// Values of a column that are not missing, in their own units: evenly so many at most.
+    fn numbers(&self, column: usize, most: usize) -> Result<Vec<f64>> {
+        let mut row = vec![0.0f64; self.data.width()];
+        let mut numbers = Vec::new();
+        for place in self.rows.iter().step_by(self.rows.len().div_ceil(most).max(1)) {
+            self.data.read(&mut row, *place, None)?;
+            numbers.extend(Some(row[column]).filter(|v| !v.is_nan()));
+        }
+        Ok(numbers)
     }
 
     /// Whether these are rows to learn from.

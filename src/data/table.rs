@@ -13,18 +13,22 @@
 //!
 //! A number on a lattice has steps that all cells are multiples of: whole numbers, prices in cents, round thousands. Where
 //! some numbers come again and again (92 % zeros), a column is two to the model: which of these *atoms* it is, or none, a
-//! class; and the number, which is missing where it is one. Then log p(x) = ln P(atom), or ln P(none) + log p(x|none).
+//! class; and the number, which is missing where it is one. Then log p(x) = ln P(atom), or ln P(none) + log p(x|none). Numbers with a density may be seen by
+//! their quantiles, where these describe them better ([`Quantiles`]). Few numbers far apart that come often each are all atoms.
 
 #[cfg(feature = "cli")]
 pub(super) mod dates;
 mod named;
+mod quantiles;
 
 pub use named::Cell;
+pub use quantiles::Quantiles;
 
 use super::statistics::Statistics;
-use super::{ColumnKind, Columns, Unit};
+use super::{Column, ColumnKind, Columns, Unit};
 use crate::error::{Error, Result};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// What a table's columns are.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +106,12 @@ pub struct NumberScale {
     pub comma: bool,
     /// The numbers that come so often that they have a probability of their own, in order.
     pub atoms: Vec<f64>,
+    /// Whether there are no other numbers than the atoms.
+    #[cfg_attr(feature = "model-file", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub no_others: bool,
+    /// By what the model sees them, where that describes them better than their spread.
+    #[cfg_attr(feature = "model-file", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub quantiles: Option<Quantiles>,
 }
 
 /// What a model learns of a column: all of it, or which atom its number is, or the number where it is none.
@@ -178,6 +188,11 @@ impl TableColumn {
         }
     }
 
+    /// Whether it is one of its atoms in every row.
+    fn has_no_others(&self) -> bool {
+        self.scale().is_some_and(|scale| scale.no_others) && !self.atoms().is_empty()
+    }
+
     /// Its atoms.
     fn atoms(&self) -> &[f64] {
         self.scale().filter(|_| self.classes().is_none()).map_or(&[], |scale| &scale.atoms)
@@ -186,6 +201,20 @@ impl TableColumn {
     /// Whether its likelihood is a probability, and no density.
     fn is_discrete(&self) -> bool {
         self.classes().is_some() || self.scale().is_some_and(|scale| scale.levels().is_some())
+    }
+
+    /// The map that a model sees its numbers by, if they have a density and one was found to be better.
+    fn quantiles(&self) -> Option<&Quantiles> {
+        self.scale()?.quantiles.as_ref().filter(|_| !self.is_discrete())
+    }
+
+    /// The number as it is inside, and as it is in the file.
+    fn inside(&self, number: f64) -> f64 {
+        self.quantiles().map_or(number, |map| map.apply(number))
+    }
+
+    fn outside(&self, number: f64) -> f64 {
+        self.quantiles().map_or(number, |map| map.undo(number))
     }
 
     /// The unit in which a model sees it: classes by their place, a lattice from 0 to 1, other numbers by their spread.
@@ -235,9 +264,16 @@ impl TableColumn {
                 Some(levels) => format!(", {levels} steps"),
                 None => String::new(),
             };
-            let atoms = self.atoms().iter().map(|v| text(*v)).collect::<Vec<_>>().join(", ");
-            let often = if atoms.is_empty() { "" } else { ", often " };
-            format!("{} … {}{steps}{often}{atoms}", text(scale.least), text(scale.most))
+            let often = match self.atoms() {
+                [] => String::new(),
+                atoms if self.has_no_others() => format!(", {} different ones", atoms.len()),
+                atoms => {
+                    let atoms: Vec<String> = atoms.iter().map(|v| text(*v)).collect();
+                    format!(", often {}", atoms.join(", "))
+                }
+            };
+            let seen = if self.quantiles().is_some() { ", seen by its quantiles" } else { "" };
+            format!("{} … {}{steps}{often}{seen}", text(scale.least), text(scale.most))
         };
         match &self.cells {
             Cells::Number(scale) => {
@@ -284,13 +320,12 @@ impl Table {
     /// What a model learns, in order.
     fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
         self.learned().flat_map(|column| {
-            let first = match column.atoms().len() {
-                0 => Slot::Whole(column),
-                n => Slot::Atom(column, n as u32 + 1),
+            let (first, rest) = match column.atoms().len() {
+                0 => (Slot::Whole(column), None),
+                n if column.has_no_others() => (Slot::Atom(column, n as u32), None),
+                n => (Slot::Atom(column, n as u32 + 1), Some(Slot::Rest(column))),
             };
-            [Some(first), matches!(first, Slot::Atom(..)).then_some(Slot::Rest(column))]
-                .into_iter()
-                .flatten()
+            [Some(first), rest].into_iter().flatten()
         })
     }
 
@@ -306,11 +341,17 @@ impl Table {
         for row in values.chunks_exact(columns) {
             for (column, &value) in self.learned().zip(row) {
                 match column.atoms() {
-                    [] => all.push(value),
+                    [] => all.push(column.inside(value)),
+                    // Of another number there is no such class, and its row is refused.
+                    atoms if column.has_no_others() => {
+                        let place = atoms.iter().position(|atom| *atom == value);
+                        let place = place.unwrap_or(atoms.len()) as f64;
+                        all.push(if value.is_nan() { value } else { place });
+                    }
                     _ if value.is_nan() => all.extend([value, value]),
                     atoms => match atoms.iter().position(|atom| *atom == value) {
                         Some(place) => all.extend([place as f64, f64::NAN]),
-                        None => all.extend([atoms.len() as f64, value]),
+                        None => all.extend([atoms.len() as f64, column.inside(value)]),
                     },
                 }
             }
@@ -323,9 +364,10 @@ impl Table {
         let mut values = row.iter().copied();
         let mut next = || values.next().unwrap_or(f64::NAN);
         let value = |column: &TableColumn| match column.atoms() {
-            [] => next(),
+            [] => column.outside(next()),
             atoms => {
-                let (which, number) = (next(), next());
+                let which = next();
+                let number = if column.has_no_others() { which } else { column.outside(next()) };
                 // Of a missing number the first thing is missing, too.
                 let place = which.round().max(0.0) as usize;
                 if which.is_nan() { which } else { atoms.get(place).copied().unwrap_or(number) }
@@ -378,14 +420,42 @@ impl Table {
 
     /// What a model sees, in its own units.
     pub(crate) fn plain_columns(&self) -> Columns {
-        let kind = |slot: Slot<'_>| match slot {
-            Slot::Atom(..) => ColumnKind::Discrete,
-            Slot::Whole(column) | Slot::Rest(column) if column.is_discrete() => {
-                ColumnKind::Discrete
+        let column = |slot: Slot<'_>| match slot {
+            Slot::Whole(column) | Slot::Rest(column) if !column.is_discrete() => {
+                Column { map: column.quantiles().cloned().map(Arc::new), ..Column::default() }
             }
-            Slot::Whole(_) | Slot::Rest(_) => ColumnKind::Number,
+            _ => Column { kind: ColumnKind::Discrete, ..Column::default() },
         };
-        Columns::of_kinds(self.slots().map(kind).collect())
+        Columns::each(self.slots().map(column).collect())
+    }
+
+    /// The values that have a density and are seen by their spread: by their places in what a model has of a row, and among
+    /// the learned columns.
+    pub(super) fn densities(&self) -> Vec<[usize; 2]> {
+        let of = self.cells_of_values();
+        let slots = self.slots().enumerate().filter(|(_, slot)| match slot {
+            Slot::Atom(..) => false,
+            Slot::Whole(column) | Slot::Rest(column) => {
+                !column.is_discrete() && column.quantiles().is_none()
+            }
+        });
+        slots
+            .map(|(place, _)| [place, of[place]])
+            .filter(|[_, j]| {
+                self.learned()
+                    .nth(*j)
+                    .is_some_and(|column| matches!(column.cells, Cells::Number(_)))
+            })
+            .collect()
+    }
+
+    /// The same, of which learned column `j`, of numbers, is seen by this map.
+    pub(super) fn with_quantiles(mut self, j: usize, map: Quantiles) -> Self {
+        let column = self.columns.iter_mut().filter(|column| column.is_learned()).nth(j);
+        if let Some(TableColumn { cells: Cells::Number(scale), .. }) = column {
+            scale.quantiles = Some(map);
+        }
+        self
     }
 
     /// The share of rows in which each value that a model has is taken from samples, so that cells are missing in them as in
@@ -401,7 +471,7 @@ impl Table {
     /// Of which learned column, counted from 0, each value is that a model has of a row, `[D]`.
     pub fn cells_of_values(&self) -> Vec<usize> {
         let slots = |(place, column): (usize, &TableColumn)| {
-            vec![place; if column.atoms().is_empty() { 1 } else { 2 }]
+            vec![place; if column.atoms().is_empty() || column.has_no_others() { 1 } else { 2 }]
         };
         self.learned().enumerate().flat_map(slots).collect()
     }
@@ -410,6 +480,7 @@ impl Table {
     pub(super) fn names(&self) -> Vec<String> {
         let name = |slot: Slot<'_>| match slot {
             Slot::Whole(column) | Slot::Rest(column) => column.name.clone(),
+            Slot::Atom(column, _) if column.has_no_others() => column.name.clone(),
             Slot::Atom(column, _) => format!("{} (which)", column.name),
         };
         self.slots().map(name).collect()
@@ -466,6 +537,7 @@ impl Table {
                 [s.least, s.most, s.step].iter().all(|v| v.is_finite())
                     && s.least <= s.most
                     && s.step >= 0.0
+                    && s.quantiles.as_ref().is_none_or(|map| map.check().is_ok())
             }
             _ => true,
         };

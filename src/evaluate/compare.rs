@@ -152,21 +152,31 @@ impl Rows {
         }
     }
 
-    /// How well a classifier that learned on these rows tells whether column `target` is its last class, in other ones.
+    /// How well a classifier that learned on these rows tells whether column `target` is its last class, or the larger of its two
+    /// numbers, in other ones. Rows in which it is missing are left out.
     ///
     /// # Errors
-    /// If the column is no class of two, or the other rows have one of the two only.
+    /// If the column has not two values, or the other rows have one of the two only.
     pub fn teaches(&self, target: usize, others: &Rows, seed: u64) -> Result<Auc> {
-        if self.classes[target] != Some(2) {
-            let message = "a classifier is trained on a column of two classes";
+        let mut values: Vec<f64> =
+            [self, others].iter().flat_map(|rows| rows.column(target)).collect();
+        values.retain(|v| !v.is_nan());
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let [first, last] = values[..] else {
+            let message = "a classifier is trained on a column of two classes, or of two numbers";
             return Err(Error::setting("target", message));
-        }
-        let labels = |rows: &Rows| rows.column(target).map(|v| v as f32).collect::<Vec<_>>();
-        let [x, y] = [self, others].map(|rows| rows.features(Some(target)));
-        let (of_x, of_y) = (labels(self), labels(others));
-        if !of_y.contains(&0.0) || !of_y.contains(&1.0) {
+        };
+        let of = |rows: &Rows| {
+            let values: Vec<f64> = rows.column(target).collect();
+            let there: Vec<usize> = (0..values.len()).filter(|i| !values[*i].is_nan()).collect();
+            let labels = there.iter().map(|i| f32::from(u8::from(values[*i] == last)));
+            (rows.features(Some(target)).select(Axis(0), &there), labels.collect::<Vec<_>>())
+        };
+        if [first, last].iter().any(|v| others.column(target).all(|value| value != *v)) {
             return Err(Error::setting("target", "the rows to judge by have one class only"));
         }
+        let [(x, of_x), (y, of_y)] = [of(self), of(others)];
         Ok(auc_of_labels(&x.view(), &of_x, &y.view(), &of_y, seed))
     }
 

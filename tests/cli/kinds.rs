@@ -298,3 +298,39 @@ fn rows_are_compared() {
         ],
     );
 }
+
+/// Numbers over four decades: their logarithms are normal, which a spread says little about and quantiles much.
+#[test]
+fn skewed_numbers_are_seen_by_their_quantiles() {
+    const SIGMA: f64 = 1.5;
+    let lab = Lab::new();
+    let mut text = "town,fee\n".to_owned();
+    for i in 0..4000u64 {
+        let unit = |k: u64| (hash(4 * i + k) as f64 + 0.5) / 2f64.powi(64);
+        let z = (-2.0 * unit(0).ln()).sqrt() * (std::f64::consts::TAU * unit(1)).cos();
+        let town = if unit(2) < 0.25 { "Bonn" } else { "Rome" };
+        writeln!(text, "{town},{:.12}", 10.0 * (SIGMA * z).exp()).unwrap();
+    }
+    lab.write("fees.csv", text);
+    lab.run("train --data fees.csv --epochs 40 --test 0.2 --out run");
+    let info = self::text(&lab, "info run");
+    assert!(info.contains("seen by its quantiles"), "{info}");
+    // In the file's own units: the entropy of a log-normal, and that of a coin.
+    let right = 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln() + SIGMA.ln() + 10f64.ln();
+    let right = right - 0.25 * 0.25f64.ln() - 0.75 * 0.75f64.ln();
+    let judged = lab.json("evaluate run --samples 50");
+    assert_eq!(judged["rows"], 800, "the test rows are found again: {judged}");
+    let (found, se) =
+        (judged["neg_log_px"].as_f64().unwrap(), judged["neg_log_px_rows_se"].as_f64().unwrap());
+    assert!((found - right).abs() < 4.0 * se + 0.03, "{found} of {right} ± {se}");
+    let (_, rows) = csv(&self::text(&lab, "sample run -n 2000 -o -"));
+    let mut fees: Vec<f64> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+    fees.sort_by(f64::total_cmp);
+    for (share, z) in [(0.1, -1.2816), (0.5, 0.0), (0.9, 1.2816)] {
+        let off = (fees[(share * 2000.0) as usize] / 10.0).ln() / SIGMA - z;
+        assert!(off.abs() < 0.15, "{share}: {off}");
+    }
+    // A run goes on as it was begun, and so does a model on the same rows.
+    lab.run("train --data fees.csv --from run --epochs 1 --out more");
+    assert!(self::text(&lab, "info more").contains("seen by its quantiles"));
+}

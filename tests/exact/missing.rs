@@ -37,6 +37,8 @@ pub(crate) fn table(columns: usize) -> Table {
         decimals: None,
         comma: false,
         atoms: Vec::new(),
+        quantiles: None,
+        no_others: false,
     };
     let column = |j: usize| TableColumn {
         name: format!("x{j}"),

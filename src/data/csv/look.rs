@@ -149,6 +149,8 @@ impl Look {
             decimals,
             comma: false,
             atoms: Vec::new(),
+            quantiles: None,
+            no_others: false,
         };
         let kinds = self.texts.len();
         let cells = match kind {
@@ -276,7 +278,7 @@ impl TableColumn {
     }
 }
 
-/// Fills in the range and the steps of a column of numbers or dates by its values.
+/// Fills in the range, the steps and the frequent values of a column of numbers or dates.
 pub(super) fn fill_in(column: &mut TableColumn, values: impl Iterator<Item = f64> + Clone) {
     let (Cells::Number(scale) | Cells::Date { scale, .. }) = &mut column.cells else { return };
     let values = values.filter(|v| !v.is_nan());
@@ -294,7 +296,32 @@ pub(super) fn fill_in(column: &mut TableColumn, values: impl Iterator<Item = f64
     } else {
         f64::INFINITY
     };
-    scale.atoms = atoms(values, OFTEN.max(OFTENER / steps));
+    match few(values.clone(), steps) {
+        Some(all) => (scale.atoms, scale.no_others) = (all, true),
+        None => scale.atoms = atoms(values, OFTEN.max(OFTENER / steps)),
+    }
+}
+
+/// All numbers that there are, in order, if they are few, each comes often, and a lattice would have far more: they are a
+/// class to the model.
+fn few(values: impl Iterator<Item = f64>, steps: f64) -> Option<Vec<f64>> {
+    /// Rows of each number on average, and steps of a lattice for each that is there, at least.
+    const ROWS: usize = 20;
+    const STEPS: f64 = 4.0;
+    let (mut seen, mut rows) = (HashMap::new(), 0);
+    for value in values {
+        rows += 1;
+        // Minus nothing is nothing.
+        seen.insert((value + 0.0).to_bits(), value);
+        if seen.len() > MOST_CLASSES {
+            return None;
+        }
+    }
+    let count = seen.len();
+    let are_few = count > 2 && rows >= ROWS * count && steps >= STEPS * count as f64;
+    let mut all: Vec<f64> = seen.into_values().collect();
+    all.sort_by(f64::total_cmp);
+    are_few.then_some(all)
 }
 
 /// The share of a column's cells from which on a number is an atom, how much more that must be than its share would be

@@ -32,7 +32,8 @@ impl TableColumn {
         match (cell, &self.cells) {
             (Cell::Missing, _) => Some(f64::NAN),
             (Cell::Number(number), Cells::Number(_) | Cells::Date { .. }) => {
-                number.is_finite().then_some(*number)
+                let is_one = !self.has_no_others() || self.atoms().contains(number);
+                (number.is_finite() && is_one).then_some(*number)
             }
             (Cell::Class(class), Cells::Class { levels, rare }) => {
                 let rest = (*rare > 0).then(|| levels.len() - 1);
@@ -104,6 +105,8 @@ mod tests {
             decimals: Some(1),
             comma: false,
             atoms: vec![0.0],
+            quantiles: None,
+            no_others: false,
         };
         let levels = ["Bonn", "Rome", "other"].map(str::to_owned).to_vec();
         Table {

@@ -111,6 +111,39 @@ fn atoms_have_a_place_of_their_own() {
     assert_eq!(kinds.cells(&[f64::NAN, 5.0, 0.0])[0], "");
 }
 
+/// Few numbers far apart that come often each are classes: what is drawn is one of them.
+#[test]
+fn few_numbers_are_no_others() {
+    let gains = ["0", "2174", "7298", "99999"];
+    let text: String =
+        (0..120).map(|i| format!("{},{}\n", gains[i % 4], ["a", "b"][i % 2])).collect();
+    let source = table(&format!("gain,kind\n{text}"), &mixed());
+    let kinds = source.train.kinds().unwrap();
+    assert_eq!(source.train.columns().texts().unwrap(), ["gain", "kind"]);
+    assert_eq!(kinds.columns[0].describe(), "integer, 0 … 99999, 4 different ones");
+    assert_eq!(
+        kinds.likelihood(120),
+        "columns:1=(masked:of=(categorical:classes=4)),2-=(masked:of=bernoulli)"
+    );
+    assert_eq!(all::<f64>(&source.train)[..4], [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(kinds.cells(&[2.0, 1.0]), ["7298", "b"]);
+    assert_eq!(kinds.cells(&[f64::NAN, 1.0])[0], "");
+    // Another number has no class, and its row no score.
+    let expected = Expected { kinds: Some(kinds.clone()), ..Expected::default() };
+    let options = ReadOptions { expected: Some(expected), ..ReadOptions::default() };
+    let more = all::<f64>(&table("gain,kind\n7298,b\n5000,a\n,a\n", &options).train);
+    assert!(more[..4] == [2.0, 1.0, 4.0, 0.0] && more[4].is_nan(), "{more:?}");
+    assert!(kinds.row(&[("gain", 5000.0.into())]).is_err());
+    // Fewer rows, or neighbours, are numbers.
+    for text in ["gain,kind\n0,a\n2174,b\n7298,b\n", "gain,kind\n0,a\n1,b\n2,b\n3,a\n"] {
+        let source = table(text, &mixed());
+        let Cells::Number(scale) = &source.train.kinds().unwrap().columns[0].cells else {
+            panic!()
+        };
+        assert!(!scale.no_others);
+    }
+}
+
 #[test]
 fn a_model_reads_further_rows_as_the_first() {
     let first = table("x,y,z\n1,a,0.5\n2,b,?\n4,a,1.25\n3,b,2.5\n", &mixed());
