@@ -37,7 +37,7 @@ const FITTED: [(&str, &str); 13] = [
     ("epochs", "of a table or colour pictures 20 to 1000 by their number"),
     ("validation", "of a table or colour pictures 0.1 from 50 rows on"),
     ("patience", "of a table of numbers or colour pictures 10 to 50, unless --epochs is given"),
-    ("prior", "of a table of several kinds mixture:components=20"),
+    ("prior", "of a table of several kinds mixture:components=20, or 100 from 10,000 rows on"),
     ("lr", "of a table of several kinds 0.003"),
     ("schedule", "of a table of several kinds cosine"),
     ("clip", "of a table of several kinds 10"),
@@ -121,14 +121,21 @@ impl Sizes {
 }
 
 /// The prior of a table of several kinds: what classes make of rows lies in heaps, which one normal does not describe.
-const MIXTURE: &str = "mixture:components=20";
+/// The more rows, the more heaps can be told apart.
+fn mixture(rows: usize) -> String {
+    format!("mixture:components={}", if rows < MANY { 20 } else { 100 })
+}
 
-/// A table of several kinds is learned at a high rate that falls to nothing, over 12,000 steps at most: a mixture's narrow
+/// Rows of a table of several kinds from which more is learned, and for longer.
+const MANY: usize = 10_000;
+
+/// A table of several kinds is learned at a high rate that falls to nothing, over 12,000 steps at most, or 16,000: a mixture's narrow
 /// components are found late, so that nobody can say before the end that nothing comes any more. A cell that a narrow
 /// component misses has a gradient of any size, which is clipped.
 fn with_falling_rate(mut fitted: Run, rows: usize) -> Run {
     let steps = rows.div_ceil(fitted.train.batch_size);
-    let epochs = (12_000 / steps).clamp(20, 300) as u32;
+    let all = if rows < MANY { 12_000 } else { 16_000 };
+    let epochs = (all / steps).clamp(20, 300) as u32;
     let warmup = Warmup { epochs: f64::from(epochs / 5).min(20.0), ..fitted.train.warmup };
     fitted.train = TrainConfig {
         epochs,
@@ -158,7 +165,7 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
         Kind::Mixed => {
             let hidden = match rows {
                 ..1000 => "64",
-                1000..10_000 => "128,128",
+                1000..MANY => "128,128",
                 _ => "256,256",
             };
             let likelihood = data.kinds().map(|kinds| kinds.likelihood(data.rows()));
@@ -192,7 +199,7 @@ pub(crate) fn fit(run: &mut Run, chosen: &Chosen, data: &Dataset) -> Result<Opti
             latent: latent.to_string(),
             activation: activation.to_owned(),
             validation: sizes.validation,
-            prior: if mixed { MIXTURE.to_owned() } else { run.task.prior.clone() },
+            prior: if mixed { mixture(rows) } else { run.task.prior.clone() },
             ..run.task.clone()
         },
         train: TrainConfig {
