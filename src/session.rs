@@ -22,7 +22,7 @@
 
 mod given;
 
-use crate::data::{Columns, Part};
+use crate::data::{Columns, Part, Volume};
 use crate::distribution::{Distribution, Support};
 use crate::error::{Error, Result};
 use crate::evaluate::{DRAWS, Evaluator};
@@ -41,6 +41,7 @@ pub struct Session<'m, T> {
     model: &'m Model<T>,
     /// In the units in which the model sees them.
     columns: Columns,
+    volume: Volume,
     ws: Workspace<T>,
     /// Rows of data and of latents in the model's units.
     x: Vec<T>,
@@ -69,9 +70,11 @@ impl<T: Real> Model<T> {
             );
             return Err(Error::setting("params", message));
         }
+        let columns = self.header.columns()?;
         Ok(Session {
             model: self,
-            columns: self.header.columns()?,
+            volume: columns.volume(),
+            columns,
             ws: Workspace::new(&self.vae, rows, 1, Pass::Value)?,
             x: vec![T::zero(); rows * width],
             z: vec![T::zero(); rows * latent],
@@ -278,7 +281,6 @@ impl<T: Real> Session<'_, T> {
         let rows = whole_rows("x", x.len(), width)?;
         same_rows("scores", scores.len(), 1, rows)?;
         self.check_given(rows)?;
-        let volume = self.columns.volume();
         if self.evaluator.is_none() {
             let most = self.ws.max_rows();
             self.evaluator = Some(Evaluator::for_scores(&self.model.vae, most, DRAWS)?);
@@ -288,13 +290,13 @@ impl<T: Real> Session<'_, T> {
             let count = most.min(rows - first);
             self.load(&x[first * width..], first, count)?;
             self.load_given(first, count);
-            let Session { model, x, condition, evaluator, .. } = self;
+            let Session { model, x, condition, evaluator, volume, .. } = self;
             let Model { vae, params, header } = model;
             let evaluator = evaluator.as_mut().expect("made above");
             let conditions = &condition[..count * vae.condition()];
             evaluator.load(count, &x[..count * width], conditions);
             parallel::enter(|| evaluator.score_loaded(vae, params, count, DRAWS, header.noise()));
-            let found = evaluator.scores(count, &volume);
+            let found = evaluator.scores(count, volume);
             scores[first..].iter_mut().zip(found).for_each(|(score, row)| *score = row.score);
         }
         Ok(())
