@@ -11,7 +11,7 @@
 //!             ∂/∂μ = (σ(a) − σ(−b)) e^{−s} = (σ(a) + σ(b) − 1) e^{−s}
 //!             ∂/∂s = a σ(a) − b σ(−b) − δ/(e^δ − 1)
 //!           of the outermost bins only the terms of the edge that they have
-//! Numerics  no difference of sigmoids, no clamp: 25 scales off, log p is as right as near the mean. With
+//! Numerics  no difference of sigmoids, no clamp of p: 25 scales off, log p is as right as near the mean. With
 //!           w = (1 − e^{−δ})/δ, ln(1 − e^{−δ}) = ln 2h − s + ln w and δ/(e^δ − 1) = e^{−δ}/w, which keep their
 //!           digits where the scale is wide and δ small: there, w = e^{−δ/2} sinh(δ/2)/(δ/2) by the series of
 //!           sinh. With softplus(t) = max(t, 0) + ln(1 + e^{−|t|}), one logarithm does for all three terms:
@@ -59,6 +59,10 @@ const SINH: [f64; 8] = [
     1.0,
 ];
 
+/// The least log-scale that makes a difference: e^{−s} and what is computed of it stay within single precision. A bin's width
+/// of 10⁻⁵ is some 10²⁵ such scales.
+const NARROWEST: f64 = -69.0;
+
 /// w = (1 − e^{−δ})/δ and e^{−δ}, for δ ≥ 0.
 #[inline(always)]
 fn width_and_power<T: Real>(delta: T) -> (T, T) {
@@ -99,6 +103,8 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
     #[inline(always)]
     fn score(&self, x: T, [mean, s]: [T; 2]) -> Scored<T, 2> {
         let (zero, one, h) = (T::zero(), T::one(), self.half::<T>());
+        // A narrower law lies in one bin just as well.
+        let (is_kept, s) = (s >= T::from_f64(NARROWEST), s.max(T::from_f64(NARROWEST)));
         let rate = (-s).exp();
         let (a, b) = ((x - h - mean) * rate, (x + h - mean) * rate);
         let (width, power) = width_and_power(T::from_f64(2.0) * h * rate);
@@ -120,9 +126,10 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
         let ln_scale = if ends { zero } else { ln_scale };
         let of_width = if ends { zero } else { power / width };
         let width = if ends { one } else { width };
+        let d_s = a * sigmoid_a - b * sigmoid_b - of_width;
         Scored {
             log_p: ln_scale - max_a - max_b + (width * both).ln(),
-            d_eta: [(sigmoid_a - sigmoid_b) * rate, a * sigmoid_a - b * sigmoid_b - of_width],
+            d_eta: [(sigmoid_a - sigmoid_b) * rate, if is_kept { d_s } else { zero }],
             d_x: zero,
         }
     }
@@ -175,6 +182,19 @@ mod tests {
                 let mode: f64 = law.mode([mean, s]);
                 assert!(score(mode) >= score(best), "{levels} {mean} {s}: {mode}, not {best}");
             }
+        }
+    }
+
+    /// As narrow as numbers go: all in its bin, and nothing elsewhere, with gradients that are numbers.
+    #[test]
+    fn the_narrowest_law_is_a_point() {
+        let law = DiscretizedLogistic { levels: 361 };
+        for s in [-60.0f32, -80.0, -95.0, -1e30] {
+            let inside = law.score(0.5, [0.5, s]);
+            assert_eq!((inside.log_p, inside.d_eta[1]), (0.0, 0.0), "{s}");
+            let outside = law.score(0.25, [0.5, s]);
+            assert!(outside.log_p < -1e20 && outside.log_p.is_finite(), "{s}: {}", outside.log_p);
+            assert!(outside.d_eta.iter().all(|d: &f32| d.is_finite()), "{s}: {:?}", outside.d_eta);
         }
     }
 

@@ -268,12 +268,14 @@ impl<T: Real> Factorized<T> for Mixture<T> {
         for ((d, r), weight) in d_logits.iter_mut().zip(&r).zip(&weights) {
             *d = *r - *weight;
         }
+        // A component that is nothing adds nothing, however steep it is where x lies.
+        let weighed = |r: T, d: T| if r == T::zero() { r } else { r * d };
         for (d, r) in d_components.chunks_mut(self.of.eta_width(n)).zip(r.chunks(n)) {
-            d.iter_mut().zip(r.iter().cycle()).for_each(|(d, r)| *d *= *r);
+            d.iter_mut().zip(r.iter().cycle()).for_each(|(d, r)| *d = weighed(*r, *d));
         }
         d.d_x.fill(T::zero());
         for (of_one, r) in d_x.chunks(n).zip(r.chunks(n)) {
-            (0..n).for_each(|i| d.d_x[i] += r[i] * of_one[i]);
+            (0..n).for_each(|i| d.d_x[i] += weighed(r[i], of_one[i]));
         }
     }
 
@@ -297,6 +299,26 @@ impl<T: Real> Factorized<T> for Mixture<T> {
 mod tests {
     use super::*;
     use crate::distribution::build;
+
+    /// Of a component as narrow as numbers go, far from x, the gradient has no end, and its weight is 0.
+    #[test]
+    fn a_component_that_is_nothing_has_no_gradient() {
+        for of in ["normal", "logistic", "laplace", "(discretized-logistic:levels=361)"] {
+            let law = build::<f32>(&format!("mixture:of={of}").parse().unwrap()).unwrap();
+            let law = law.as_likelihood().unwrap();
+            // Mean and scale of both, and their logits.
+            let (eta, mut d_eta) = ([0.5f32, -1.0, 0.9, -95.0, 0.0, 0.0], [f32::NAN; 6]);
+            let log_p = law.log_prob_gradient(
+                RowGradient { d_eta: &mut d_eta, d_x: &mut [] },
+                &[0.5],
+                &eta,
+                &[],
+            );
+            assert!(log_p.is_finite(), "{of}: {log_p}");
+            assert!(d_eta.iter().all(|d| d.is_finite()), "{of}: {d_eta:?}");
+            assert_eq!(d_eta[2..4], [0.0; 2], "{of}");
+        }
+    }
 
     /// By hand: two normals, and the same as one when both are alike.
     #[test]
