@@ -11,7 +11,6 @@ One file, no build: put it beside your script, and `elbo` on the path (or name i
 scikit-learn, and pandas for DataFrames. A fitted estimator holds its model and may be pickled.
 """
 
-import io
 import json
 import pathlib
 import subprocess
@@ -169,5 +168,5 @@ class VAE(TransformerMixin, BaseEstimator):
             import pandas
 
             return pandas.read_csv(folder / "out.csv", na_values=[""]).drop(columns="draw", errors="ignore")
-        rows = np.genfromtxt(io.StringIO((folder / "out.csv").read_text()), delimiter=",", names=None, skip_header=1)
+        rows = np.genfromtxt(folder / "out.csv", delimiter=",", skip_header=1, ndmin=2)
         return rows[:, -self.n_features_in_:]

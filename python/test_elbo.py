@@ -126,6 +126,7 @@ class OfTables(unittest.TestCase):
         error = np.sqrt(((whole - X)[missing[:, 1], 1] ** 2).mean()) / X[:, 1].std()
         self.assertLess(error, 0.5)
         self.assertEqual(vae.transform(gaps).shape, (800, 2))
+        self.assertEqual(vae.sample(1).shape, (1, 3))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ mod progress;
 mod reading;
 mod remarks;
 mod run;
+mod sample;
 mod score;
 mod screening;
 mod shell;
@@ -84,7 +85,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Score(score::ScoreArgs),
-    Sample(generate::SampleArgs),
+    Sample(sample::SampleArgs),
     Reconstruct(generate::ReconstructArgs),
     Encode(encode::EncodeArgs),
     Decode(generate::DecodeArgs),
@@ -161,7 +162,7 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         }
         Command::Evaluate(args) => evaluate::evaluate(&args, &cli.common),
         Command::Score(args) => score::score(&args, &cli.common),
-        Command::Sample(args) => generate::sample(&args, &cli.common),
+        Command::Sample(args) => sample::sample(&args, &cli.common),
         Command::Reconstruct(args) => generate::reconstruct(&args, &cli.common),
         Command::Encode(args) => encode::encode(&args, &cli.common),
         Command::Impute(args) => impute::impute(&args, &cli.common),

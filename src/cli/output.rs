@@ -184,11 +184,10 @@ impl Output {
                 self.array(&shape, rows, model.header.scaler.is_some())?
             }
             Format::Csv => {
-                let numbered = || (1..=width).map(|j| format!("x{j}")).collect();
                 let kinds = model.header.kinds.as_ref();
                 let names = match kinds {
                     Some(kinds) => kinds.written().map(|column| column.name.clone()).collect(),
-                    None => model.header.columns.clone().unwrap_or_else(numbered),
+                    None => value_names(model),
                 };
                 let digits = Digits::of(&model.header.columns()?);
                 let cells = |row: &[f64]| match kinds {
@@ -265,6 +264,12 @@ impl Output {
         }
         writer.into_inner().map_err(|e| Error::io(&self.path, e.into_error()))
     }
+}
+
+/// What the values of a row are called: by their columns, or x1, x2 and so on.
+pub(crate) fn value_names(model: &Model<f32>) -> Vec<String> {
+    let numbered = || (1..=model.vae.width()).map(|j| format!("x{j}")).collect();
+    model.header.columns.clone().unwrap_or_else(numbered)
 }
 
 /// A grid of images.

@@ -108,6 +108,11 @@ impl DataArgs {
         self.opened.get().map_or("the data", String::as_str)
     }
 
+    /// Whether nobody said which rows, so that the command takes its own.
+    pub(crate) fn is_unsaid(&self) -> bool {
+        self.data.is_none() && self.part.is_none()
+    }
+
     /// An error with the name of the data, if it is about a value in them.
     pub(crate) fn blame(&self, error: Error) -> Error {
         in_data(error, self.name())

@@ -9,8 +9,9 @@ use crate::progress::bar;
 use crate::reading::{LabelledArgs, Unsaid};
 use crate::screening::Screened;
 use crate::terminal::{counted, thousands, two_columns};
+use crate::wanted::learned_names;
 use clap::Args;
-use elbo::data::{Part, TableColumn};
+use elbo::data::Part;
 use elbo::error::{Error, Result};
 use elbo::evaluate::{ColumnScore, LogPx, Proposal, log_px_of_columns};
 use elbo::model_file::Model;
@@ -86,16 +87,19 @@ pub(crate) fn score(args: &ScoreArgs, common: &Common) -> Result<ExitCode> {
     let noise = Address { seed: args.seed.unwrap_or(noise.seed), ..noise };
     let part = args.data.open(&args.model, &model, Unsaid::HeldOut, common)?;
     let mut rows = Screened::new(part, &model, &args.data)?;
-    let scores = {
-        let sample =
-            |part: &Part| importance_sample(&model, part, args.samples, &proposal, noise, common);
-        let found = sample(&rows.part).map_err(|e| args.data.blame(e))?;
-        finite(&mut rows, found)?
-    };
-    let held_out = held_out(args, &model, common)?;
-    let mut reference = match &held_out {
-        Some(part) => importance_sample(&model, part, args.samples, &proposal, noise, common)?,
-        None => scores.clone(),
+    let sample =
+        |part: &Part| importance_sample(&model, part, args.samples, &proposal, noise, common);
+    let found = sample(&rows.part).map_err(|e| args.data.blame(e))?;
+    let scores = finite(&mut rows, found)?;
+    // Where nobody names rows, they are those that the training held out.
+    let (held_out, mut reference) = if args.data.is_unsaid() {
+        let mut part = rows.part.clone();
+        part.truncate(REFERENCE);
+        (Some(part), scores[..scores.len().min(REFERENCE)].to_vec())
+    } else {
+        let part = held_out(args, &model, common)?;
+        let reference = part.as_ref().map_or(Ok(scores.clone()), sample)?;
+        (part, reference)
     };
     reference.retain(|score| !score.estimate.is_nan());
     let mut usual: Vec<f64> = reference.iter().map(|score| -score.estimate).collect();
@@ -202,10 +206,7 @@ impl Blamed {
         // Back in the order of their scores.
         found.sort_by_key(|(row, _)| chosen.iter().position(|chosen| chosen == row));
         let rows = oddest.into_iter().zip(found).map(|(place, (_, columns))| (place, columns));
-        let names = match &model.header.kinds {
-            Some(kinds) => kinds.learned().map(|TableColumn { name, .. }| name.clone()).collect(),
-            None => (0..model.vae.width()).map(|j| name(part, j)).collect::<Vec<_>>(),
-        };
+        let names = learned_names(model);
         let usual = |j: usize| {
             let sound =
                 of_reference.iter().map(|(_, columns)| columns[j]).filter(ColumnScore::is_sound);
@@ -226,11 +227,6 @@ impl Blamed {
         above.sort_by(|a, b| b.1.total_cmp(&a.1));
         above
     }
-}
-
-fn name(part: &Part, column: usize) -> String {
-    let text = part.columns()[column].text();
-    text.map_or_else(|| format!("x{}", column + 1), str::to_owned)
 }
 
 /// The places of all rows, the oddest first; of equal rows the first one.

@@ -1,6 +1,7 @@
 //! Rows of which something is wanted: `--where` and `--balance` of `elbo sample`.
 
 use crate::Common;
+use crate::output::value_names;
 use crate::terminal::thousands;
 use clap::Args;
 use elbo::data::{Cells, Columns, Table, TableColumn};
@@ -106,6 +107,14 @@ impl WantedArgs {
     }
 }
 
+/// What the columns are called that a model learned, as a file shows them.
+pub(crate) fn learned_names(model: &Model<f32>) -> Vec<String> {
+    match &model.header.kinds {
+        Some(kinds) => kinds.learned().map(|column| column.name.clone()).collect(),
+        None => value_names(model),
+    }
+}
+
 /// The columns as a file shows them.
 struct Shown<'m> {
     kinds: Option<&'m Table>,
@@ -115,13 +124,8 @@ struct Shown<'m> {
 
 impl<'m> Shown<'m> {
     fn of(model: &'m Model<f32>) -> Result<Self> {
-        let kinds = model.header.kinds.as_ref();
-        let numbered = || (1..=model.vae.width()).map(|j| format!("x{j}")).collect();
-        let names = match kinds {
-            Some(kinds) => kinds.learned().map(|column| column.name.clone()).collect(),
-            None => model.header.columns.clone().unwrap_or_else(numbered),
-        };
-        Ok(Shown { kinds, columns: model.header.columns()?, names })
+        let (kinds, columns) = (model.header.kinds.as_ref(), model.header.columns()?);
+        Ok(Shown { kinds, columns, names: learned_names(model) })
     }
 
     fn place(&self, flag: &str, name: &str) -> Result<usize> {
@@ -168,7 +172,8 @@ impl<'m> Shown<'m> {
         }
         match of.value(text) {
             Some(value) if value.is_nan() => refuse(format!("`{text}` is a missing cell")),
-            Some(value) if is_bound || of.value(&of.text(value)) == Some(value) => Ok(value),
+            Some(value) if is_bound => Ok(value),
+            Some(value) if of.holds(value) && of.value(&of.text(value)) == Some(value) => Ok(value),
             _ => refuse(format!("`{text}` does not stand in `{name}`: {}", of.describe())),
         }
     }

@@ -110,7 +110,8 @@ impl Columns {
             let batch = batch.map_err(|e| damaged(input, &e))?;
             for j in &self.values {
                 let column = batch.column(all.binary_search(j).expect("it is among them"));
-                let is_nan = |row| numbers(column)(row).is_ok_and(f64::is_nan);
+                let number = numbers(column);
+                let is_nan = |row| number(row).is_ok_and(f64::is_nan);
                 if column.logical_null_count() > 0
                     || column.data_type().is_floating() && (0..column.len()).any(is_nan)
                 {
@@ -273,14 +274,10 @@ fn is_text(kind: &DataType) -> bool {
     }
 }
 
-/// Whether columns of this type are dates, or dates and times.
-fn is_date(kind: &DataType) -> bool {
-    matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
-}
-
 /// Whether cells of this type can be written as text.
 fn is_cell(kind: &DataType) -> bool {
-    is_number(kind) || is_text(kind) || is_date(kind)
+    let is_date = matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    is_number(kind) || is_text(kind) || is_date
 }
 
 /// What gives the text of each cell; of an empty one, and of one that is not a number, nothing.

@@ -263,7 +263,12 @@ pub struct Volume {
 impl Volume {
     /// Of a row, `[D]`, in nats.
     pub fn of_row<T: Real>(&self, row: &[T]) -> f64 {
-        let there = self.columns.iter().filter(|(j, ..)| !row[*j].is_nan());
+        self.of_values(row, |_| true)
+    }
+
+    /// Of the values of a row, `[D]`, at these places, in nats.
+    pub fn of_values<T: Real>(&self, row: &[T], are: impl Fn(usize) -> bool) -> f64 {
+        let there = self.columns.iter().filter(|(j, ..)| are(*j) && !row[*j].is_nan());
         let of = |(j, log_scale, column): &(usize, f64, Column)| match &column.map {
             None => *log_scale,
             Some(map) => log_scale - map.log_derivative(map.undo(column.undo(row[*j].to_f64()))),

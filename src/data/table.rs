@@ -13,22 +13,21 @@
 //!
 //! A number on a lattice has steps that all cells are multiples of: whole numbers, prices in cents, round thousands. Where
 //! some numbers come again and again (92 % zeros), a column is two to the model: which of these *atoms* it is, or none, a
-//! class; and the number, which is missing where it is one. Then log p(x) = ln P(atom), or ln P(none) + log p(x|none). Numbers with a density may be seen by
-//! their quantiles, where these describe them better ([`Quantiles`]). Few numbers far apart that come often each are all atoms.
+//! class; and the number, which is missing where it is one. Then log p(x) = ln P(atom), or ln P(none) + log p(x|none). Few numbers
+//! far apart that come often each are all atoms. Numbers with a density may be seen by their quantiles, where these describe
+//! them better ([`Quantiles`]). What follows from a column for the model is in `slots.rs`.
 
 #[cfg(feature = "cli")]
 pub(super) mod dates;
 mod named;
 mod quantiles;
+mod slots;
 
 pub use named::Cell;
 pub use quantiles::Quantiles;
 
-use super::statistics::Statistics;
-use super::{Column, ColumnKind, Columns, Unit};
 use crate::error::{Error, Result};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// What a table's columns are.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,14 +113,6 @@ pub struct NumberScale {
     pub quantiles: Option<Quantiles>,
 }
 
-/// What a model learns of a column: all of it, or which atom its number is, or the number where it is none.
-#[derive(Clone, Copy)]
-enum Slot<'a> {
-    Whole(&'a TableColumn),
-    Atom(&'a TableColumn, u32),
-    Rest(&'a TableColumn),
-}
-
 /// Steps up to which numbers are scored as classes, and up to which as masses on a lattice.
 const FEW: f64 = 20.0;
 const MANY: f64 = 65_536.0;
@@ -191,6 +182,11 @@ impl TableColumn {
     /// Whether it is one of its atoms in every row.
     fn has_no_others(&self) -> bool {
         self.scale().is_some_and(|scale| scale.no_others) && !self.atoms().is_empty()
+    }
+
+    /// Whether a cell can hold this number: any, or one of those that there are.
+    pub fn holds(&self, number: f64) -> bool {
+        !self.has_no_others() || self.atoms().contains(&number)
     }
 
     /// Its atoms.
@@ -317,65 +313,6 @@ impl Table {
         self.columns.iter().filter(|column| !matches!(column.cells, Cells::Key | Cells::Text))
     }
 
-    /// What a model learns, in order.
-    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
-        self.learned().flat_map(|column| {
-            let (first, rest) = match column.atoms().len() {
-                0 => (Slot::Whole(column), None),
-                n if column.has_no_others() => (Slot::Atom(column, n as u32), None),
-                n => (Slot::Atom(column, n as u32 + 1), Some(Slot::Rest(column))),
-            };
-            [Some(first), rest].into_iter().flatten()
-        })
-    }
-
-    /// How many values a model has of a row.
-    pub fn width(&self) -> usize {
-        self.slots().count()
-    }
-
-    /// The values that a model has of rows of the learned columns: `[N·D]` of `[N·C]`.
-    pub fn expanded(&self, values: &[f64]) -> Vec<f64> {
-        let (columns, mut all) = (self.learned().count(), Vec::new());
-        all.reserve(values.len() / columns.max(1) * self.width());
-        for row in values.chunks_exact(columns) {
-            for (column, &value) in self.learned().zip(row) {
-                match column.atoms() {
-                    [] => all.push(column.inside(value)),
-                    // Of another number there is no such class, and its row is refused.
-                    atoms if column.has_no_others() => {
-                        let place = atoms.iter().position(|atom| *atom == value);
-                        let place = place.unwrap_or(atoms.len()) as f64;
-                        all.push(if value.is_nan() { value } else { place });
-                    }
-                    _ if value.is_nan() => all.extend([value, value]),
-                    atoms => match atoms.iter().position(|atom| *atom == value) {
-                        Some(place) => all.extend([place as f64, f64::NAN]),
-                        None => all.extend([atoms.len() as f64, column.inside(value)]),
-                    },
-                }
-            }
-        }
-        all
-    }
-
-    /// The values of the learned columns, `[C]`, of what a model has of a row, `[D]`.
-    pub fn contracted(&self, row: &[f64]) -> Vec<f64> {
-        let mut values = row.iter().copied();
-        let mut next = || values.next().unwrap_or(f64::NAN);
-        let value = |column: &TableColumn| match column.atoms() {
-            [] => column.outside(next()),
-            atoms => {
-                let which = next();
-                let number = if column.has_no_others() { which } else { column.outside(next()) };
-                // Of a missing number the first thing is missing, too.
-                let place = which.round().max(0.0) as usize;
-                if which.is_nan() { which } else { atoms.get(place).copied().unwrap_or(number) }
-            }
-        };
-        self.learned().map(value).collect()
-    }
-
     /// Which learned columns of numbers or dates have missing cells, counted from 0.
     pub fn with_intervals(&self) -> Vec<usize> {
         let has =
@@ -416,112 +353,6 @@ impl Table {
             _ => column.text(f64::NAN),
         };
         columns.map(cell).collect()
-    }
-
-    /// What a model sees, in its own units.
-    pub(crate) fn plain_columns(&self) -> Columns {
-        let column = |slot: Slot<'_>| match slot {
-            Slot::Whole(column) | Slot::Rest(column) if !column.is_discrete() => {
-                Column { map: column.quantiles().cloned().map(Arc::new), ..Column::default() }
-            }
-            _ => Column { kind: ColumnKind::Discrete, ..Column::default() },
-        };
-        Columns::each(self.slots().map(column).collect())
-    }
-
-    /// The values that have a density and are seen by their spread: by their places in what a model has of a row, and among
-    /// the learned columns.
-    pub(super) fn densities(&self) -> Vec<[usize; 2]> {
-        let of = self.cells_of_values();
-        let slots = self.slots().enumerate().filter(|(_, slot)| match slot {
-            Slot::Atom(..) => false,
-            Slot::Whole(column) | Slot::Rest(column) => {
-                !column.is_discrete() && column.quantiles().is_none()
-            }
-        });
-        slots
-            .map(|(place, _)| [place, of[place]])
-            .filter(|[_, j]| {
-                self.learned()
-                    .nth(*j)
-                    .is_some_and(|column| matches!(column.cells, Cells::Number(_)))
-            })
-            .collect()
-    }
-
-    /// The same, of which learned column `j`, of numbers, is seen by this map.
-    pub(super) fn with_quantiles(mut self, j: usize, map: Quantiles) -> Self {
-        let column = self.columns.iter_mut().filter(|column| column.is_learned()).nth(j);
-        if let Some(TableColumn { cells: Cells::Number(scale), .. }) = column {
-            scale.quantiles = Some(map);
-        }
-        self
-    }
-
-    /// The share of rows in which each value that a model has is taken from samples, so that cells are missing in them as in
-    /// the data, `[D]`. Without the first value of two there is no cell.
-    pub fn shares_missing(&self) -> Vec<f64> {
-        let share = |slot: Slot<'_>| match slot {
-            Slot::Whole(column) | Slot::Atom(column, _) => column.missing,
-            Slot::Rest(_) => 0.0,
-        };
-        self.slots().map(share).collect()
-    }
-
-    /// Of which learned column, counted from 0, each value is that a model has of a row, `[D]`.
-    pub fn cells_of_values(&self) -> Vec<usize> {
-        let slots = |(place, column): (usize, &TableColumn)| {
-            vec![place; if column.atoms().is_empty() || column.has_no_others() { 1 } else { 2 }]
-        };
-        self.learned().enumerate().flat_map(slots).collect()
-    }
-
-    /// What that is called.
-    pub(super) fn names(&self) -> Vec<String> {
-        let name = |slot: Slot<'_>| match slot {
-            Slot::Whole(column) | Slot::Rest(column) => column.name.clone(),
-            Slot::Atom(column, _) if column.has_no_others() => column.name.clone(),
-            Slot::Atom(column, _) => format!("{} (which)", column.name),
-        };
-        self.slots().map(name).collect()
-    }
-
-    /// The units in which a model sees the learned columns.
-    ///
-    /// # Errors
-    /// If a column is spread too widely for double precision.
-    pub(super) fn units(&self, statistics: &Statistics) -> Result<Vec<Unit>> {
-        let (means, variances) = (statistics.means(), statistics.variances());
-        let of = self.slots().zip(means.iter().zip(&variances));
-        let units = of.map(|(slot, (mean, variance))| match slot {
-            Slot::Atom(..) => (0.0, 1.0),
-            Slot::Whole(column) | Slot::Rest(column) => column.unit(*mean, variance.sqrt()),
-        });
-        let (shifts, scales): (Vec<_>, Vec<_>) = units.unzip();
-        Unit::all(&shifts, &scales)
-    }
-
-    /// The likelihood of the learned columns in these units, each with its missing cells left out. Of so many rows, as
-    /// many components as they can teach.
-    pub fn likelihood(&self, rows: usize) -> String {
-        let components = match rows {
-            ..500 => 2,
-            500..5000 => 3,
-            _ => 5,
-        };
-        let mut text = "columns:".to_owned();
-        let count = self.width();
-        for (j, slot) in self.slots().enumerate() {
-            let range = if j + 1 == count { format!("{}-", j + 1) } else { format!("{}", j + 1) };
-            let likelihood = match slot {
-                Slot::Atom(_, 2) => "bernoulli".to_owned(),
-                Slot::Atom(_, n) => format!("(categorical:classes={n})"),
-                Slot::Whole(column) | Slot::Rest(column) => column.likelihood(components),
-            };
-            let comma = if j > 0 { "," } else { "" };
-            let _ = write!(text, "{comma}{range}=(masked:of={likelihood})");
-        }
-        text
     }
 
     /// Checks that the numbers are such: of a file that may be forged.

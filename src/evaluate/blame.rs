@@ -47,7 +47,7 @@ impl ColumnScore {
     const MISSING: Self =
         ColumnScore { log_p: f64::NAN, standard_error: f64::NAN, effective: f64::NAN, tail: None };
 
-    /// Whether the weights have a tail that more samples than these would not have shown to be another.
+    /// Whether the estimate can be believed: the weights' tail is not so heavy that no number of samples would do.
     pub fn is_sound(&self) -> bool {
         self.log_p.is_finite() && self.tail.is_some_and(|tail| tail.k < TailShape::HOPELESS)
     }
@@ -86,12 +86,9 @@ pub fn log_px_of_columns<T: Real>(
         let batch = part.batch(&mut whole, chunk, None)?;
         pass.show(&batch);
         let found = parallel::enter(|| pass.score(vae, params, &batch.x, samples, address));
-        for (b, (row, mut scores)) in chunk.iter().zip(found).enumerate() {
+        for ((row, x), mut scores) in chunk.iter().zip(whole.rows(chunk.len())).zip(found) {
             for (j, score) in scores.iter_mut().enumerate() {
-                let cell =
-                    |(x, of): (&T, &usize)| if *of == j { *x } else { T::from_f64(f64::NAN) };
-                let cell: Vec<T> = batch.x.row(b).iter().zip(&pass.of).map(cell).collect();
-                score.log_p -= volume.of_row(&cell);
+                score.log_p -= volume.of_values(x, |i| pass.of[i] == j);
             }
             if !each(*row, &scores) {
                 return Ok(());

@@ -59,3 +59,20 @@ fn rows_are_as_they_are_wanted() {
         ],
     );
 }
+
+/// A number that no row has is none of a column of few: it is refused, with what there is.
+#[test]
+fn numbers_that_are_not_there_cannot_be_wanted() {
+    let lab = Lab::new();
+    let gains = ["0", "2174", "7298", "99999"];
+    let rows = (0..120).map(|i| format!("{},{}\n", gains[i % 4], ["a", "b"][i % 2]));
+    lab.write("gains.csv", format!("gain,kind\n{}", rows.collect::<String>()));
+    lab.run("train --data gains.csv --epochs 1 --out run");
+    lab.run("sample run -n 5 --where gain=7298 --where gain>5000 -o x.csv");
+    assert!(csv(&lab.text("x.csv")).1.iter().all(|row| row[0] == "7298"));
+    let unknown = "sample run -n 5 --where gain=5000 -o x.csv";
+    assert_refused(
+        &lab,
+        &[(unknown, USAGE, "`5000` does not stand in `gain`: integer, 0 … 99999, 4")],
+    );
+}

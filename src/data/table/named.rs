@@ -32,8 +32,7 @@ impl TableColumn {
         match (cell, &self.cells) {
             (Cell::Missing, _) => Some(f64::NAN),
             (Cell::Number(number), Cells::Number(_) | Cells::Date { .. }) => {
-                let is_one = !self.has_no_others() || self.atoms().contains(number);
-                (number.is_finite() && is_one).then_some(*number)
+                (number.is_finite() && self.holds(*number)).then_some(*number)
             }
             (Cell::Class(class), Cells::Class { levels, rare }) => {
                 let rest = (*rare > 0).then(|| levels.len() - 1);

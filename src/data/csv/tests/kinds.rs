@@ -134,6 +134,7 @@ fn few_numbers_are_no_others() {
     let more = all::<f64>(&table("gain,kind\n7298,b\n5000,a\n,a\n", &options).train);
     assert!(more[..4] == [2.0, 1.0, 4.0, 0.0] && more[4].is_nan(), "{more:?}");
     assert!(kinds.row(&[("gain", 5000.0.into())]).is_err());
+    assert!(kinds.contracted(&more[2..4])[0].is_nan(), "its class is no number");
     // Fewer rows, or neighbours, are numbers.
     for text in ["gain,kind\n0,a\n2174,b\n7298,b\n", "gain,kind\n0,a\n1,b\n2,b\n3,a\n"] {
         let source = table(text, &mixed());
