@@ -10,7 +10,10 @@
 //! therefore depends on the length alone: the same bits with every instruction set and any number of threads.
 
 pub mod gamma;
+pub mod incomplete;
 pub mod mean_exp;
+pub mod normal;
+pub mod portable;
 
 use crate::real::Real;
 use crate::simd;

@@ -20,9 +20,10 @@
 //! pixels no probability at all.
 
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+    At, Below, Coded, Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments,
+    RowGradient, Spec,
 };
-use crate::math::{self, map_sum_ln_1p};
+use crate::math::{self, map_sum_ln_1p, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use crate::simd;
@@ -119,9 +120,28 @@ impl<T: Real> Likelihood<T> for Bernoulli {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Bernoulli {}
+
+impl<T: Real> Coded<T> for Bernoulli {
+    fn law(&self, At { column, eta, .. }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let zero = portable::sigmoid(-eta[column].to_f64());
+        with(&|edge| {
+            if edge <= 0.0 {
+                0.0
+            } else if edge <= 1.0 {
+                zero
+            } else {
+                1.0
+            }
+        });
+    }
+}
 
 #[cfg(test)]
 mod tests {

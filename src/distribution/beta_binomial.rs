@@ -16,10 +16,11 @@
 //! As κ grows it is a binomial; as κ falls to 0 all coins of a value fall alike.
 
 use super::binomial::Trials;
+use super::coded::Sums;
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
-use super::{Distribution, Facts, Member, Spec};
+use super::{Below, Distribution, Facts, Member, Spec};
 use crate::math::gamma::rise;
-use crate::math::sigmoid;
+use crate::math::{portable, sigmoid};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::Distribution as _;
@@ -86,6 +87,21 @@ impl<T: Real> Univariate<T, 2> for BetaBinomial {
         let top = if rarity < 0.5 { (last.floor() + 1.0).clamp(0.0, n) } else { 0.0 };
         let values = [top, 0.0, n].map(|y| self.trials.value(y));
         likeliest(values, |x| self.score(x, eta).log_p)
+    }
+
+    /// p(y + 1)/p(y) = (n − y)/(y + 1) · (y + α)/(n − y − 1 + β), from the peak, if it has one between the ends.
+    fn law(&self, [m, c]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let (n, kappa) = (self.trials.n(), portable::exp(c).min(1e100));
+        let [alpha, beta] = [m, -m].map(|m| (kappa * portable::sigmoid(m)).max(1e-100));
+        let (likeliest, one_peak) = match (alpha >= 1.0, beta >= 1.0) {
+            (true, true) => (n * (alpha - 0.5) / (alpha + beta - 1.0), true),
+            (true, false) => (n, true),
+            (false, true) => (0.0, true),
+            (false, false) => (0.0, false),
+        };
+        let ratio = |y: f64| (n - y) / (y + 1.0) * ((y + alpha) / (n - y - 1.0 + beta));
+        let sums = Sums::of_ratios(likeliest, n, one_peak, ratio);
+        with(&|edge| sums.below(self.trials.edge(edge)));
     }
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {

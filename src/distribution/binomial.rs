@@ -8,11 +8,12 @@
 //! Source    McCullagh & Nelder 1989, Generalized Linear Models, chapter 4
 //! ```
 
+use super::coded::Sums;
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
 use crate::error::{Error, Result};
 use crate::math::gamma::ln_gamma;
-use crate::math::{sigmoid, softplus};
+use crate::math::{portable, sigmoid, softplus};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::Distribution as _;
@@ -84,6 +85,11 @@ impl Trials {
         if self.shares { (x.to_f64() * self.n()).round() } else { x.to_f64() }
     }
 
+    /// An edge between two values, as one between two y.
+    pub(super) fn edge(self, edge: f64) -> f64 {
+        if self.shares { edge * self.n() } else { edge }
+    }
+
     /// The value for so many successes, whole or not.
     pub(super) fn value<T: Real>(self, y: f64) -> T {
         T::from_f64(if self.shares { y / self.n() } else { y })
@@ -132,6 +138,14 @@ impl<T: Real> Univariate<T, 1> for Binomial {
     fn mode(&self, [l]: [T; 1]) -> T {
         let n = self.trials.n();
         self.trials.value(((n + 1.0) * sigmoid(l.to_f64())).floor().min(n))
+    }
+
+    /// p(y + 1)/p(y) = (n − y)/(y + 1) · eˡ
+    fn law(&self, [l]: [f64; 1], with: &mut dyn FnMut(&Below<'_>)) {
+        let (n, odds) = (self.trials.n(), portable::exp(l));
+        let likeliest = (n + 1.0) * portable::sigmoid(l);
+        let sums = Sums::of_ratios(likeliest, n, true, |y| (n - y) / (y + 1.0) * odds);
+        with(&|edge| sums.below(self.trials.edge(edge)));
     }
 
     fn draw(&self, [l]: [T; 1], rng: &mut ChaCha8Rng) -> T {

@@ -26,11 +26,11 @@
 
 use super::diagonal::Diagonal;
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
-    RowGradient, Spec,
+    At, Below, Coded, Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments,
+    Reparameterized, RowGradient, Spec,
 };
 use crate::error::{Error, Result};
-use crate::math::{LN_2PI, map_sum, softplus_sigmoid_parts};
+use crate::math::{LN_2PI, map_sum, normal, portable, softplus_sigmoid_parts};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -175,9 +175,23 @@ impl<T: Real> Likelihood<T> for BoundedNormal {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for BoundedNormal {}
+
+impl<T: Real> Coded<T> for BoundedNormal {
+    fn law(&self, At { column, x, eta, .. }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let (mean, u) = (eta[column].to_f64(), eta[x.len() + column].to_f64());
+        let [least, most] = [self.floor, self.cap].map(portable::ln);
+        let s = least * portable::sigmoid(-u) + most * portable::sigmoid(u);
+        let rate = portable::exp(-0.5 * s);
+        with(&|edge| normal::cdf((edge - mean) * rate));
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,8 +10,10 @@
 //!
 //! Classes have no order and no mean: the most probable one stands for it.
 
+use super::coded::{Sums, exponentials};
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+    At, Below, Coded, Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments,
+    RowGradient, Spec,
 };
 use crate::error::Error;
 use crate::real::Real;
@@ -131,9 +133,21 @@ impl<T: Real> Likelihood<T> for Categorical {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Categorical {}
+
+impl<T: Real> Coded<T> for Categorical {
+    fn law(&self, At { column, x, eta, .. }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let (shares, _) = exponentials(self.logits(eta, column, x.len()).map(T::to_f64));
+        let sums = Sums::of_weights(&shares);
+        with(&|edge| sums.below(edge));
+    }
+}
 
 #[cfg(test)]
 mod tests {

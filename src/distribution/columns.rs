@@ -10,7 +10,8 @@
 //! in order, and the last range has no end. Of data that are narrower, the ranges beyond do not exist.
 
 use super::{
-    Distribution, Facts, Likelihood, Member, Moments, RowGradient, Spec, build_likelihood, shifted,
+    At, Below, Coded, Distribution, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+    build_likelihood, shifted,
 };
 use crate::error::{Error, Result};
 use crate::params::{Layout, Scope};
@@ -247,6 +248,21 @@ impl<T: Real> Likelihood<T> for Columns<T> {
             let Part { x: at_x, eta: at_eta, own: at_own } = part.clone();
             scores(of).kinks(&x[at_x], &eta[at_eta], &own[at_own], side);
         });
+    }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
+}
+
+impl<T: Real> Coded<T> for Columns<T> {
+    fn law(&self, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let parts = self.parts(at.x.len());
+        let g = parts.partition_point(|part| part.x.end <= at.column);
+        let Part { x, eta, own } = parts[g].clone();
+        let column = at.column - x.start;
+        let of = scores(&*self.groups[g].of).as_coded().expect("every likelihood is coded");
+        of.law(At { column, x: &at.x[x], eta: &at.eta[eta], own: &at.own[own] }, with);
     }
 }
 

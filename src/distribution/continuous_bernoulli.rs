@@ -17,8 +17,9 @@
 //! what keeps the network from believing in its pixels too much.
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
 use crate::math::mean_exp::ln_mean_exp;
+use crate::math::portable;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand::RngExt;
@@ -68,6 +69,17 @@ impl<T: Real> Univariate<T, 1> for ContinuousBernoulli {
     /// The density rises, or falls, from one end to the other.
     fn mode(&self, [l]: [T; 1]) -> T {
         if l > T::zero() { T::one() } else { T::zero() }
+    }
+
+    /// (e^{lx} − 1)/(eˡ − 1), of −|l|, turned round for l > 0.
+    fn law(&self, [l]: [f64; 1], with: &mut dyn FnMut(&Below<'_>)) {
+        let a = -l.abs();
+        let share =
+            |x: f64| if a > -1e-12 { x } else { portable::exp_m1(a * x) / portable::exp_m1(a) };
+        with(&|edge| {
+            let edge = edge.clamp(0.0, 1.0);
+            if l > 0.0 { 1.0 - share(1.0 - edge) } else { share(edge) }
+        });
     }
 
     /// Of −|l|, where nothing overflows, and turned round for l > 0.

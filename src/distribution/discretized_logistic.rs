@@ -20,8 +20,8 @@
 //! ```
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
-use super::{Distribution, Domain, Facts, Member, Spec};
-use crate::math::sigmoid;
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
+use crate::math::{portable, sigmoid};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand::RngExt;
@@ -148,6 +148,11 @@ impl<T: Real> Univariate<T, 2> for DiscretizedLogistic {
         let nearest = (eta[0].to_f64() * steps).round().min(steps - 1.0).max(1.0);
         let values = [0.0, steps, nearest].map(|k| T::from_f64(k / steps));
         likeliest(values, |x| self.score(x, eta).log_p)
+    }
+
+    fn law(&self, [mean, s]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let rate = portable::exp(-s.max(NARROWEST));
+        with(&|edge| portable::sigmoid((edge - mean) * rate));
     }
 
     /// A draw from the logistic, moved to the nearest step.

@@ -125,7 +125,7 @@ impl Domain {
 }
 
 /// The largest count: single precision has all whole numbers up to it.
-const MOST: f64 = (1 << 24) as f64;
+pub(crate) const MOST: f64 = (1 << 24) as f64;
 
 /// How far from a step of its grid a value may lie, in steps: single precision rounds a value of 16 bits by less.
 const OFF_GRID: f64 = 0.01;

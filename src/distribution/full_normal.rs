@@ -27,10 +27,10 @@
 //! a posterior starts as a diagonal one.
 
 use super::{
-    ClosedForm, Distribution, Domain, Draw, Facts, Likelihood, Member, Moments, Reparameterized,
-    RowGradient, Separable, Spec,
+    At, Below, ClosedForm, Coded, Distribution, Domain, Draw, Facts, Likelihood, Member, Moments,
+    Reparameterized, RowGradient, Separable, Spec,
 };
-use crate::math::LN_2PI;
+use crate::math::{LN_2PI, normal, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -178,6 +178,10 @@ impl<T: Real> Likelihood<T> for FullNormal {
         slopes(d.d_eta, d.d_x, eta, &eps);
         log_density(parts(eta, x.len()).s, eps.into_iter())
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Reparameterized<T> for FullNormal {
@@ -259,6 +263,25 @@ impl<T: Real> ClosedForm<T> for FullNormal {
             let of_row = d_below[row(j)].iter_mut().zip(&eta.below[row(j)]);
             of_row.for_each(|(d, l)| *d += square * *l);
         }
+    }
+}
+
+/// One column after another: given those before it, t_j is normal around Σ_{k<j} ℓ_jk ε_k with variance 1.
+impl<T: Real> Coded<T> for FullNormal {
+    fn law(&self, At { column, x, eta, .. }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let Parts { mean, s, below } = parts(eta, x.len());
+        let standard =
+            |j: usize, x: f64| (x - mean[j].to_f64()) * portable::exp(-0.5 * s[j].to_f64());
+        let mut eps: Vec<f64> = Vec::with_capacity(column);
+        let known = |j: usize, eps: &[f64]| {
+            below[row(j)].iter().zip(eps).fold(0.0, |sum, (l, eps)| sum + l.to_f64() * eps)
+        };
+        for (j, x) in x[..column].iter().enumerate() {
+            let eps_j = standard(j, x.to_f64()) - known(j, &eps);
+            eps.push(eps_j);
+        }
+        let known = known(column, &eps);
+        with(&|edge| normal::cdf(standard(column, edge) - known));
     }
 }
 

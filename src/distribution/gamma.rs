@@ -14,8 +14,9 @@
 //! Its standard deviation is μ/√k: it grows with the mean.
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
 use crate::math::gamma::short_of;
+use crate::math::{incomplete, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::Distribution as _;
@@ -48,7 +49,7 @@ pub(super) fn draw(m: f64, a: f64, rng: &mut ChaCha8Rng) -> f64 {
 impl<T: Real> Univariate<T, 2> for Gamma {
     const PARAMETERS: [Parameter; 2] = [
         Parameter::emitted("mean"),
-        Parameter { name: "shape", place: Place::Learned, eta: Some(f64::ln) },
+        Parameter { name: "shape", place: Place::Learned, eta: Some(portable::ln) },
     ];
 
     fn spec(&self) -> Spec {
@@ -84,6 +85,11 @@ impl<T: Real> Univariate<T, 2> for Gamma {
         let [m, a] = eta.map(T::to_f64);
         let mode = if a > 0.0 { -m.exp() * (-a).exp_m1() } else { 0.0 };
         T::from_f64(mode).max(T::MIN_POSITIVE)
+    }
+
+    fn law(&self, [m, a]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let (k, rate) = (portable::exp(a), portable::exp(a - m));
+        with(&|edge| incomplete::gamma_below(k, rate * edge));
     }
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {

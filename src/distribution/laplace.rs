@@ -12,7 +12,8 @@
 //! Its mean absolute deviation is b, its variance 2b²; the μ that it likes best is a median.
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
+use crate::math::portable;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand::RngExt;
@@ -69,6 +70,15 @@ impl<T: Real> Univariate<T, 2> for Laplace {
 
     fn mean(&self, [location, _]: [T; 2]) -> T {
         location
+    }
+
+    fn law(&self, [location, s]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let rate = portable::exp(-s);
+        with(&|edge| {
+            let t = (edge - location) * rate;
+            let tail = 0.5 * portable::exp(-t.abs());
+            if t < 0.0 { tail } else { 1.0 - tail }
+        });
     }
 
     /// The logarithm of a uniform number is exponential; a coin gives it a side.

@@ -11,8 +11,8 @@
 //! ```
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
-use crate::math::LN_2PI;
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
+use crate::math::{LN_2PI, normal, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -63,6 +63,13 @@ impl<T: Real> Univariate<T, 2> for LogNormal {
     /// e^{μ − σ²}
     fn mode(&self, [mean, s]: [T; 2]) -> T {
         (mean - s.exp()).exp().max(T::MIN_POSITIVE)
+    }
+
+    fn law(&self, [mean, s]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let rate = portable::exp(-0.5 * s);
+        with(&|edge| {
+            if edge > 0.0 { normal::cdf((portable::ln(edge) - mean) * rate) } else { 0.0 }
+        });
     }
 
     fn draw(&self, [mean, s]: [T; 2], rng: &mut ChaCha8Rng) -> T {

@@ -25,10 +25,10 @@
 //! ```
 
 use super::{
-    ClosedForm, Distribution, Domain, Draw, Factorized, Facts, Likelihood, Member, Reparameterized,
-    RowGradient, Separable, Spec,
+    At, Below, ClosedForm, Coded, Distribution, Domain, Draw, Factorized, Facts, Likelihood,
+    Member, Reparameterized, RowGradient, Separable, Spec,
 };
-use crate::math::map_sum;
+use crate::math::{map_sum, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -141,6 +141,10 @@ impl<T: Real> Likelihood<T> for Logistic {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Logistic {}
@@ -216,6 +220,14 @@ impl<T: Real> ClosedForm<T> for Logistic {
             d_eta[i] += d_kl[i] * eta[i];
             d_eta[n + i] += d_kl[i] * T::from_f64(0.5) * (eta[n + i].exp() - T::one());
         }
+    }
+}
+
+impl<T: Real> Coded<T> for Logistic {
+    fn law(&self, At { column, x, eta, .. }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let (mean, s) = (eta[column].to_f64(), eta[x.len() + column].to_f64());
+        let rate = PI / 3f64.sqrt() * portable::exp(-0.5 * s);
+        with(&|edge| portable::sigmoid((edge - mean) * rate));
     }
 }
 

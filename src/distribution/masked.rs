@@ -13,7 +13,10 @@
 
 use super::factorized::log_prob_of_row;
 use super::mixture::inner;
-use super::{Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec};
+use super::{
+    At, Below, Coded, Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient,
+    Spec,
+};
 use crate::error::Result;
 use crate::params::Scope;
 use crate::real::Real;
@@ -115,6 +118,10 @@ impl<T: Real> Likelihood<T> for Masked<T> {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Masked<T> {
@@ -137,6 +144,16 @@ impl<T: Real> Factorized<T> for Masked<T> {
         let of_seen = |(x, weight): (&T, &T)| if x.is_nan() { T::zero() } else { *weight };
         let weight: Vec<T> = x.iter().zip(weight).map(of_seen).collect();
         self.factorized().own_backward_each(d_own, &weight, &self.filled(x), eta, own);
+    }
+}
+
+/// Of a value that is there; who codes asks for no other.
+impl<T: Real> Coded<T> for Masked<T> {
+    fn law(&self, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        self.factorized()
+            .as_coded()
+            .expect("what is of columns that are independent is coded")
+            .law(at, with);
     }
 }
 

@@ -16,10 +16,11 @@
 //! Each column chooses its component by itself. The components start apart, or they would stay one: see
 //! [`Distribution::start`] here.
 
+use super::coded::exponentials;
 use super::factorized::log_prob_of_row;
 use super::{
-    Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
-    build_likelihood, shifted,
+    At, Below, Coded, Distribution, Factorized, Facts, Likelihood, Member, Moments, RowGradient,
+    Spec, build_likelihood, shifted,
 };
 use crate::error::{Error, Result};
 use crate::math;
@@ -243,6 +244,10 @@ impl<T: Real> Likelihood<T> for Mixture<T> {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Mixture<T> {
@@ -292,6 +297,39 @@ impl<T: Real> Factorized<T> for Mixture<T> {
             }
             of.own_backward_each(&mut d_own[at_own.clone()], r, x, &eta[at_eta], &own[at_own]);
         }
+    }
+}
+
+impl<T: Real> Mixture<T> {
+    /// Calls `with` with the sum of `so_far` and of the components from the c-th on.
+    fn add_laws(
+        &self,
+        c: usize,
+        at: At<'_, T>,
+        weights: &[f64],
+        so_far: &Below<'_>,
+        with: &mut dyn FnMut(&Below<'_>),
+    ) {
+        let Some((at_eta, at_own)) = self.parts(at.x.len(), at.own.len()).nth(c) else {
+            return with(so_far);
+        };
+        let of = factorized(&*self.of)
+            .as_coded()
+            .expect("what is of columns that are independent is coded");
+        let of_one = At { eta: &at.eta[at_eta], own: &at.own[at_own], ..at };
+        of.law(of_one, &mut |law| {
+            self.add_laws(c + 1, at, weights, &|edge| so_far(edge) + weights[c] * law(edge), with);
+        });
+    }
+}
+
+impl<T: Real> Coded<T> for Mixture<T> {
+    fn law(&self, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let n = at.x.len();
+        let logits = at.eta[self.logits(n) + at.column..].iter().step_by(n).map(|l| l.to_f64());
+        let (mut weights, sum) = exponentials(logits);
+        weights.iter_mut().for_each(|w| *w /= sum);
+        self.add_laws(0, at, &weights, &|_| 0.0, with);
     }
 }
 

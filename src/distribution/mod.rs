@@ -9,12 +9,14 @@
 //! the file's name to the list below.
 
 pub mod batch;
+mod coded;
 pub mod diagonal;
 mod factorized;
 mod facts;
 pub mod flow;
 pub mod univariate;
 
+pub use coded::{At, Below, Coded};
 pub use factorized::Factorized;
 pub use facts::{Domain, Facts, Support};
 
@@ -138,6 +140,11 @@ pub trait Likelihood<T: Real>: Distribution<T> {
 
     /// The same object, if its columns are independent given η and its η are blocks of as many numbers.
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
+        None
+    }
+
+    /// The same object, if its values can be coded.
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
         None
     }
 

@@ -16,10 +16,12 @@
 //!
 //! The variance is μ + μ²/θ; as θ grows it is a Poisson's.
 
+use super::coded::Sums;
+use super::facts::MOST;
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec, gamma, poisson};
+use super::{Below, Distribution, Domain, Facts, Member, Spec, gamma, poisson};
 use crate::math::gamma::{ln_gamma, rise};
-use crate::math::{sigmoid, softplus};
+use crate::math::{portable, sigmoid, softplus};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 
@@ -41,7 +43,7 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
     /// A spec names the dispersion 1/θ.
     const PARAMETERS: [Parameter; 2] = [
         Parameter::emitted("mean"),
-        Parameter { name: "dispersion", place: Place::Learned, eta: Some(|v| -v.ln()) },
+        Parameter { name: "dispersion", place: Place::Learned, eta: Some(|v| -portable::ln(v)) },
     ];
 
     const HAS_RATE: bool = true;
@@ -77,6 +79,22 @@ impl<T: Real> Univariate<T, 2> for NegativeBinomial {
     fn mode(&self, eta: [T; 2]) -> T {
         let [m, a] = eta.map(T::to_f64);
         T::from_f64((-m.exp() * (-a).exp_m1()).floor().max(0.0))
+    }
+
+    /// p(k + 1)/p(k) = (k + θ)/(k + 1) · μ/(μ + θ)
+    fn law(&self, [m, a]: [f64; 2], with: &mut dyn FnMut(&Below<'_>)) {
+        let (theta, share) = (portable::exp(a), portable::sigmoid(m - a));
+        let likeliest = portable::exp(m) * (1.0 - 1.0 / theta);
+        let ratio = |k: f64| {
+            // Of a dispersion that is nearly none, θ share is the mean.
+            if theta > 1e15 {
+                portable::exp(m) / (k + 1.0)
+            } else {
+                (k + theta) / (k + 1.0) * share
+            }
+        };
+        let sums = Sums::of_ratios(likeliest, MOST, true, ratio);
+        with(&|edge| sums.below(edge));
     }
 
     fn draw(&self, eta: [T; 2], rng: &mut ChaCha8Rng) -> T {

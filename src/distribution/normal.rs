@@ -30,11 +30,11 @@
 
 use super::diagonal::Diagonal;
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, Reparameterized,
-    RowGradient, Spec,
+    At, Below, Coded, Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments,
+    Reparameterized, RowGradient, Spec,
 };
 use crate::error::{Error, Result};
-use crate::math::{LN_2PI, map_sum};
+use crate::math::{LN_2PI, map_sum, normal, portable};
 use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -112,7 +112,7 @@ impl Normal {
         match self.variance {
             Variance::Network => S::Each(&eta[n..]),
             Variance::Columns => S::Each(own),
-            Variance::Fixed(v) => S::Shared(T::from_f64(v.ln())),
+            Variance::Fixed(v) => S::Shared(T::from_f64(portable::ln(v))),
             Variance::Learned => S::Shared(own[0]),
         }
     }
@@ -306,11 +306,26 @@ impl<T: Real> Likelihood<T> for Normal {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Normal {
     fn shares_own(&self) -> bool {
         self.variance == Variance::Learned
+    }
+}
+
+impl<T: Real> Coded<T> for Normal {
+    fn law(&self, At { column, x, eta, own }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let s = match self.log_variances(x.len(), eta, own) {
+            S::Shared(s) => s,
+            S::Each(s) => s[column],
+        };
+        let (mean, rate) = (eta[column].to_f64(), portable::exp(-0.5 * s.to_f64()));
+        with(&|edge| normal::cdf((edge - mean) * rate));
     }
 }
 

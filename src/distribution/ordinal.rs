@@ -19,11 +19,12 @@
 
 use super::univariate::likeliest;
 use super::{
-    Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments, RowGradient, Spec,
+    At, Below, Coded, Distribution, Domain, Factorized, Facts, Likelihood, Member, Moments,
+    RowGradient, Spec,
 };
 use crate::error::Error;
 use crate::math::mean_exp::ln_mean_exp;
-use crate::math::{sigmoid, softplus};
+use crate::math::{portable, sigmoid, softplus};
 use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -193,9 +194,30 @@ impl<T: Real> Likelihood<T> for Ordinal {
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real> Factorized<T> for Ordinal {}
+
+impl<T: Real> Coded<T> for Ordinal {
+    fn law(&self, At { column, x, eta, own }: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let (n, mut edge) = (x.len(), own[column].to_f64());
+        let mut thresholds = vec![edge];
+        for gap in own.iter().skip(n + column).step_by(n).take(self.levels - 2) {
+            edge += portable::exp(gap.to_f64());
+            thresholds.push(edge);
+        }
+        let mean = eta[column].to_f64();
+        with(&|level| match level.ceil() {
+            k if k <= 0.0 => 0.0,
+            k if k < self.levels as f64 => portable::sigmoid(thresholds[k as usize - 1] - mean),
+            _ => 1.0,
+        });
+    }
+}
 
 #[cfg(test)]
 mod tests {

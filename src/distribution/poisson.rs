@@ -10,9 +10,12 @@
 //!
 //! Mean and variance are the rate. Counts that vary more want `negative-binomial`.
 
+use super::coded::Sums;
+use super::facts::MOST;
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
 use crate::math::gamma::ln_gamma;
+use crate::math::portable;
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::Distribution as _;
@@ -67,6 +70,13 @@ impl<T: Real> Univariate<T, 1> for Poisson {
     /// The last count before which p(x)/p(x − 1) = rate/x is at least 1.
     fn mode(&self, [l]: [T; 1]) -> T {
         T::from_f64(l.to_f64().exp().floor())
+    }
+
+    /// p(k + 1)/p(k) = rate/(k + 1)
+    fn law(&self, [l]: [f64; 1], with: &mut dyn FnMut(&Below<'_>)) {
+        let rate = portable::exp(l);
+        let sums = Sums::of_ratios(rate, MOST, true, |k| rate / (k + 1.0));
+        with(&|edge| sums.below(edge));
     }
 
     fn draw(&self, [l]: [T; 1], rng: &mut ChaCha8Rng) -> T {

@@ -15,8 +15,9 @@
 //! ν = 1 an outlier costs no more than the logarithm of its distance.
 
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate};
-use super::{Distribution, Domain, Facts, Member, Spec};
+use super::{Below, Distribution, Domain, Facts, Member, Spec};
 use crate::math::gamma::rise;
+use crate::math::{incomplete, portable};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand_distr::Distribution as _;
@@ -40,7 +41,7 @@ impl<T: Real> Univariate<T, 3> for StudentT {
     const PARAMETERS: [Parameter; 3] = [
         Parameter::emitted("location"),
         Parameter::positive("scale"),
-        Parameter { name: "freedom", place: Place::Learned, eta: Some(|v| (v - 1.0).ln()) },
+        Parameter { name: "freedom", place: Place::Learned, eta: Some(|v| portable::ln(v - 1.0)) },
     ];
 
     fn spec(&self) -> Spec {
@@ -72,6 +73,11 @@ impl<T: Real> Univariate<T, 3> for StudentT {
 
     fn mean(&self, [location, ..]: [T; 3]) -> T {
         location
+    }
+
+    fn law(&self, [location, s, u]: [f64; 3], with: &mut dyn FnMut(&Below<'_>)) {
+        let (rate, nu) = (portable::exp(-s), 1.0 + portable::exp(u));
+        with(&|edge| incomplete::student_below(nu, (edge - location) * rate));
     }
 
     fn draw(&self, [location, s, u]: [T; 3], rng: &mut ChaCha8Rng) -> T {

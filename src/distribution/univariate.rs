@@ -13,10 +13,10 @@
 //! Sixteen columns are computed side by side, their log p added in sixteen lanes and a fixed tree, as in
 //! [`crate::math::map_sum`].
 
-use super::{Distribution, Factorized, Facts, Likelihood, Moments, RowGradient};
+use super::{At, Below, Coded, Distribution, Factorized, Facts, Likelihood, Moments, RowGradient};
 use crate::error::{Error, Result};
 use crate::family::Spec;
-use crate::math;
+use crate::math::{self, portable};
 use crate::params::{Scope, Start};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
@@ -55,7 +55,7 @@ impl Parameter {
 
     /// One that is above 0, emitted as its logarithm unless the spec says otherwise.
     pub const fn positive(name: &'static str) -> Self {
-        Parameter { name, place: Place::Emitted, eta: Some(f64::ln) }
+        Parameter { name, place: Place::Emitted, eta: Some(portable::ln) }
     }
 }
 
@@ -102,6 +102,9 @@ pub trait Univariate<T: Real, const P: usize>: Copy + Send + Sync + 'static {
     fn mode(&self, eta: [T; P]) -> T {
         self.mean(eta)
     }
+
+    /// Calls `with` with F(e) = P(x < e|η), the same bits on every machine ([`Coded`]).
+    fn law(&self, eta: [f64; P], with: &mut dyn FnMut(&Below<'_>));
 
     /// A draw from p(x|η).
     fn draw(&self, eta: [T; P], rng: &mut ChaCha8Rng) -> T;
@@ -461,6 +464,10 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Likelihood<T> for Independent
     fn as_factorized(&self) -> Option<&dyn Factorized<T>> {
         Some(self)
     }
+
+    fn as_coded(&self) -> Option<&dyn Coded<T>> {
+        Some(self)
+    }
 }
 
 impl<T: Real, U: Univariate<T, P>, const P: usize> Factorized<T> for Independent<U, P> {
@@ -478,5 +485,11 @@ impl<T: Real, U: Univariate<T, P>, const P: usize> Factorized<T> for Independent
 
     fn own_backward_each(&self, d_own: &mut [T], weight: &[T], x: &[T], eta: &[T], own: &[T]) {
         self.add_own(d_own, x, eta, own, |i| weight[i]);
+    }
+}
+impl<T: Real, U: Univariate<T, P>, const P: usize> Coded<T> for Independent<U, P> {
+    fn law(&self, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)) {
+        let blocks = self.blocks(at.x.len(), at.eta, at.own);
+        self.of.law(Self::column(&blocks, at.column).map(T::to_f64), with);
     }
 }

@@ -16,9 +16,9 @@
 use super::negative_binomial::NegativeBinomial;
 use super::poisson::Poisson;
 use super::univariate::{Independent, Parameter, Place, Scored, Univariate, likeliest};
-use super::{Distribution, Facts, Member, Spec};
+use super::{Below, Distribution, Facts, Member, Spec};
 use crate::error::Error;
-use crate::math::{sigmoid, softplus};
+use crate::math::{portable, sigmoid, softplus};
 use crate::real::Real;
 use crate::rng::ChaCha8Rng;
 use rand::RngExt;
@@ -55,8 +55,11 @@ pub(super) fn member<T: Real>() -> Member<Box<dyn Distribution<T>>> {
 }
 
 /// The extra zero's log-odds, by their probability in a spec.
-const ZEROS: Parameter =
-    Parameter { name: "zeros", place: Place::Emitted, eta: Some(|p| p.ln() - (1.0 - p).ln()) };
+const ZEROS: Parameter = Parameter {
+    name: "zeros",
+    place: Place::Emitted,
+    eta: Some(|p| portable::ln(p) - portable::ln(1.0 - p)),
+};
 
 /// For counts of P parameters, with the extra zero P + 1.
 macro_rules! zero_inflated {
@@ -98,6 +101,13 @@ macro_rules! zero_inflated {
             fn mode(&self, [$($name,)* r]: [T; $all]) -> T {
                 let count = self.of.mode([$($name),*]);
                 likeliest([T::zero(), count], |x| self.score(x, [$($name,)* r]).log_p)
+            }
+
+            fn law(&self, [$($name,)* r]: [f64; $all], with: &mut dyn FnMut(&Below<'_>)) {
+                let [extra, rest] = [r, -r].map(portable::sigmoid);
+                self.of.law([$($name),*], &mut |count| {
+                    with(&|edge| if edge > 0.0 { extra + rest * count(edge) } else { 0.0 });
+                });
             }
 
             fn draw(&self, [$($name,)* r]: [T; $all], rng: &mut ChaCha8Rng) -> T {

@@ -1,19 +1,26 @@
 //! The gamma function's logarithm and its derivative, in `f64`: their differences, which is what densities
-//! are made of, have no digits left in `f32` (lnΓ(10⁶) = 1.3·10⁷).
+//! are made of, have no digits left in `f32` (lnΓ(10⁶) = 1.3·10⁷). Their bits are the same on every machine.
 //!
 //! | function | formula used | why |
 //! |---|---|---|
-//! | [`ln_gamma`] | libm's | good to an ulp or two |
+//! | [`ln_gamma`] | ln Γ(x) = ln Γ(x + n) − ln Π_{k<n} (x + k), up to x + n ≥ 10; there (x − ½) ln x − x + ½ ln 2π + S(x) | the series is then off by less than 10⁻¹⁵ |
 //! | [`rise`] | below a = 10 the difference itself; from there (a − ½) ln(1 + y/a) + y ln(a + y) − y + S(a + y) − S(a), S Stirling's remainder Σ B₂ₙ/(2n(2n − 1) x²ⁿ⁻¹) | both ln Γ grow as a ln a, their difference as y ln a: at a = 10¹⁵ it would have no digit left |
 //! | [`short_of`] | below k = 10 as it stands; from there ½ ln(k/2π) − S(k) | likewise |
 //! | [`digamma`] | ψ(x) = ψ(x + n) − Σ_{k<n} 1/(x + k), up to x + n ≥ 10; there ln x − 1/2x − Σ B₂ₙ/(2n x²ⁿ) | the series (Abramowitz & Stegun 1964, 6.3.18) is then off by less than 10⁻¹⁵ |
 
+use super::LN_2PI;
+use super::portable::{ln, ln_1p};
 use std::f64::consts::PI;
 
 /// ln Γ(x), for x > 0.
 #[inline]
 pub fn ln_gamma(x: f64) -> f64 {
-    libm::lgamma(x)
+    let (mut far, mut product) = (x, 1.0);
+    while far < FAR {
+        product *= far;
+        far += 1.0;
+    }
+    ((far - 0.5) * ln(far) - far) + 0.5 * LN_2PI + remainder(far) - ln(product)
 }
 
 /// ψ(x) = Γ′(x)/Γ(x), for x > 0.
@@ -24,7 +31,7 @@ pub fn digamma(x: f64) -> f64 {
         shift += x.recip();
         x += 1.0;
     }
-    x.ln() - 0.5 / x + slope_of_remainder(x) - shift
+    ln(x) - 0.5 / x + slope_of_remainder(x) - shift
 }
 
 /// From here on the series are off by less than 10⁻¹⁵.
@@ -36,8 +43,8 @@ pub fn rise(a: f64, y: f64) -> (f64, f64) {
     if a < FAR {
         return (ln_gamma(a + y) - ln_gamma(a), digamma(a + y) - digamma(a));
     }
-    let (b, ln_ratio) = (a + y, (y / a).ln_1p());
-    let value = ((a - 0.5) * ln_ratio - y) + y * b.ln() + (remainder(b) - remainder(a));
+    let (b, ln_ratio) = (a + y, ln_1p(y / a));
+    let value = ((a - 0.5) * ln_ratio - y) + y * ln(b) + (remainder(b) - remainder(a));
     // −1/2b + 1/2a
     let between = 0.5 * y / a / b;
     (value, ln_ratio + between + (slope_of_remainder(b) - slope_of_remainder(a)))
@@ -47,9 +54,9 @@ pub fn rise(a: f64, y: f64) -> (f64, f64) {
 #[inline]
 pub fn short_of(k: f64) -> (f64, f64) {
     if k < FAR {
-        return (k * k.ln() - k - ln_gamma(k), k.ln() - digamma(k));
+        return (k * ln(k) - k - ln_gamma(k), ln(k) - digamma(k));
     }
-    (0.5 * (k / (2.0 * PI)).ln() - remainder(k), 0.5 / k - slope_of_remainder(k))
+    (0.5 * ln(k / (2.0 * PI)) - remainder(k), 0.5 / k - slope_of_remainder(k))
 }
 
 /// S(x) = ln Γ(x) − [(x − ½) ln x − x + ½ ln 2π], for x ≥ [`FAR`].
