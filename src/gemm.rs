@@ -7,8 +7,10 @@
 //! same bits whatever part it falls into (another α would be applied with or without a fused
 //! multiply–add depending on the part). So a row of a product depends on that row of a and on b, and not
 //! on how many rows there are: a single one, which `gemm/row.rs` computes without packing, has the bits
-//! that it has in a batch.
+//! that it has in a batch. Where the processor has no fused multiply–adds, `gemm/fused.rs` gives the same bits to who asks for
+//! them ([`exactly`]), slowly.
 
+mod fused;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod kernel;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -17,6 +19,8 @@ mod pack;
 mod row;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod sparse;
+
+pub use fused::exactly;
 
 use crate::parallel;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -63,8 +67,8 @@ pub fn matmul<T: Scalar>(
     }
     match (Operand::of(a.view()), Operand::of(b.view())) {
         (Some(a), Some(b)) if m * n * k > 0 => {
-            // A single row is done before another thread would have woken.
-            let most = if m == 1 { 1 } else { parallel::threads() };
+            // A single row is done before another thread would have woken; and what is asked to be exact is on this one.
+            let most = if m == 1 || fused::is_exact() { 1 } else { parallel::threads() };
             let parts = most.min(m * n * k / GRAIN).max(1);
             split(c.view_mut(), a, b, k, start, parts);
         }
@@ -188,7 +192,21 @@ pub trait Scalar: LinalgScalar + PartialEq + Send + Sync {
 impl Scalar for f64 {}
 
 #[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-impl Scalar for f32 {}
+impl Scalar for f32 {
+    fn product(
+        c: ArrayViewMut2<f32>,
+        a: Operand<'_, f32>,
+        b: Operand<'_, f32>,
+        k: usize,
+        start: Accum<'_, f32>,
+    ) {
+        let (m, n) = c.dim();
+        match fused::is_exact() {
+            true => fused::gemm(c, a, b, k, start),
+            false => plain(c, &a.view(m, k), &b.view(k, n), start),
+        }
+    }
+}
 
 /// With the kernel, where the processor has vectors for it and the output is in rows.
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -201,7 +219,9 @@ impl Scalar for f32 {
         start: Accum<'_, f32>,
     ) {
         let (m, n) = c.dim();
-        if !simd::has_vectors() || c.strides()[1] != 1 {
+        if !simd::has_vectors() && fused::is_exact() {
+            fused::gemm(c, a, b, k, start);
+        } else if !simd::has_vectors() || c.strides()[1] != 1 {
             plain(c, &a.view(m, k), &b.view(k, n), start);
         } else if m == 1 && a.in_rows() {
             let c = c.into_slice().expect("the output is in rows");

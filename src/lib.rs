@@ -59,6 +59,8 @@
 mod aligned;
 pub mod batch;
 pub mod check;
+#[cfg(feature = "codec")]
+pub mod codec;
 pub mod conditional;
 pub mod data;
 pub mod distribution;

@@ -20,6 +20,8 @@
 
 mod above;
 mod chain;
+#[cfg(feature = "codec")]
+mod code;
 mod config;
 mod generate;
 mod loss;

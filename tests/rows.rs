@@ -3,7 +3,7 @@
 //!
 //! One test, because the instruction set is the whole process's.
 
-use elbo::gemm::{Accum, matmul};
+use elbo::gemm::{Accum, exactly, matmul};
 use elbo::nn::Activation;
 use elbo::params::Init;
 use elbo::real::Real;
@@ -66,6 +66,9 @@ fn products<T: Real>() {
                             alone
                         };
                         let alone: Vec<_> = (0..ROWS).map(alone).collect();
+                        // Where vectors are not, fused multiply–adds in software.
+                        let exact = exactly(|| product(a.slice(s![..5, ..])));
+                        assert_eq!(exact, product(a.slice(s![..5, ..])), "[5, {k}]·[{k}, {n}]");
                         for part in PARTS {
                             let c = product(a.slice(s![part.clone(), ..]));
                             for (c, i) in c.rows().into_iter().zip(part.clone()) {

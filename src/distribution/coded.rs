@@ -35,7 +35,7 @@ pub trait Coded<T: Real> {
 }
 
 /// e^l of some numbers less their largest, and the sum: a softmax's parts.
-pub(super) fn exponentials(logits: impl Iterator<Item = f64> + Clone) -> (Vec<f64>, f64) {
+pub(crate) fn exponentials(logits: impl Iterator<Item = f64> + Clone) -> (Vec<f64>, f64) {
     let largest = logits.clone().fold(f64::NEG_INFINITY, |m, l| if l > m { l } else { m });
     let parts: Vec<f64> = logits.map(|l| exp(l - largest)).collect();
     let sum = parts.iter().sum();

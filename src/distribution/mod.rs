@@ -16,6 +16,7 @@ mod facts;
 pub mod flow;
 pub mod univariate;
 
+pub(crate) use coded::exponentials;
 pub use coded::{At, Below, Coded};
 pub use factorized::Factorized;
 pub use facts::{Domain, Facts, Support};

@@ -12,7 +12,9 @@
 //! Source    Bishop 2006, Pattern Recognition and Machine Learning, section 9.2
 //! ```
 
-use crate::distribution::{Likelihood, RowGradient};
+use super::Sequential;
+use super::in_turn::InTurn;
+use crate::distribution::{At, Below, Likelihood, RowGradient, exponentials};
 use crate::math;
 use crate::parallel::{self, Rows, RowsMut};
 use crate::real::Real;
@@ -39,7 +41,7 @@ pub(super) fn work(n: usize, latent: usize, components: usize, eta: usize) -> us
 /// Rough cost of one element of one component, in additions, for the decision to use a second thread.
 const COST: usize = 8;
 
-impl<T: Real> Components<'_, T> {
+impl<'a, T: Real> Components<'a, T> {
     fn count(&self) -> usize {
         self.eta.nrows()
     }
@@ -143,6 +145,23 @@ impl<T: Real> Components<'_, T> {
                 }
             }
         });
+    }
+
+    /// Its law of one latent of `width` after another; none, if the components' cannot be coded.
+    pub(super) fn in_turn(self, width: usize) -> Option<Box<dyn Sequential + 'a>> {
+        let (coded, count) = (self.p.as_coded()?, self.count());
+        let weights = match self.logits {
+            Some(logits) => {
+                let (weights, sum) = exponentials(logits.iter().map(|l| l.to_f64()));
+                weights.into_iter().map(|weight| weight / sum).collect()
+            }
+            None => vec![1.0 / count as f64; count],
+        };
+        let law = move |c: usize, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)| {
+            let eta = self.eta.row(c).to_slice().expect("components are in standard layout");
+            coded.law(At { eta, own: self.own, ..at }, with);
+        };
+        Some(Box::new(InTurn::new(weights, width, Box::new(law))))
     }
 
     /// A component, drawn with its probability.

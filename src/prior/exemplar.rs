@@ -19,8 +19,10 @@
 //! The means are no weights ([`Start::State`]): the trainer writes them after each epoch. Where others learn
 //! pseudo-inputs this prior has every row of the data, and learns how far a latent may be from them.
 
-use super::{Given, Member, Prior, PriorGradient, Retrieval, Spec};
-use crate::math::square_distance;
+use super::in_turn::InTurn;
+use super::{Given, Member, Prior, PriorGradient, Retrieval, Sequential, Spec};
+use crate::distribution::{At, Below};
+use crate::math::{normal, portable, square_distance};
 use crate::parallel::{self, Rows, RowsMut};
 use crate::params::{Scope, Start};
 use crate::real::Real;
@@ -224,6 +226,21 @@ impl<T: Real> Prior<T> for Exemplar {
             });
         }
         d_own[d_own.len() - 1] += T::from_f64(0.5) * d_s;
+    }
+
+    fn in_turn<'a>(
+        &'a self,
+        latent: usize,
+        given: Given<'a, T>,
+    ) -> Option<Box<dyn Sequential + 'a>> {
+        let Kernels { means, log_variance, .. } = Kernels::of(self, &given);
+        let rate = portable::exp(-0.5 * log_variance.to_f64());
+        let law = move |e: usize, at: At<'_, T>, with: &mut dyn FnMut(&Below<'_>)| {
+            let mean = means[(e, at.column)].to_f64();
+            with(&|edge| normal::cdf((edge - mean) * rate));
+        };
+        let weights = vec![1.0 / self.count as f64; self.count];
+        Some(Box::new(InTurn::new(weights, latent, Box::new(law))))
     }
 
     fn sample(&self, z: &mut [T], temperature: T, given: Given<'_, T>, rng: &mut ChaCha8Rng) {

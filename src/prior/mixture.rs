@@ -11,7 +11,7 @@
 //! Means and log-variances start as draws from N(0, ¼): equal components would stay equal.
 
 use super::components::{self, Components};
-use super::{Given, Member, Prior, PriorGradient, Spec};
+use super::{Given, Member, Prior, PriorGradient, Sequential, Spec};
 use crate::distribution::{self, Distribution};
 use crate::params::{Scope, Start};
 use crate::real::Real;
@@ -97,6 +97,14 @@ impl<T: Real> Prior<T> for Mixture<T> {
         let (d_logits, d_eta) = d.d_own.split_at_mut(self.components);
         let d_eta = ArrayViewMut2::from_shape(components.eta.dim(), d_eta).expect("as own");
         components.backward(d_eta, d_logits, weight, z, work);
+    }
+
+    fn in_turn<'a>(
+        &'a self,
+        latent: usize,
+        given: Given<'a, T>,
+    ) -> Option<Box<dyn Sequential + 'a>> {
+        self.components(given.own).in_turn(latent)
     }
 
     fn sample(&self, z: &mut [T], temperature: T, given: Given<'_, T>, rng: &mut ChaCha8Rng) {

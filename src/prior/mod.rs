@@ -3,8 +3,9 @@
 //! To add one: write its file, ending in a `member()` function, and add its name to the list below.
 
 mod components;
+mod in_turn;
 
-use crate::distribution::{Distribution, Moments};
+use crate::distribution::{Below, Distribution, Moments};
 use crate::family::{Member, Spec, family};
 use crate::params::Scope;
 use crate::real::Real;
@@ -44,6 +45,16 @@ pub struct Posteriors<'a, T> {
     pub eta: ArrayView2<'a, T>,
     /// The posterior's own tensors.
     pub own: &'a [T],
+}
+
+/// A prior's law of one latent after another, for a codec: each given the bins that those before it lie in.
+pub trait Sequential {
+    /// Calls `with` with F(e) = P(z_j < e) of the next latent, the same bits on every machine
+    /// ([`crate::distribution::Coded`]).
+    fn law(&self, with: &mut dyn FnMut(&Below<'_>));
+
+    /// That latent was found to be `z`, which stands for all from `low` to `high`.
+    fn found(&mut self, z: f64, low: f64, high: f64);
 }
 
 /// Where the gradient of Σ_n weight_n log p(z_n) goes. Everything in it is added to.
@@ -124,6 +135,15 @@ pub trait Prior<T: Real>: Send + Sync {
         _given: Given<'_, T>,
         _work: &mut [T],
     ) {
+    }
+
+    /// Its law of one latent of `latent` after another, if that can be coded.
+    fn in_turn<'a>(
+        &'a self,
+        _latent: usize,
+        _given: Given<'a, T>,
+    ) -> Option<Box<dyn Sequential + 'a>> {
+        None
     }
 
     /// `z ← a draw` whose distance from the prior's mean, or that of the component it is from, is

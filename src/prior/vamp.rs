@@ -14,7 +14,7 @@
 
 use super::components::{self, Components};
 use super::mixture::MOST;
-use super::{Given, Member, Prior, PriorGradient, Spec};
+use super::{Given, Member, Prior, PriorGradient, Sequential, Spec};
 use crate::distribution::Moments;
 use crate::error::{Error, Result};
 use crate::params::{Scope, Start};
@@ -134,6 +134,14 @@ impl<T: Real> Prior<T> for Vamp {
         work: &mut [T],
     ) {
         self.components(given).backward(d.d_eta, &mut [], weight, z, work);
+    }
+
+    fn in_turn<'a>(
+        &'a self,
+        latent: usize,
+        given: Given<'a, T>,
+    ) -> Option<Box<dyn Sequential + 'a>> {
+        self.components(given).in_turn(latent)
     }
 
     fn sample(&self, z: &mut [T], temperature: T, given: Given<'_, T>, rng: &mut ChaCha8Rng) {

@@ -1,0 +1,6 @@
+//! Compression without loss: the stack, every member's symbols, and chains of levels.
+#![cfg(feature = "codec")]
+
+mod chains;
+mod members;
+mod reference;
