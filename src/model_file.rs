@@ -18,6 +18,8 @@ pub use header::{
 use crate::error::{Error, Result, one_line};
 use crate::family::Spec;
 use crate::nn;
+#[cfg(feature = "codec")]
+use crate::params::Layout;
 use crate::real::Real;
 use crate::tensor_file::{Tensor, find_tensor, parse, read_tensor, serialize};
 use crate::train::checkpoint::Checkpoint;
@@ -120,6 +122,29 @@ impl<T: Real> Model<T> {
         let (params, kind) = checkpoint.weights(decay)?;
         header.weights = Some(kind.into());
         Ok(Model { vae: Arc::new(vae), params, header })
+    }
+
+    /// The model that a header describes, of at most so many weights, which `fill` writes.
+    ///
+    /// # Errors
+    /// If there is no such model, or `fill` finds none.
+    #[cfg(feature = "codec")]
+    pub(crate) fn of_header(
+        header: Header,
+        most: usize,
+        fill: impl FnOnce(&Layout, &mut [T]) -> std::result::Result<(), &'static str>,
+    ) -> std::result::Result<Self, String> {
+        let vae = lay_out::<T>(&header, most, || format!("there are {most} weights"))?;
+        let wanted = vae.layout().parameters();
+        if wanted > most {
+            return Err(format!("its header asks for {wanted} weights of {most}"));
+        }
+        let mut params = vec![T::zero(); vae.layout().len()];
+        fill(vae.layout(), &mut params)?;
+        match params.iter().all(|p| p.is_finite()) {
+            true => Ok(Model { vae: Arc::new(vae), params, header }),
+            false => Err("a weight is not finite".to_owned()),
+        }
     }
 
     /// The file's bytes.

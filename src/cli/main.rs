@@ -5,7 +5,11 @@ mod check;
 mod chosen;
 mod columns;
 mod compare;
+#[cfg(feature = "codec")]
+mod compress;
 mod config;
+#[cfg(feature = "codec")]
+mod decompress;
 mod defaults;
 mod diagnosis;
 mod encode;
@@ -53,6 +57,7 @@ use std::process::ExitCode;
   elbo sample runs/digits -n 100 -o digits.png   look at what the model invents
   elbo encode runs/digits -o latents.csv         reduce every row to a few numbers
   elbo train --data wine.csv --label class       learn a table, with settings that fit it
+  elbo compress test.npy --model runs/mnist      compress without loss, by what a model has learned
   elbo columns people.csv                        what a table of numbers, classes, dates and gaps is understood as
   elbo check                                     prove every gradient by finite differences"
 )]
@@ -93,6 +98,10 @@ enum Command {
     Interpolate(generate::InterpolateArgs),
     Columns(columns::ColumnsArgs),
     Compare(compare::CompareArgs),
+    #[cfg(feature = "codec")]
+    Compress(compress::CompressArgs),
+    #[cfg(feature = "codec")]
+    Decompress(decompress::DecompressArgs),
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Completions(shell::CompletionsArgs),
@@ -169,6 +178,10 @@ fn execute(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode> {
         Command::Decode(args) => generate::decode(&args, &cli.common),
         Command::Interpolate(args) => generate::interpolate(&args, &cli.common),
         Command::Compare(args) => compare::compare(&args, &cli.common),
+        #[cfg(feature = "codec")]
+        Command::Compress(args) => compress::compress(&args, &cli.common),
+        #[cfg(feature = "codec")]
+        Command::Decompress(args) => decompress::decompress(&args, &cli.common),
         Command::Columns(args) => columns::columns(&args, &cli.common),
         Command::Info(args) => info::info(&args, &cli.common),
         Command::Check(args) => check::check(&args, &cli.common),

@@ -13,7 +13,8 @@ use crate::data::Column;
 use crate::distribution::Domain;
 
 /// The values of a column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Book {
     /// u = 0 … n − 1, which is x but for a unit.
     Whole {
@@ -59,6 +60,20 @@ impl Book {
             Domain::Grid(n) => Some(Book::Grid { count: n.into() }),
             Domain::Real | Domain::Positive | Domain::Unit => None,
         }
+    }
+
+    /// Whether it is one: what a file says need not be.
+    pub fn is_sound(&self) -> bool {
+        (1..=MOST_VALUES).contains(&self.count())
+            && match self {
+                Book::Whole { .. } => true,
+                Book::Grid { count } => *count > 1,
+                Book::Decimals { least, step, decimals, count } => {
+                    let last =
+                        (*count as i64 - 1).checked_mul(*step).and_then(|d| d.checked_add(*least));
+                    *step > 0 && *decimals <= MOST_DECIMALS && last.is_some()
+                }
+            }
     }
 
     /// n

@@ -57,8 +57,10 @@ impl Stack {
     /// One with so many words on it that mean nothing, always the same ones: bits to take before there are others.
     pub fn primed(words: usize) -> Self {
         let mut filler = Filler(0);
-        let bulk: Vec<u32> = (0..words).map(|_| filler.next()).collect();
+        // From the top down, so that of a pile with more words below the upper ones are the same.
         let state = (1 << 32) | u64::from(filler.next());
+        let mut bulk: Vec<u32> = (0..words).map(|_| filler.next()).collect();
+        bulk.reverse();
         Stack { least: bulk.len(), coder: DefaultAnsCoder::from_raw_parts(bulk, state) }
     }
 

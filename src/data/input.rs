@@ -104,6 +104,19 @@ impl Input {
         Ok(input)
     }
 
+    /// The same bytes once more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    #[cfg(all(feature = "cli", feature = "codec"))]
+    pub(super) fn open_again(&self) -> Result<Self> {
+        match &self.bytes {
+            Bytes::Memory(bytes) => Input::memory(&self.path, bytes.clone()),
+            Bytes::File(_) => Input::open(&self.path),
+        }
+    }
+
     /// The name to blame.
     pub(super) fn path(&self) -> &Path {
         &self.path

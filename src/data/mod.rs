@@ -8,6 +8,8 @@
 //! To add a reader: write its file, ending in a `reader()` function, and add the file's name to the
 //! list below.
 
+#[cfg(all(feature = "cli", feature = "codec"))]
+mod array;
 #[cfg(feature = "parquet")]
 mod batches;
 mod bytes;
@@ -22,6 +24,8 @@ mod stored;
 mod table;
 mod values;
 
+#[cfg(all(feature = "cli", feature = "codec"))]
+pub use array::ArrayFile;
 pub use bytes::Bytes;
 pub use column::{Column, ColumnKind, Columns, Name, Unit, Volume};
 pub use condition::{
@@ -31,7 +35,7 @@ pub use labels::Labels;
 pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use statistics::Statistics;
-pub use stored::Stored;
+pub use stored::{Element, Kind, Stored};
 pub use table::{Cell, Cells, NumberScale, Quantiles, Table, TableColumn};
 pub use values::Values;
 

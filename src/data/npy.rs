@@ -130,6 +130,26 @@ pub(super) fn shape(input: &Input) -> Result<Vec<u64>> {
     Ok(read_header(input)?.0.shape().to_vec())
 }
 
+/// How many bytes come before the values, what these are, and the axes, by the header alone.
+///
+/// # Errors
+///
+/// As [`read`], and for an array in Fortran's order.
+#[cfg(feature = "codec")]
+pub(super) fn outline(input: &Input) -> Result<(u64, Element, Vec<usize>)> {
+    let (header, end) = read_header(input)?;
+    let (element, _) = element(input, &header)?;
+    check_axes(input, &header)?;
+    check_size(input, &header, element, input.length() - end)?;
+    let shape: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
+    match shape.len() > 1 && header.order() == Order::Fortran {
+        true => Err(input.error(
+            "its rows lie scattered, in Fortran's order: store numpy.ascontiguousarray(array)",
+        )),
+        false => Ok((end, element, shape)),
+    }
+}
+
 /// Where value `i` of an array in Fortran order, whose first index runs fastest, is in C order, where
 /// the last one does.
 fn in_c_order(mut i: usize, shape: &[usize]) -> usize {

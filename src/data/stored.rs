@@ -24,18 +24,24 @@ pub struct Stored {
 
 /// How a file writes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Element {
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+pub enum Element {
     /// A byte, which stays one.
     Byte,
     /// Another number.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // these come from NPY alone
-    Number { kind: Kind, big_endian: bool },
+    Number {
+        /// Its type.
+        kind: Kind,
+        /// Whether its highest byte comes first.
+        big_endian: bool,
+    },
 }
 
 /// The types of numbers that are no bytes, by their bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "cli"), allow(dead_code))]
-pub(super) enum Kind {
+#[cfg_attr(feature = "model-file", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs)]
+pub enum Kind {
     I8,
     I16,
     I32,
@@ -50,7 +56,7 @@ pub(super) enum Kind {
 
 impl Element {
     /// Bytes of a value.
-    pub(super) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         use Kind::*;
         match self {
             Element::Byte => 1,
@@ -61,6 +67,68 @@ impl Element {
                 I64 | U64 | F64 => 8,
             },
         }
+    }
+
+    /// Whether it is a byte.
+    pub fn is_byte(self) -> bool {
+        self == Element::Byte
+    }
+
+    /// The value of its bytes; of an integer beyond 2⁵³ the nearest.
+    ///
+    /// # Panics
+    /// If there are more or fewer bytes than it has.
+    #[cfg(feature = "codec")]
+    pub fn value(self, bytes: &[u8]) -> f64 {
+        use Kind::*;
+        let Element::Number { kind, big_endian: big } = self else { return bytes[0].into() };
+        match kind {
+            I8 => i8::from_le_bytes(array(bytes, big)).into(),
+            I16 => i16::from_le_bytes(array(bytes, big)).into(),
+            I32 => i32::from_le_bytes(array(bytes, big)).into(),
+            I64 => i64::from_le_bytes(array(bytes, big)) as f64,
+            U16 => u16::from_le_bytes(array(bytes, big)).into(),
+            U32 => u32::from_le_bytes(array(bytes, big)).into(),
+            U64 => u64::from_le_bytes(array(bytes, big)) as f64,
+            F16 => half(u16::from_le_bytes(array(bytes, big))).into(),
+            F32 => f32::from_le_bytes(array(bytes, big)).into(),
+            F64 => f64::from_le_bytes(array(bytes, big)),
+        }
+    }
+
+    /// Adds the bytes of the nearest value that it has.
+    #[cfg(feature = "codec")]
+    pub fn write(self, value: f64, out: &mut Vec<u8>) {
+        use Kind::*;
+        let first = out.len();
+        let Element::Number { kind, big_endian } = self else {
+            out.push(value.round() as u8);
+            return;
+        };
+        let whole = value.round();
+        match kind {
+            I8 => out.extend((whole as i8).to_le_bytes()),
+            I16 => out.extend((whole as i16).to_le_bytes()),
+            I32 => out.extend((whole as i32).to_le_bytes()),
+            I64 => out.extend((whole as i64).to_le_bytes()),
+            U16 => out.extend((whole as u16).to_le_bytes()),
+            U32 => out.extend((whole as u32).to_le_bytes()),
+            U64 => out.extend((whole as u64).to_le_bytes()),
+            F16 => out.extend(to_half(value).to_le_bytes()),
+            F32 => out.extend((value as f32).to_le_bytes()),
+            F64 => out.extend(value.to_le_bytes()),
+        }
+        if big_endian {
+            out[first..].reverse();
+        }
+    }
+
+    /// Whether these are the bytes that [`Self::write`] gives a value.
+    #[cfg(feature = "codec")]
+    pub fn is(self, value: f64, bytes: &[u8]) -> bool {
+        let mut written = Vec::with_capacity(8);
+        self.write(value, &mut written);
+        written == bytes
     }
 
     /// Whether `f32` holds every value.
@@ -238,9 +306,55 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
+/// A number that half precision has, or the next one to it towards 0.
+#[cfg(feature = "codec")]
+fn to_half(value: f64) -> u16 {
+    let sign = u16::from(value.is_sign_negative()) << 15;
+    if value.is_nan() {
+        return sign | 0x7e00;
+    }
+    let (mut low, mut high) = (0u16, 0x7c01);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if f64::from(half(middle)) <= value.abs() { low = middle } else { high = middle }
+    }
+    sign | low
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "codec")]
+    #[test]
+    fn elements_are_written_as_they_are_read() {
+        use Kind::*;
+        for kind in [I8, I16, I32, I64, U16, U32, U64, F16, F32, F64] {
+            for big_endian in [false, true] {
+                let element = Element::Number { kind, big_endian };
+                for byte in 0..=255u8 {
+                    let mut bytes: Vec<u8> = (0..element.size() as u8)
+                        .map(|i| byte.wrapping_mul(37).wrapping_add(i * i))
+                        .collect();
+                    if matches!(kind, I64 | U64) {
+                        let high = if big_endian { 0 } else { 7 };
+                        bytes[high] = 0;
+                        bytes[if big_endian { 1 } else { 6 }] &= 15;
+                    }
+                    let value = element.value(&bytes);
+                    assert!(
+                        value.is_nan() || element.is(value, &bytes),
+                        "{kind:?} {bytes:?} {value}"
+                    );
+                }
+            }
+        }
+        assert!(Element::Byte.is(7.0, &[7]) && Element::Byte.value(&[255]) == 255.0);
+        assert_eq!(
+            [to_half(65504.0), to_half(-0.0), to_half(f64::INFINITY)],
+            [0x7bff, 0x8000, 0x7c00]
+        );
+    }
 
     #[test]
     fn halves_are_exact() {

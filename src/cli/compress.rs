@@ -1,0 +1,228 @@
+//! `elbo compress`
+
+use crate::Common;
+use crate::opening::open_model;
+use crate::progress::bar;
+use crate::terminal::{counted, print};
+use clap::Args;
+use elbo::codec::archive::{
+    self, Description, FrameDescription, Settings, Written, all_coded, digest, hexadecimal,
+};
+use elbo::codec::frame::{ArrayFrame, Frame, State};
+use elbo::codec::{self, bins::Bins, row};
+use elbo::data::ArrayFile;
+use elbo::error::{Error, Result};
+use elbo::model_file::{Model, write_whole};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Compress a file without loss, by a model of its rows
+#[derive(Args)]
+#[command(after_help = "Examples:
+  elbo compress test.npy --model runs/mnist             into test.npy.elbo, which needs the model to be read
+  elbo compress test.npy --model runs/mnist --embed     with the model inside, in eight bits a weight
+  elbo compress test.npy --model runs/mnist --any-order rows come back sorted, and their order costs nothing
+  elbo decompress test.npy.elbo --model runs/mnist      the file again, byte for byte
+  elbo decompress -l test.npy.elbo                      what it is
+
+Arrays (.npy) and IDX files. The archive is read again before anything is reported. It comes out the same on every machine, and
+can be read on every other. What the model cannot have (a grey value under a Bernoulli, NaN) is kept as it is.")]
+pub(crate) struct CompressArgs {
+    /// The file; `-` for standard input
+    data: PathBuf,
+    /// The model: a model file, or a run's folder
+    #[arg(long, short, value_name = "RUN")]
+    model: PathBuf,
+    /// Where to [default: FILE.elbo]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "stdout")]
+    output: Option<PathBuf>,
+    /// Write to standard output
+    #[arg(long, short = 'c')]
+    stdout: bool,
+    /// Overwrite what is there
+    #[arg(long, short)]
+    force: bool,
+    /// Keep the file, which is always done: a habit of other programs
+    #[arg(long, short, hide = true)]
+    keep: bool,
+    /// Put the model into the archive, in eight bits a weight
+    #[arg(long)]
+    embed: bool,
+    /// Let rows come back in another order, sorted within blocks, and save what their order costs
+    #[arg(long)]
+    any_order: bool,
+    /// Bits of a latent's bin, 4 to 16: more of them cost nothing but a few bits at the start of each block
+    #[arg(long, value_name = "P", default_value_t = 8)]
+    bins: u32,
+    /// Rows of a block, which is read and damaged as a whole
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    block: u32,
+}
+
+/// What the name of an archive ends in.
+pub(crate) const EXTENSION: &str = "elbo";
+
+/// Where an output goes: a file that is not there yet, or standard output.
+pub(crate) fn target(
+    output: Option<&Path>,
+    default: Option<PathBuf>,
+    stdout: bool,
+    force: bool,
+) -> Result<Option<PathBuf>> {
+    let path = match (stdout, output, default) {
+        (true, ..) => return Ok(None),
+        (_, Some(path), _) if path == Path::new("-") => return Ok(None),
+        (_, Some(path), _) => path.to_owned(),
+        (_, None, Some(path)) => path,
+        (_, None, None) => return Ok(None),
+    };
+    if path.exists() && !force {
+        let message = format!(
+            "{} is there already: say -f to overwrite it, or -o for another name",
+            path.display()
+        );
+        return Err(Error::setting("--output", message));
+    }
+    Ok(Some(path))
+}
+
+pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode> {
+    if !Bins::BITS.contains(&args.bins) {
+        let message =
+            format!("{} is not from {} to {}", args.bins, Bins::BITS.start(), Bins::BITS.end());
+        return Err(Error::setting("--bins", message));
+    }
+    if !(1..=codec::block::MOST_ROWS).contains(&args.block) {
+        let message = format!("{} is not from 1 to {}", args.block, codec::block::MOST_ROWS);
+        return Err(Error::setting("--block", message));
+    }
+    let is_stdin = args.data == Path::new("-");
+    let default = (!is_stdin).then(|| {
+        let mut name = args.data.clone().into_os_string();
+        name.push(format!(".{EXTENSION}"));
+        name.into()
+    });
+    let target = target(args.output.as_deref(), default, args.stdout, args.force)?;
+    let model = open_model(&args.model, common)?;
+    row::check(&model.vae)?;
+    if model.vae.condition() > 0 {
+        let message =
+            "the model is a conditional one, and an archive has no place for what rows are given";
+        return Err(Error::setting("--model", message));
+    }
+    let Some(file) = ArrayFile::open(&args.data)? else {
+        let message = "is neither an array (.npy) nor an IDX file";
+        return Err(Error::file(&args.data, message));
+    };
+    let (inside, model) = match args.embed {
+        true => {
+            let (bytes, model) = codec::pack(&model).map_err(|e| Error::setting("--embed", e))?;
+            (Some(bytes), model)
+        }
+        false => (None, model),
+    };
+    let settings = Settings { bins: args.bins, any_order: args.any_order, block: args.block };
+    let description = describe(&model, &file, settings)?;
+    let mut out = Vec::new();
+    let progress = bar(common, description.rows, "rows");
+    let mut source = |first: u64, count: usize| file.read(first as usize, count);
+    let written = archive::write(
+        &mut out,
+        &model,
+        inside.as_deref(),
+        &description,
+        &mut source,
+        &mut |rows| {
+            progress.set_position(rows);
+        },
+    )?;
+    progress.finish_and_clear();
+    match &target {
+        Some(path) => write_whole(path, &out)?,
+        None => print(&out)?,
+    }
+    report(&description, written, file.width(), target.as_deref(), common)
+}
+
+/// What the archive of a file will be.
+fn describe(model: &Model<f32>, file: &ArrayFile, settings: Settings) -> Result<Description> {
+    let width = model.vae.width();
+    if file.width() != width {
+        let message = format!("rows of {} values do not fit the model's {width}", file.width());
+        return Err(Error::setting("--model", message));
+    }
+    let (columns, bytes, rows) = (model.header.columns()?, file.bytes()?, file.rows());
+    let all_rows = |each: &mut dyn FnMut(&[u8])| -> Result<()> {
+        for first in (0..rows).step_by(4096) {
+            file.read(first, 4096)?.iter().for_each(|row| each(row));
+        }
+        Ok(())
+    };
+    let likelihood = model.vae.likelihood();
+    let frame = ArrayFrame::survey(likelihood, columns, file.element(), bytes, all_rows)?;
+    let mut source = |first: u64, count: usize| file.read(first as usize, count);
+    let states = archive::count_states(&frame, rows as u64, &mut source)?;
+    let books = (0..width).map(|j| frame.books().book(j).clone()).collect();
+    Ok(Description {
+        model: digest(model),
+        bins: settings.bins,
+        any_order: settings.any_order,
+        rows: rows as u64,
+        block: settings.block,
+        prologue: hexadecimal(file.prologue()),
+        frame: FrameDescription::Array {
+            element: file.element(),
+            bytes: bytes.name().to_owned(),
+            masked: frame.fields() > 1 || width == 1 && likelihood.facts(0).missing,
+            books,
+        },
+        states,
+    })
+}
+
+fn report(
+    description: &Description,
+    written: Written,
+    width: usize,
+    target: Option<&Path>,
+    common: &Common,
+) -> Result<ExitCode> {
+    let rows = written.rows.max(1) as f64;
+    let bits = 8.0 * written.blocks as f64 / rows;
+    let share = written.archive as f64 / (written.original as f64).max(1.0);
+    let beside: u64 = description.states.iter().map(|counts| counts[State::Beside as usize]).sum();
+    let json = json!({
+        "output": target.map(|path| path.display().to_string()),
+        "rows": written.rows,
+        "bytes": written.original,
+        "archive_bytes": written.archive,
+        "model_bytes": written.model,
+        "block_bytes": written.blocks,
+        "bits_per_row": bits,
+        "bits_per_dim": bits / width as f64,
+        "kept_beside": beside,
+    });
+    let mut text = format!(
+        "{}, {} → {} bytes ({:.1} %): {bits:.2} bits a row, {:.4} a value",
+        counted(written.rows as usize, "row"),
+        written.original,
+        written.archive,
+        100.0 * share,
+        bits / width as f64
+    );
+    if written.model > 0 {
+        text += &format!(", {} bytes of it the model", written.model);
+    }
+    if !all_coded(&description.states) && beside > 0 {
+        text += &format!("; {beside} of what the model cannot have, kept beside it");
+    }
+    if let Some(path) = target {
+        text = format!("{}: {text}", path.display());
+    }
+    match target {
+        Some(_) => common.result(&json, &text)?,
+        None => common.note(text),
+    }
+    Ok(ExitCode::SUCCESS)
+}
