@@ -15,7 +15,7 @@ pub use start::{Init, Start};
 use crate::aligned::LINE;
 use crate::real::Real;
 use crate::rng::{Address, Purpose};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -62,9 +62,33 @@ pub struct Layout {
     /// What starts at 0 instead: elements of a tensor.
     zeros: Vec<(Tensor, Range<usize>)>,
     len: usize,
+    /// Whether weights lie turned.
+    turned: bool,
 }
 
 impl Layout {
+    /// One in which the weights of linear maps lie turned, `[in, out]`, in the same places: a single row is multiplied
+    /// with them at several times the speed, and nothing is trained.
+    #[cfg(feature = "codec")]
+    pub(crate) fn turned() -> Self {
+        Layout { turned: true, ..Layout::default() }
+    }
+
+    /// A buffer of this layout as one of its [turned](Self::turned) sister.
+    #[cfg(feature = "codec")]
+    pub(crate) fn turn<T: Real>(&self, params: &[T]) -> Vec<T> {
+        let mut turned = params.to_vec();
+        let weights = self.slots.iter().zip(&self.starts);
+        for (slot, _) in weights.filter(|(_, start)| matches!(start, Start::Weight { .. })) {
+            let (rows, cols) = (slot.shape[0], slot.len() / slot.shape[0]);
+            let (from, to) = (&params[slot.range()], &mut turned[slot.range()]);
+            for (j, column) in to.chunks_exact_mut(rows).enumerate() {
+                column.iter_mut().enumerate().for_each(|(i, w)| *w = from[i * cols + j]);
+            }
+        }
+        turned
+    }
+
     /// Where tensors are asked for whose names begin with `path.`
     pub fn scope(&mut self, path: impl Display) -> Scope<'_> {
         Scope { layout: self, path: path.to_string(), side_by_side: false }
@@ -201,7 +225,8 @@ impl Scope<'_> {
         self.layout.slots.push(slot);
         self.layout.starts.push(start);
         let cols = shape.last().copied().unwrap_or(1);
-        Tensor { offset, rows: elements(&shape[..shape.len().saturating_sub(1)]), cols }
+        let turned = self.layout.turned && matches!(start, Start::Weight { .. });
+        Tensor { offset, rows: elements(&shape[..shape.len().saturating_sub(1)]), cols, turned }
     }
 
     /// The tensors that `ask` asks for, side by side and handed around as one slice.
@@ -212,7 +237,7 @@ impl Scope<'_> {
         let mut inner = Scope { layout: &mut *self.layout, path, side_by_side: true };
         ask(&mut inner);
         self.path = inner.path;
-        Tensor { offset, rows: 1, cols: self.layout.len - offset }
+        Tensor { offset, rows: 1, cols: self.layout.len - offset, turned: false }
     }
 }
 
@@ -223,6 +248,8 @@ pub struct Tensor {
     offset: usize,
     rows: usize,
     cols: usize,
+    /// Whether it lies column by column.
+    turned: bool,
 }
 
 impl Tensor {
@@ -267,7 +294,8 @@ impl Tensor {
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn matrix<'a, T: Real>(&self, buffer: &'a [T]) -> ArrayView2<'a, T> {
-        ArrayView2::from_shape(self.dim(), self.of(buffer)).expect("as many elements as it says")
+        let shape = self.dim().set_f(self.turned);
+        ArrayView2::from_shape(shape, self.of(buffer)).expect("as many elements as it says")
     }
 
     /// The matrix in `buffer`, to write.
@@ -275,8 +303,8 @@ impl Tensor {
     /// # Panics
     /// If `buffer` is shorter than the layout.
     pub fn matrix_mut<'a, T: Real>(&self, buffer: &'a mut [T]) -> ArrayViewMut2<'a, T> {
-        ArrayViewMut2::from_shape(self.dim(), self.of_mut(buffer))
-            .expect("as many elements as it says")
+        let shape = self.dim().set_f(self.turned);
+        ArrayViewMut2::from_shape(shape, self.of_mut(buffer)).expect("as many elements as it says")
     }
 }
 

@@ -81,8 +81,12 @@ impl<T: Real> Vae<T> {
 
     /// The same without asking for memory, which a model's file has yet to justify.
     pub(crate) fn lay_out(config: VaeConfig) -> Result<Self> {
+        Vae::lay_out_in(Layout::default(), config)
+    }
+
+    /// The same in a layout that is still empty.
+    fn lay_out_in(mut layout: Layout, config: VaeConfig) -> Result<Self> {
         config.check()?;
-        let mut layout = Layout::default();
         let (mut up, mut down) = (Vec::new(), Vec::new());
         let latents: Vec<usize> = config.levels.iter().map(|level| level.latent).collect();
         let of_data = distribution::build_likelihood::<T>(&config.likelihood)?;

@@ -8,7 +8,9 @@ use clap::Args;
 use elbo::codec::archive::{
     self, Description, FrameDescription, Settings, Written, all_coded, digest, hexadecimal,
 };
-use elbo::codec::frame::{ArrayFrame, Frame, State};
+use elbo::codec::frame::{
+    ArrayFrame, Frame, State, TableFrame, Writing, cell_text, line_ends, raw_cells,
+};
 use elbo::codec::{self, bins::Bins, row};
 use elbo::data::ArrayFile;
 use elbo::error::{Error, Result};
@@ -23,10 +25,11 @@ use std::process::ExitCode;
   elbo compress test.npy --model runs/mnist             into test.npy.elbo, which needs the model to be read
   elbo compress test.npy --model runs/mnist --embed     with the model inside, in eight bits a weight
   elbo compress test.npy --model runs/mnist --any-order rows come back sorted, and their order costs nothing
+  elbo compress people.csv --model runs/people --embed --spelling    a table, to the last byte
   elbo decompress test.npy.elbo --model runs/mnist      the file again, byte for byte
   elbo decompress -l test.npy.elbo                      what it is
 
-Arrays (.npy) and IDX files. The archive is read again before anything is reported. It comes out the same on every machine, and
+Arrays (.npy), IDX files, and tables (.csv) for models of tables of several kinds. The archive is read again before anything is reported. It comes out the same on every machine, and
 can be read on every other. What the model cannot have (a grey value under a Bernoulli, NaN) is kept as it is.")]
 pub(crate) struct CompressArgs {
     /// The file; `-` for standard input
@@ -52,6 +55,9 @@ pub(crate) struct CompressArgs {
     /// Let rows come back in another order, sorted within blocks, and save what their order costs
     #[arg(long)]
     any_order: bool,
+    /// Give a table back with the spelling of every cell (01.50 where 1.5 would do), not only its values
+    #[arg(long)]
+    spelling: bool,
     /// Bits of a latent's bin, 4 to 16: more of them cost nothing but a few bits at the start of each block
     #[arg(long, value_name = "P", default_value_t = 8)]
     bins: u32,
@@ -111,10 +117,6 @@ pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode>
             "the model is a conditional one, and an archive has no place for what rows are given";
         return Err(Error::setting("--model", message));
     }
-    let Some(file) = ArrayFile::open(&args.data)? else {
-        let message = "is neither an array (.npy) nor an IDX file";
-        return Err(Error::file(&args.data, message));
-    };
     let (inside, model) = match args.embed {
         true => {
             let (bytes, model) = codec::pack(&model).map_err(|e| Error::setting("--embed", e))?;
@@ -123,7 +125,8 @@ pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode>
         false => (None, model),
     };
     let settings = Settings { bins: args.bins, any_order: args.any_order, block: args.block };
-    let description = describe(&model, &file, settings)?;
+    let file = Rows::open(&args.data)?;
+    let description = file.describe(&model, settings, args)?;
     let mut out = Vec::new();
     let progress = bar(common, description.rows, "rows");
     let mut source = |first: u64, count: usize| file.read(first as usize, count);
@@ -142,11 +145,80 @@ pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode>
         Some(path) => write_whole(path, &out)?,
         None => print(&out)?,
     }
-    report(&description, written, file.width(), target.as_deref(), common)
+    report(&description, written, model.vae.width(), target.as_deref(), common)
 }
 
-/// What the archive of a file will be.
-fn describe(model: &Model<f32>, file: &ArrayFile, settings: Settings) -> Result<Description> {
+/// A file's rows.
+enum Rows {
+    Array(ArrayFile),
+    /// A text's bytes, and where each line ends.
+    Lines(Vec<u8>, Vec<usize>),
+}
+
+impl Rows {
+    fn open(path: &Path) -> Result<Self> {
+        if let Some(file) = ArrayFile::open(path)? {
+            return Ok(Rows::Array(file));
+        }
+        let read = match path == Path::new("-") {
+            true => {
+                return Err(Error::setting("DATA", "of standard input only an array can be told"));
+            }
+            false => std::fs::read(path),
+        };
+        let bytes = read.map_err(|e| Error::io(path, e))?;
+        let ends = line_ends(&bytes);
+        if bytes.contains(&0) || ends.len() < 2 {
+            return Err(Error::file(
+                path,
+                "is neither an array (.npy), nor an IDX file, nor a table with a line of names",
+            ));
+        }
+        Ok(Rows::Lines(bytes, ends))
+    }
+
+    /// The bytes of some rows.
+    fn read(&self, first: usize, count: usize) -> Result<Vec<Vec<u8>>> {
+        match self {
+            Rows::Array(file) => file.read(first, count),
+            Rows::Lines(bytes, ends) => {
+                // The first line has the names.
+                let rows = first..(first + count).min(ends.len() - 1);
+                Ok(rows.map(|row| bytes[ends[row]..ends[row + 1]].to_vec()).collect())
+            }
+        }
+    }
+
+    /// What the archive will be.
+    fn describe(
+        &self,
+        model: &Model<f32>,
+        settings: Settings,
+        args: &CompressArgs,
+    ) -> Result<Description> {
+        let (frame, rows, prologue) = match self {
+            Rows::Array(file) => (of_array(model, file)?, file.rows(), file.prologue()),
+            Rows::Lines(bytes, ends) => {
+                (of_lines(model, bytes, ends, args)?, ends.len() - 1, &bytes[..ends[0]])
+            }
+        };
+        let made = frame.frame(model).map_err(|e| Error::setting("--model", e))?;
+        let mut source = |first: u64, count: usize| self.read(first as usize, count);
+        let states = archive::count_states(&*made, rows as u64, &mut source)?;
+        Ok(Description {
+            model: digest(model),
+            bins: settings.bins,
+            any_order: settings.any_order,
+            rows: rows as u64,
+            block: settings.block,
+            prologue: hexadecimal(prologue),
+            frame,
+            states,
+        })
+    }
+}
+
+fn of_array(model: &Model<f32>, file: &ArrayFile) -> Result<FrameDescription> {
     let width = model.vae.width();
     if file.width() != width {
         let message = format!("rows of {} values do not fit the model's {width}", file.width());
@@ -161,23 +233,64 @@ fn describe(model: &Model<f32>, file: &ArrayFile, settings: Settings) -> Result<
     };
     let likelihood = model.vae.likelihood();
     let frame = ArrayFrame::survey(likelihood, columns, file.element(), bytes, all_rows)?;
-    let mut source = |first: u64, count: usize| file.read(first as usize, count);
-    let states = archive::count_states(&frame, rows as u64, &mut source)?;
-    let books = (0..width).map(|j| frame.books().book(j).clone()).collect();
-    Ok(Description {
-        model: digest(model),
-        bins: settings.bins,
-        any_order: settings.any_order,
-        rows: rows as u64,
-        block: settings.block,
-        prologue: hexadecimal(file.prologue()),
-        frame: FrameDescription::Array {
-            element: file.element(),
-            bytes: bytes.name().to_owned(),
-            masked: frame.fields() > 1 || width == 1 && likelihood.facts(0).missing,
-            books,
-        },
-        states,
+    Ok(FrameDescription::Array {
+        element: file.element(),
+        bytes: bytes.name().to_owned(),
+        masked: (0..width).any(|j| likelihood.facts(j).missing),
+        books: (0..width).map(|j| frame.books().book(j).clone()).collect(),
+    })
+}
+
+/// A table, whose columns are found by their names.
+fn of_lines(
+    model: &Model<f32>,
+    bytes: &[u8],
+    ends: &[usize],
+    args: &CompressArgs,
+) -> Result<FrameDescription> {
+    let Some(table) = &model.header.kinds else {
+        let message = "is no model of a table of several kinds: train one with --kinds, or on a table with words or gaps";
+        return Err(Error::setting("--model", message));
+    };
+    let line_end = if bytes[..ends[0]].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let names = bytes[..ends[0]].strip_suffix(line_end.as_bytes()).unwrap_or(&bytes[..ends[0]]);
+    let names = names.strip_prefix(b"\xef\xbb\xbf").unwrap_or(names);
+    let order = |delimiter: u8| -> Vec<Option<usize>> {
+        let place = |cell: &[u8]| {
+            let name = cell_text(cell)?;
+            table.columns.iter().position(|column| column.name == name)
+        };
+        raw_cells(names, delimiter).into_iter().map(place).collect()
+    };
+    let found = |delimiter: &u8| order(*delimiter).iter().flatten().count();
+    let delimiter = *b",;\t|".iter().max_by_key(|d| found(d)).expect("there are some");
+    let missing = table
+        .learned()
+        .find(|c| !order(delimiter).iter().flatten().any(|j| table.columns[*j].name == c.name));
+    if let Some(column) = missing {
+        let message =
+            format!("the first line has no column `{}`, which the model knows", column.name);
+        return Err(Error::file(&args.data, message));
+    }
+    let first = raw_cells(&bytes[ends[0]..ends[1]], delimiter);
+    let pad = |place: usize| {
+        let spaces = first
+            .get(place)
+            .map_or(0, |cell| cell.iter().take_while(|byte| **byte == b' ').count());
+        " ".repeat(spaces)
+    };
+    let order = order(delimiter);
+    let pads = (0..order.len()).map(pad).collect();
+    let writing =
+        Writing { delimiter, line_end: line_end.to_owned(), order, pads, spelling: args.spelling };
+    let lines = ends.windows(2).map(|w| &bytes[w[0]..w[1]]);
+    let (likelihood, columns) = (model.vae.likelihood(), model.header.columns()?);
+    let width = columns.width();
+    let frame = TableFrame::survey(table.clone(), likelihood, columns, writing.clone(), lines);
+    let frame = frame.map_err(|e| Error::setting("--model", e))?;
+    Ok(FrameDescription::Table {
+        writing,
+        books: (0..width).map(|j| frame.books().book(j).clone()).collect(),
     })
 }
 

@@ -174,7 +174,13 @@ fn list<R: Read + Seek>(archive: &Archive<R>, common: &Common) -> Result<ExitCod
     let d = &archive.description;
     let payload = archive.size - archive.inside.len() as u64;
     let per_row = 8.0 * payload as f64 / d.rows.max(1) as f64;
-    let FrameDescription::Array { element, books, .. } = &d.frame;
+    let (books, what) = match &d.frame {
+        FrameDescription::Array { element, books, .. } => (books, format!("{element:?}")),
+        FrameDescription::Table { writing, books } => {
+            let spelling = if writing.spelling { "as it is spelled" } else { "by its values" };
+            (books, format!("a table of {} columns, {spelling}", writing.order.len()))
+        }
+    };
     let inside = if archive.inside.is_empty() {
         "is not inside".to_owned()
     } else {
@@ -195,7 +201,7 @@ fn list<R: Read + Seek>(archive: &Archive<R>, common: &Common) -> Result<ExitCod
         "bins": d.bins,
     });
     let rows = [
-        ("rows", format!("{} of {} values ({element:?})", d.rows, books.len())),
+        ("rows", format!("{} of {} values ({what})", d.rows, books.len())),
         (
             "blocks",
             format!(

@@ -20,6 +20,8 @@ use super::block::{Block, Context, MOST_ROWS};
 use super::book::Book;
 use super::embed;
 use super::frame::{ArrayFrame, Frame, State, take};
+#[cfg(feature = "cli")]
+use super::frame::{TableFrame, Writing};
 use super::row::Books;
 use crate::data::{Bytes, Element};
 use crate::error::{Error, Result};
@@ -83,6 +85,14 @@ pub enum FrameDescription {
         /// The values of each column.
         books: Vec<Book>,
     },
+    /// Lines of cells.
+    #[cfg(feature = "cli")]
+    Table {
+        /// How they are written.
+        writing: Writing,
+        /// The values of each of the model's columns.
+        books: Vec<Book>,
+    },
 }
 
 /// What an archive is to be.
@@ -143,6 +153,20 @@ impl FrameDescription {
                 let rest_of = vec![None; books.len()];
                 let books = Books::new(books.clone(), columns, rest_of);
                 Ok(Box::new(ArrayFrame::new(books, *element, bytes, *masked)))
+            }
+            #[cfg(feature = "cli")]
+            FrameDescription::Table { writing, books } => {
+                let table = model.header.kinds.clone().ok_or("its model is none of a table")?;
+                let columns = model.header.columns().map_err(|e| e.to_string())?;
+                if books.len() != columns.width() || !books.iter().all(Book::is_sound) {
+                    return Err("its columns are not those of its model".to_owned());
+                }
+                let mut rest_of = vec![None; books.len()];
+                for place in table.places().iter().filter(|place| place.slot() > place.first) {
+                    rest_of[place.slot()] = Some(place.atoms.len() as u64);
+                }
+                let books = Books::new(books.clone(), columns, rest_of);
+                Ok(Box::new(TableFrame::new(table, books, writing.clone())?))
             }
         }
     }
@@ -209,9 +233,12 @@ pub fn write(
     let frame =
         description.frame.frame(model).map_err(|message| Error::setting("model", message))?;
     let bins = Bins::new(description.bins);
+    let turned = model.vae.turned(&model.params);
+    let (vae, params) =
+        turned.as_ref().map_or((&*model.vae, &*model.params), |(vae, params)| (vae, params));
     let context = Context {
-        vae: &model.vae,
-        params: &model.params,
+        vae,
+        params,
         frame: &*frame,
         states: &description.states,
         bins: &bins,
@@ -516,9 +543,12 @@ impl<R: Read + Seek> Archive<R> {
     ) -> Result<Vec<(u32, &'static str)>> {
         let (frame, bins) = (self.frame(model)?, Bins::new(self.description.bins));
         let states = self.description.states.clone();
+        let turned = model.vae.turned(&model.params);
+        let (vae, params) =
+            turned.as_ref().map_or((&*model.vae, &*model.params), |(vae, params)| (vae, params));
         let context = Context {
-            vae: &model.vae,
-            params: &model.params,
+            vae,
+            params,
             frame: &*frame,
             states: &states,
             bins: &bins,

@@ -1,7 +1,7 @@
 //! A model inside an archive: its weights in eight bits each, and what they cost.
 //!
 //! ```text
-//! A tensor of many weights    step = max |w|/127,  w → q step, q = −127 … 127     rounded, and that is the model that codes
+//! A tensor of many weights    of each row step = max |w|/127,  w → q step, q = −127 … 127     rounded, and that is the model that codes
 //! The q of a tensor           by their own histogram, on a stack of bits
 //! Few weights                 as they are
 //! ```
@@ -12,6 +12,7 @@ use super::frame::take;
 use super::stack::Stack;
 use super::symbol::{Reader, Writer, code_number};
 use crate::model_file::{Header, Model};
+use crate::params::Slot;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use std::io::{Read, Write};
 
@@ -76,17 +77,24 @@ pub fn pack(model: &Model<f32>) -> Result<(Vec<u8>, Model<f32>), String> {
             plain.extend(weights.iter().flat_map(|w| w.to_le_bytes()));
             continue;
         }
-        let largest = weights.iter().fold(0f32, |m, w| m.max(w.abs()));
-        let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-        plain.extend(step.to_le_bytes());
-        let level = |w: f32| ((w / step).round() as i64 + 127).clamp(0, LEVELS as i64 - 1) as u64;
-        let mut counts = vec![0u32; LEVELS as usize];
-        weights.iter().for_each(|w| counts[level(*w) as usize] += 1);
+        let level = |w: f32, step: f32| {
+            ((w / step).round() as i64 + 127).clamp(0, LEVELS as i64 - 1) as u64
+        };
+        let (mut counts, mut steps) = (vec![0u32; LEVELS as usize], Vec::new());
+        for row in weights.chunks(row_of(slot)) {
+            let largest = row.iter().fold(0f32, |m, w| m.max(w.abs()));
+            let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+            row.iter().for_each(|w| counts[level(*w, step) as usize] += 1);
+            plain.extend(step.to_le_bytes());
+            steps.push(step);
+        }
         let law = below(&counts);
-        for w in weights {
-            let q = level(*w);
-            code_number(&mut writer, q, LEVELS, &law);
-            *w = weight(q, step);
+        for (row, step) in weights.chunks_mut(row_of(slot)).zip(steps) {
+            for w in row {
+                let q = level(*w, step);
+                code_number(&mut writer, q, LEVELS, &law);
+                *w = weight(q, step);
+            }
         }
         counts_bytes.extend(counts.iter().flat_map(|n| n.to_le_bytes()));
     }
@@ -99,6 +107,11 @@ pub fn pack(model: &Model<f32>) -> Result<(Vec<u8>, Model<f32>), String> {
     bytes.extend(words);
     let model = Model { vae: model.vae.clone(), params, header: model.header.clone() };
     Ok((bytes, model))
+}
+
+/// Weights that share a step: a row of a matrix, all of a vector.
+fn row_of(slot: &Slot) -> usize {
+    if slot.shape.len() > 1 { slot.shape.last().copied().unwrap_or(1).max(1) } else { slot.len() }
 }
 
 fn weight(q: u64, step: f32) -> f32 {
@@ -135,12 +148,14 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Model<f32>, String> {
                     }
                     continue;
                 }
-                let step = f32::from_bits(number(&mut plain)?);
                 let counts =
                     (0..LEVELS).map(|_| number(&mut counts)).collect::<Result<Vec<_>, _>>()?;
                 let law = below(&counts);
-                for w in weights {
-                    *w = weight(code_number(&mut Reader(&mut stack), 0, LEVELS, &law), step);
+                for row in weights.chunks_mut(row_of(slot)) {
+                    let step = f32::from_bits(number(&mut plain)?);
+                    for w in row {
+                        *w = weight(code_number(&mut Reader(&mut stack), 0, LEVELS, &law), step);
+                    }
                 }
             }
             Ok(())

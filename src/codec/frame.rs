@@ -1,13 +1,17 @@
 //! What a row's bytes are in whole numbers, and back: what is compressed are files.
 //!
-//! A file is a prologue, rows of bytes one after another, and nothing else. What of a row a model cannot have (an unknown
+//! A file is a prologue, rows of bytes one after another, and nothing else: elements of an array, or lines of a table. What of a row a model cannot have (an unknown
 //! class, a NaN with a payload, −0, a number off the lattice) is kept *beside* it, as it stands.
 
 mod array;
 mod decimals;
+#[cfg(feature = "cli")]
+mod table;
 
 pub use array::ArrayFrame;
 pub use decimals::Decimals;
+#[cfg(feature = "cli")]
+pub use table::{TableFrame, Writing, cell_text, line_ends, raw_cells};
 
 use super::row::Books;
 

@@ -32,6 +32,8 @@ use super::reader::{Expected, Location, ReadOptions, Reader, Source, TableLayout
 use super::{Dataset, Labels, Values};
 use crate::error::{Error, Result, check_memory};
 
+pub use look::Reading;
+
 pub(super) fn reader() -> Reader {
     Reader {
         name: "CSV",

@@ -24,6 +24,8 @@ mod stored;
 mod table;
 mod values;
 
+#[cfg(feature = "cli")]
+pub use self::csv::Reading;
 #[cfg(all(feature = "cli", feature = "codec"))]
 pub use array::ArrayFile;
 pub use bytes::Bytes;
@@ -36,7 +38,7 @@ pub use part::{Binarize, LoneCell, Part, Parts, Refused, Roles};
 pub use reader::{Expected, ReadOptions, Reader, Source, TableLayout};
 pub use statistics::Statistics;
 pub use stored::{Element, Kind, Stored};
-pub use table::{Cell, Cells, NumberScale, Quantiles, Table, TableColumn};
+pub use table::{Cell, Cells, NumberScale, Place, Quantiles, Table, TableColumn};
 pub use values::Values;
 
 use crate::error::{Error, Result};

@@ -25,6 +25,7 @@ mod slots;
 
 pub use named::Cell;
 pub use quantiles::Quantiles;
+pub use slots::Place;
 
 use crate::error::{Error, Result};
 use std::fmt::Write;

@@ -70,31 +70,47 @@ fn add_rows<S: Simd>(
     let (n, lanes) = (c.len(), S::F32_LANES);
     let mut column = 0;
     while column < n {
-        let left = n - column;
-        let b = b.from(0, column);
-        let width = if left >= VECTORS * lanes {
-            let mut sums = [simd.splat_f32s(0.0); VECTORS];
-            for (k, &a) in a.iter().enumerate() {
-                add_product(simd, &mut sums, a, first_vectors(simd, &b.data[k * b.stride..]));
+        let (b, c) = (b.from(0, column), &mut c[column..]);
+        column += match c.len() / lanes {
+            VECTORS.. => add_vectors::<S, VECTORS>(simd, c, a, b, start, column),
+            4.. => add_vectors::<S, 4>(simd, c, a, b, start, column),
+            2.. => add_vectors::<S, 2>(simd, c, a, b, start, column),
+            1 => add_vectors::<S, 1>(simd, c, a, b, start, column),
+            0 => {
+                let mut sums = [simd.splat_f32s(0.0)];
+                let width = c.len();
+                for (k, &a) in a.iter().enumerate() {
+                    let b = simd.partial_load_f32s(&b.data[k * b.stride..][..width]);
+                    add_product(simd, &mut sums, a, [b]);
+                }
+                add_to_row(simd, c, &sums, start, column);
+                width
             }
-            add_to_row(simd, &mut c[column..][..VECTORS * lanes], &sums, start, column);
-            VECTORS * lanes
-        } else {
-            let width = lanes.min(left);
-            let mut sums = [simd.splat_f32s(0.0)];
-            for (k, &a) in a.iter().enumerate() {
-                add_product(
-                    simd,
-                    &mut sums,
-                    a,
-                    [simd.partial_load_f32s(&b.data[k * b.stride..][..width])],
-                );
-            }
-            add_to_row(simd, &mut c[column..][..width], &sums, start, column);
-            width
         };
-        column += width;
     }
+}
+
+/// `c ← start + Σ_k a_k b_k` for the first N vectors of columns; gives how many columns these are.
+#[inline(always)]
+fn add_vectors<S: Simd, const N: usize>(
+    simd: S,
+    c: &mut [f32],
+    a: &[f32],
+    b: Operand<'_, f32>,
+    start: Accum<'_, f32>,
+    column: usize,
+) -> usize {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for (k, &a) in a.iter().enumerate() {
+        // Of pictures most are, and their rows of b need not be read. It changes no bit of a chain.
+        if a == 0.0 {
+            continue;
+        }
+        add_product(simd, &mut sums, a, first_vectors(simd, &b.data[k * b.stride..]));
+    }
+    let width = N * S::F32_LANES;
+    add_to_row(simd, &mut c[..width], &sums, start, column);
+    width
 }
 
 /// The same over columns of b that do.

@@ -7,12 +7,19 @@ use super::{Inference, Vae, Workspace};
 use crate::conditional::Input;
 use crate::distribution::Coded;
 use crate::family::Spec;
+use crate::params::Layout;
 use crate::prior::Sequential;
 use crate::real::Real;
 use crate::rows::{flat, head};
 use ndarray::ArrayView2;
 
 impl<T: Real> Vae<T> {
+    /// The same model with its weights turned for single rows, and its parameters; none, if it was built from parts.
+    pub(crate) fn turned(&self, params: &[T]) -> Option<(Self, Vec<T>)> {
+        let vae = Vae::lay_out_in(Layout::turned(), self.config.clone()?).ok()?;
+        Some((vae, self.layout.turn(params)))
+    }
+
     /// `eta ← what the encoder of level `l` emits` for a row of data and the latents in the workspace; `x: [1, D]`.
     pub(crate) fn emit_posterior(
         &self,

@@ -228,7 +228,7 @@ impl Look {
 }
 
 /// How a column's cells are read, fast.
-pub(super) struct Reading {
+pub struct Reading {
     missing_words: Option<Vec<String>>,
     form: Form,
     places: HashMap<String, f64>,
@@ -237,7 +237,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(column: &TableColumn, missing_words: Option<&[String]>) -> Self {
+    /// For a column, with the words that say that a cell is missing, if they are not the usual ones.
+    pub fn new(column: &TableColumn, missing_words: Option<&[String]>) -> Self {
         let (mut places, mut rest, mut format, mut form) =
             (HashMap::new(), None, None, Form::Plain);
         match &column.cells {
@@ -253,7 +254,7 @@ impl Reading {
     }
 
     /// The value of a cell: NaN of a missing one; nothing of one that the column cannot have.
-    pub(super) fn value(&self, cell: &str) -> Option<f64> {
+    pub fn value(&self, cell: &str) -> Option<f64> {
         if let Some(place) = self.places.get(cell) {
             return Some(*place);
         }

@@ -15,7 +15,45 @@ enum Slot<'a> {
     Rest(&'a TableColumn),
 }
 
+/// Where a learned column lies among the values that a model has of a row.
+pub struct Place<'a> {
+    /// The column.
+    pub column: &'a TableColumn,
+    /// The first of its values.
+    pub first: usize,
+    /// The numbers that are classes of that value; none, if it is all of the column.
+    pub atoms: &'a [f64],
+    /// Whether behind them is a number that is none of these.
+    pub has_rest: bool,
+}
+
+impl Place<'_> {
+    /// Which value is the number itself, or the class.
+    pub fn slot(&self) -> usize {
+        self.first + usize::from(self.has_rest && !self.atoms.is_empty())
+    }
+}
+
 impl Table {
+    /// Where the learned columns lie, in order.
+    pub fn places(&self) -> Vec<Place<'_>> {
+        let mut next = 0;
+        let place = |column: &'_ TableColumn| -> (usize, bool) {
+            let first = next;
+            let has_rest = !column.has_no_others();
+            next += if !column.atoms().is_empty() && has_rest { 2 } else { 1 };
+            (first, has_rest)
+        };
+        let places: Vec<(usize, bool)> = self.learned().map(place).collect();
+        let of = |(column, (first, has_rest))| Place {
+            column,
+            first,
+            atoms: TableColumn::atoms(column),
+            has_rest,
+        };
+        self.learned().zip(places).map(of).collect()
+    }
+
     /// What a model learns, in order.
     fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
         self.learned().flat_map(|column| {
