@@ -274,11 +274,20 @@ pub fn write(
             let block = Block::encode(&context, rows)?;
             let size = rows.iter().map(Vec::len).sum::<usize>();
             let again = block.decode(&context)?;
-            let is_same = |bytes: &[u8]| {
-                description.any_order && bytes.len() == size || bytes == rows.concat()
-            };
+            let is_same =
+                |bytes: &[u8], ends: &[usize]| match (description.any_order, frame.is_exact()) {
+                    (true, _) => ends.len() == rows.len(),
+                    (false, true) => bytes == rows.concat(),
+                    (false, false) => {
+                        let starts = [0].iter().chain(ends);
+                        let read = starts
+                            .zip(ends)
+                            .map(|(start, end)| frame.split(&bytes[*start..*end], &mut Vec::new()));
+                        read.eq(rows.iter().map(|row| frame.split(row, &mut Vec::new())))
+                    }
+                };
             match again {
-                Ok((bytes, _)) if is_same(&bytes) => Ok((block, size as u64)),
+                Ok((bytes, ends)) if is_same(&bytes, &ends) => Ok((block, size as u64)),
                 _ => Err(Error::setting(
                     "model",
                     "a block that was compressed does not come back as it was: this is a fault of elbo, and nothing was written",

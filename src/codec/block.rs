@@ -58,6 +58,9 @@ pub struct Block {
     checksum: [u8; CHECKSUM],
 }
 
+/// The rows' bytes, one after another, and where each ends; or what is wrong with the block.
+pub type Decoded = std::result::Result<(Vec<u8>, Vec<usize>), &'static str>;
+
 /// Bytes of a checksum.
 const CHECKSUM: usize = 8;
 
@@ -118,24 +121,17 @@ impl Block {
         })
     }
 
-    /// The rows' bytes, one after another, and where each ends.
+    /// The rows again.
     ///
     /// # Errors
-    /// As [`RowCoder::new`]. Inside, what is wrong with the block.
-    pub fn decode(
-        &self,
-        context: &Context<'_>,
-    ) -> Result<std::result::Result<(Vec<u8>, Vec<usize>), &'static str>> {
+    /// As [`RowCoder::new`].
+    pub fn decode(&self, context: &Context<'_>) -> Result<Decoded> {
         let mut rows =
             RowCoder::new(context.vae, context.params, context.frame.books(), context.bins)?;
         Ok(self.decode_with(context, &mut rows))
     }
 
-    fn decode_with(
-        &self,
-        context: &Context<'_>,
-        rows: &mut RowCoder<'_>,
-    ) -> std::result::Result<(Vec<u8>, Vec<usize>), &'static str> {
+    fn decode_with(&self, context: &Context<'_>, rows: &mut RowCoder<'_>) -> Decoded {
         let mut stack = Stack::from_words(self.words.clone())?;
         let records = decode_records(context, rows, &mut stack, self.rows as usize);
         if !stack.is_primed(self.primed as usize) {

@@ -48,6 +48,11 @@ pub trait Frame: Sync {
     /// How many fields a row has that have a state.
     fn fields(&self) -> usize;
 
+    /// Whether the bytes of a row come back, or what they say alone.
+    fn is_exact(&self) -> bool {
+        true
+    }
+
     /// A row's numbers. What has none is added to `beside`.
     fn split(&self, row: &[u8], beside: &mut Vec<u8>) -> Record;
 

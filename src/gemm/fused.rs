@@ -59,7 +59,7 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
     let bits = s.to_bits();
     let away = (lost > 0.0) == (s > 0.0);
     let odd = if away { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
-    let is_rounded = (lost > 0.0 || lost < 0.0) && bits & 1 == 0;
+    let is_rounded = lost != 0.0 && !lost.is_nan() && bits & 1 == 0;
     f64::from_bits(if is_rounded { odd } else { bits }) as f32
 }
 

@@ -24,7 +24,7 @@ pub(super) struct InTurn<'a, T> {
 }
 
 /// A component whose share is below this is gone: together they are nothing that a codec could tell.
-const GONE: f64 = 1e-18;
+const GONE: f64 = 1e-9;
 
 impl<'a, T: Real> InTurn<'a, T> {
     /// Of latents of this width. The law is asked for columns of z, with η and own tensors for itself to find.

@@ -6,6 +6,8 @@
 #![cfg(feature = "cli")]
 
 mod aggregate;
+#[cfg(feature = "codec")]
+mod archives;
 mod arrays;
 mod conditions;
 mod defaults;

@@ -1,6 +1,7 @@
 //! Compression without loss: the stack, every member's symbols, and chains of levels.
 #![cfg(feature = "codec")]
 
+mod archives;
 mod chains;
 mod members;
 mod reference;

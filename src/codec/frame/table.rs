@@ -269,6 +269,10 @@ impl Frame for TableFrame {
         self.learned().count()
     }
 
+    fn is_exact(&self) -> bool {
+        self.writing.spelling
+    }
+
     fn split(&self, row: &[u8], beside: &mut Vec<u8>) -> Record {
         let whole = |beside: &mut Vec<u8>| {
             beside.push(WHOLE);
