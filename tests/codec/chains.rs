@@ -158,7 +158,7 @@ fn missing_values_cost_nothing() {
     let (books, bins) = (books(&vae), Bins::new(8));
     let mut coder = RowCoder::new(&vae, &params, &books, &bins).unwrap();
     let row = |i: usize| -> Vec<Option<u64>> {
-        (0..WIDTH).map(|j| ((i + j) % 3 > 0).then_some(((i * j) % 2) as u64)).collect()
+        (0..WIDTH).map(|j| (!(i + j).is_multiple_of(3)).then_some(((i * j) % 2) as u64)).collect()
     };
     let mut stack = Stack::primed(40);
     (0..ROWS).for_each(|i| coder.write(&mut stack, &mut row(i)));
@@ -169,7 +169,7 @@ fn missing_values_cost_nothing() {
         assert_eq!(found, row(i));
     }
     assert!(stack.is_primed(40));
-    (0..ROWS).for_each(|_| coder.write(&mut stack, &mut vec![None; WIDTH]));
+    (0..ROWS).for_each(|_| coder.write(&mut stack, &mut [None; WIDTH]));
     assert!(stack.len() < 40 + (with_gaps - 40) / 4, "{} of {with_gaps}", stack.len());
 }
 

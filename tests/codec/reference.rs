@@ -147,7 +147,7 @@ proptest! {
 #[test]
 fn a_law_that_trembles_is_read_as_it_was_written() {
     let count = 1000u64;
-    let tremble = |k: u64| if k % 3 == 0 { 5e-14 } else { -5e-14 };
+    let tremble = |k: u64| if k.is_multiple_of(3) { 5e-14 } else { -5e-14 };
     // Steps of the cdf that lie just on whole parts of 2⁻²⁴.
     let room = f64::from(TOTAL) - 2.0 * count as f64;
     let below = |k: u64| (k as f64 * 5.0 / room) + tremble(k);
