@@ -393,6 +393,11 @@ impl<R: Read + Seek> Archive<R> {
             embed::unpacked(&mut &*both).map_err(|e| fail(&format!("the description: {e}")))?;
         let description: Description = serde_json::from_slice(&text)
             .map_err(|_| fail("the description is not one that this elbo understands"))?;
+        // One that is cut off still says how many it had; beyond that nobody counts.
+        let most = size / (BLOCK_PREFIX as u64 + 28) + u64::from(MOST_ROWS);
+        if description.rows.div_ceil(u64::from(description.block).max(1)) > most {
+            return Err(fail("the description has more rows than the archive could hold"));
+        }
         if !Bins::BITS.contains(&description.bins) || !(1..=MOST_ROWS).contains(&description.block)
         {
             return Err(fail("the description has settings that no archive has"));

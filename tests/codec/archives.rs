@@ -110,6 +110,17 @@ fn read(bytes: &[u8], model: &Model<f32>, rows: std::ops::Range<u64>) -> (Vec<u8
     (out, lost.into_iter().map(|(number, _)| number).collect())
 }
 
+/// A small archive, for whoever damages it, and its model.
+pub(super) fn small() -> (Vec<u8>, Model<f32>) {
+    let (model, value) =
+        (
+            model("masked:of=logistic"),
+            |i: usize, j: usize| if i == j { f64::NAN } else { (i * j % 7) as f64 },
+        );
+    let settings = Settings { block: 5, ..SMALL };
+    (Rows::of(F32, 12, value).archive(&model, None, settings), model)
+}
+
 const SMALL: Settings = Settings { bins: 8, any_order: false, block: 16 };
 
 /// Of every kind of values, with what the model cannot have among them: to the last bit.

@@ -3,5 +3,6 @@
 
 mod archives;
 mod chains;
+mod hostile;
 mod members;
 mod reference;

@@ -197,3 +197,36 @@ fn what_is_even_is_so() {
     assert!(Stack::from_words(vec![1, 0]).is_err());
     assert!(Stack::from_words(vec![]).unwrap().is_empty());
 }
+
+/// The example of chapter 17: two symbols and one latent, on the number 27.
+#[test]
+fn the_page_is_right_about_its_example() {
+    // Places of 4: where the second symbol begins.
+    let push = |s: u64, second: u64, symbol: u64| {
+        let (start, size) = if symbol == 0 { (0, second) } else { (second, 4 - second) };
+        s / size * 4 + start + s % size
+    };
+    let pop = |s: u64, second: u64| {
+        let q = s % 4;
+        let (symbol, start, size) =
+            if q < second { (0, 0, second) } else { (1, second, 4 - second) };
+        (symbol, s / 4 * size + q - start)
+    };
+    let q = |x: u64| if x == 1 { 1 } else { 3 }; // A, then B
+    let p = |z: u64| if z == 1 { 1 } else { 3 }; // 0, then 1
+    let (mut s, mut seen) = (27, Vec::new());
+    for x in [1, 0] {
+        let (z, rest) = pop(s, q(x));
+        let with_x = push(rest, p(z), x);
+        s = push(with_x, 2, z);
+        seen.extend([rest, with_x, s]);
+    }
+    assert_eq!(seen, [20, 27, 55, 13, 52, 106]);
+    for x in [0, 1] {
+        let (z, rest) = pop(s, 2);
+        let (found, rest) = pop(rest, p(z));
+        assert_eq!(found, x);
+        s = push(rest, q(x), z);
+    }
+    assert_eq!(s, 27);
+}
