@@ -70,7 +70,7 @@ fn cases() -> Vec<Case> {
             element: Element::Byte,
             any_order: false,
             rows: 30,
-            value: |i, j| if mixed(i, j) % 5 == 0 { 1.0 } else { 0.0 },
+            value: |i, j| if mixed(i, j).is_multiple_of(5) { 1.0 } else { 0.0 },
         },
         Case {
             name: "grey",
@@ -153,7 +153,7 @@ fn cases() -> Vec<Case> {
             element: Element::Number { kind: Kind::U16, big_endian: true },
             any_order: false,
             rows: 40,
-            value: |i, j| if mixed(i, j) % 3 == 0 { 0.0 } else { (mixed(i, j) % 300) as f64 },
+            value: |i, j| if mixed(i, j).is_multiple_of(3) { 0.0 } else { (mixed(i, j) % 300) as f64 },
         },
     ]
 }
