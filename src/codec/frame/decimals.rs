@@ -28,7 +28,8 @@ impl Decimals {
     pub fn add(&mut self, x: f64, is_it: impl Fn(f64, f64) -> bool) -> bool {
         let whole = |decimals: u8| {
             let whole = (x * power(decimals) as f64).round();
-            let back = whole / power(decimals) as f64;
+            // As a book gives it: of −0 there is no whole number.
+            let back = whole as i64 as f64 / power(decimals) as f64;
             (whole.abs() < MOST && is_it(back, x)).then_some(whole as i64)
         };
         // More decimals than needed do no harm; a column is written with those of its longest number.
