@@ -153,7 +153,9 @@ fn cases() -> Vec<Case> {
             element: Element::Number { kind: Kind::U16, big_endian: true },
             any_order: false,
             rows: 40,
-            value: |i, j| if mixed(i, j).is_multiple_of(3) { 0.0 } else { (mixed(i, j) % 300) as f64 },
+            value: |i, j| {
+                if mixed(i, j).is_multiple_of(3) { 0.0 } else { (mixed(i, j) % 300) as f64 }
+            },
         },
     ]
 }
