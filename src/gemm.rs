@@ -191,7 +191,8 @@ pub trait Scalar: LinalgScalar + PartialEq + Send + Sync {
 
 impl Scalar for f64 {}
 
-#[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+/// With the kernel, where the processor has vectors for it and the output is in rows; in software, where products are asked to
+/// be exact and nothing else surely is.
 impl Scalar for f32 {
     fn product(
         c: ArrayViewMut2<f32>,
@@ -200,34 +201,20 @@ impl Scalar for f32 {
         k: usize,
         start: Accum<'_, f32>,
     ) {
+        #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        if simd::has_vectors() && c.strides()[1] == 1 {
+            if c.nrows() == 1 && a.in_rows() {
+                let c = c.into_slice().expect("the output is in rows");
+                row::gemv(c, &a.data[..k], b, start);
+            } else {
+                kernel::gemm(c, a, b, k, start);
+            }
+            return;
+        }
         let (m, n) = c.dim();
         match fused::is_exact() {
             true => fused::gemm(c, a, b, k, start),
             false => plain(c, &a.view(m, k), &b.view(k, n), start),
-        }
-    }
-}
-
-/// With the kernel, where the processor has vectors for it and the output is in rows.
-#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
-impl Scalar for f32 {
-    fn product(
-        c: ArrayViewMut2<f32>,
-        a: Operand<'_, f32>,
-        b: Operand<'_, f32>,
-        k: usize,
-        start: Accum<'_, f32>,
-    ) {
-        let (m, n) = c.dim();
-        if !simd::has_vectors() && fused::is_exact() {
-            fused::gemm(c, a, b, k, start);
-        } else if !simd::has_vectors() || c.strides()[1] != 1 {
-            plain(c, &a.view(m, k), &b.view(k, n), start);
-        } else if m == 1 && a.in_rows() {
-            let c = c.into_slice().expect("the output is in rows");
-            row::gemv(c, &a.data[..k], b, start);
-        } else {
-            kernel::gemm(c, a, b, k, start);
         }
     }
 }

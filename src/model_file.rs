@@ -15,6 +15,8 @@ pub use header::{
     ModelHeader, NumbersHeader, ScalerHeader, TableHeader, TrainingHeader, WeightsHeader,
 };
 
+#[cfg(feature = "codec")]
+use crate::error::check_memory;
 use crate::error::{Error, Result, one_line};
 use crate::family::Spec;
 use crate::nn;
@@ -139,6 +141,8 @@ impl<T: Real> Model<T> {
         if wanted > most {
             return Err(format!("its header asks for {wanted} weights of {most}"));
         }
+        check_memory::<T>(vae.layout().len(), "model", "its weights do not fit into memory")
+            .map_err(|e| e.to_string())?;
         let mut params = vec![T::zero(); vae.layout().len()];
         fill(vae.layout(), &mut params)?;
         match params.iter().all(|p| p.is_finite()) {

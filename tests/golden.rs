@@ -6,10 +6,7 @@
 //! raise `PROFILE`, and keep reading the old.
 #![cfg(all(feature = "codec", feature = "simd"))]
 
-use elbo::codec::archive::{
-    self, Archive, Description, FrameDescription, count_states, digest, hexadecimal,
-};
-use elbo::codec::frame::{ArrayFrame, Frame};
+use elbo::codec::archive::{self, Archive, Description, FrameDescription, Settings, hexadecimal};
 use elbo::codec::{pack, unpack};
 use elbo::data::{Bytes, Element, Kind};
 use elbo::distribution::Moments;
@@ -176,38 +173,23 @@ impl Case {
             Moments { mean: vec![0.3; self.config.width], variance: vec![0.2; self.config.width] };
         let params = vae.init(Init::Uniform, 7, Some(&data));
         let model = Model { params, header: Header::new(&self.config, None), vae: vae.into() };
-        pack(&model).unwrap().1
+        pack(&model).1
     }
 
     fn write(&self, model: &Model<f32>) -> Vec<u8> {
         let (rows, bytes) =
             (self.bytes(), if self.name == "bits" { Bytes::Bits } else { Bytes::Levels });
-        let (likelihood, columns) = (model.vae.likelihood(), model.header.columns().unwrap());
-        let all = |each: &mut dyn FnMut(&[u8])| -> Result<(), elbo::Error> {
-            rows.iter().for_each(|row| each(row));
-            Ok(())
-        };
-        let frame = ArrayFrame::survey(likelihood, columns, self.element, bytes, all).unwrap();
         let mut source = |first: u64, count: usize| {
             Ok(rows.iter().skip(first as usize).take(count).cloned().collect())
         };
-        let description = Description {
-            model: digest(model),
-            bins: 10,
-            any_order: self.any_order,
-            rows: rows.len() as u64,
-            block: 25,
-            prologue: hexadecimal(self.name.as_bytes()),
-            states: count_states(&frame, rows.len() as u64, &mut source).unwrap(),
-            frame: FrameDescription::Array {
-                element: self.element,
-                bytes: bytes.name().to_owned(),
-                masked: (0..self.config.width).any(|j| likelihood.facts(j).missing),
-                books: (0..self.config.width).map(|j| frame.books().book(j).clone()).collect(),
-            },
-        };
+        let count = rows.len() as u64;
+        let settings = Settings { bins: 10, any_order: self.any_order, block: 25 };
+        let frame = FrameDescription::array(model, self.element, bytes, count, &mut source);
+        let name = self.name.as_bytes();
+        let description =
+            Description::new(model, frame.unwrap(), settings, name, count, &mut source).unwrap();
         let mut out = Vec::new();
-        let inside = pack(model).unwrap().0;
+        let inside = pack(model).0;
         archive::write(&mut out, model, Some(&inside), &description, &mut source, &mut |_| {})
             .unwrap();
         out

@@ -3,14 +3,11 @@
 use crate::Common;
 use crate::opening::open_model;
 use crate::progress::bar;
+use crate::target::{EXTENSION, TargetArgs};
 use crate::terminal::{counted, print};
 use clap::Args;
-use elbo::codec::archive::{
-    self, Description, FrameDescription, Settings, Written, all_coded, digest, hexadecimal,
-};
-use elbo::codec::frame::{
-    ArrayFrame, Frame, State, TableFrame, Writing, cell_text, line_ends, raw_cells,
-};
+use elbo::codec::archive::{self, Description, FrameDescription, Settings, Written};
+use elbo::codec::frame::{State, Writing, cell_text, line_ends, raw_cells};
 use elbo::codec::{self, bins::Bins, row};
 use elbo::data::ArrayFile;
 use elbo::error::{Error, Result};
@@ -37,18 +34,8 @@ pub(crate) struct CompressArgs {
     /// The model: a model file, or a run's folder
     #[arg(long, short, value_name = "RUN")]
     model: PathBuf,
-    /// Where to [default: FILE.elbo]
-    #[arg(long, short, value_name = "FILE", conflicts_with = "stdout")]
-    output: Option<PathBuf>,
-    /// Write to standard output
-    #[arg(long, short = 'c')]
-    stdout: bool,
-    /// Overwrite what is there
-    #[arg(long, short)]
-    force: bool,
-    /// Keep the file, which is always done: a habit of other programs
-    #[arg(long, short, hide = true)]
-    keep: bool,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Put the model into the archive, in eight bits a weight
     #[arg(long)]
     embed: bool,
@@ -64,33 +51,6 @@ pub(crate) struct CompressArgs {
     /// Rows of a block, which is read and damaged as a whole
     #[arg(long, value_name = "N", default_value_t = 4096)]
     block: u32,
-}
-
-/// What the name of an archive ends in.
-pub(crate) const EXTENSION: &str = "elbo";
-
-/// Where an output goes: a file that is not there yet, or standard output.
-pub(crate) fn target(
-    output: Option<&Path>,
-    default: Option<PathBuf>,
-    stdout: bool,
-    force: bool,
-) -> Result<Option<PathBuf>> {
-    let path = match (stdout, output, default) {
-        (true, ..) => return Ok(None),
-        (_, Some(path), _) if path == Path::new("-") => return Ok(None),
-        (_, Some(path), _) => path.to_owned(),
-        (_, None, Some(path)) => path,
-        (_, None, None) => return Ok(None),
-    };
-    if path.exists() && !force {
-        let message = format!(
-            "{} is there already: say -f to overwrite it, or -o for another name",
-            path.display()
-        );
-        return Err(Error::setting("--output", message));
-    }
-    Ok(Some(path))
 }
 
 pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode> {
@@ -109,7 +69,7 @@ pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode>
         name.push(format!(".{EXTENSION}"));
         name.into()
     });
-    let target = target(args.output.as_deref(), default, args.stdout, args.force)?;
+    let target = args.target.path(default)?;
     let model = open_model(&args.model, common)?;
     row::check(&model.vae)?;
     if model.vae.condition() > 0 {
@@ -119,7 +79,7 @@ pub(crate) fn compress(args: &CompressArgs, common: &Common) -> Result<ExitCode>
     }
     let (inside, model) = match args.embed {
         true => {
-            let (bytes, model) = codec::pack(&model).map_err(|e| Error::setting("--embed", e))?;
+            let (bytes, model) = codec::pack(&model);
             (Some(bytes), model)
         }
         false => (None, model),
@@ -196,49 +156,25 @@ impl Rows {
         settings: Settings,
         args: &CompressArgs,
     ) -> Result<Description> {
+        let mut source = |first: u64, count: usize| self.read(first as usize, count);
         let (frame, rows, prologue) = match self {
-            Rows::Array(file) => (of_array(model, file)?, file.rows(), file.prologue()),
+            Rows::Array(file) => {
+                let (found, width) = (file.width(), model.vae.width());
+                if found != width {
+                    let message = format!("rows of {found} values do not fit the model's {width}");
+                    return Err(Error::setting("--model", message));
+                }
+                let (rows, element, bytes) = (file.rows() as u64, file.element(), file.bytes()?);
+                let frame = FrameDescription::array(model, element, bytes, rows, &mut source)?;
+                (frame, rows, file.prologue())
+            }
             Rows::Lines(bytes, ends) => {
-                (of_lines(model, bytes, ends, args)?, ends.len() - 1, &bytes[..ends[0]])
+                let frame = of_lines(model, bytes, ends, args)?;
+                (frame, ends.len() as u64 - 1, &bytes[..ends[0]])
             }
         };
-        let made = frame.frame(model).map_err(|e| Error::setting("--model", e))?;
-        let mut source = |first: u64, count: usize| self.read(first as usize, count);
-        let states = archive::count_states(&*made, rows as u64, &mut source)?;
-        Ok(Description {
-            model: digest(model),
-            bins: settings.bins,
-            any_order: settings.any_order,
-            rows: rows as u64,
-            block: settings.block,
-            prologue: hexadecimal(prologue),
-            frame,
-            states,
-        })
+        Description::new(model, frame, settings, prologue, rows, &mut source)
     }
-}
-
-fn of_array(model: &Model<f32>, file: &ArrayFile) -> Result<FrameDescription> {
-    let width = model.vae.width();
-    if file.width() != width {
-        let message = format!("rows of {} values do not fit the model's {width}", file.width());
-        return Err(Error::setting("--model", message));
-    }
-    let (columns, bytes, rows) = (model.header.columns()?, file.bytes()?, file.rows());
-    let all_rows = |each: &mut dyn FnMut(&[u8])| -> Result<()> {
-        for first in (0..rows).step_by(4096) {
-            file.read(first, 4096)?.iter().for_each(|row| each(row));
-        }
-        Ok(())
-    };
-    let likelihood = model.vae.likelihood();
-    let frame = ArrayFrame::survey(likelihood, columns, file.element(), bytes, all_rows)?;
-    Ok(FrameDescription::Array {
-        element: file.element(),
-        bytes: bytes.name().to_owned(),
-        masked: (0..width).any(|j| likelihood.facts(j).missing),
-        books: (0..width).map(|j| frame.books().book(j).clone()).collect(),
-    })
 }
 
 /// A table, whose columns are found by their names.
@@ -284,14 +220,7 @@ fn of_lines(
     let writing =
         Writing { delimiter, line_end: line_end.to_owned(), order, pads, spelling: args.spelling };
     let lines = ends.windows(2).map(|w| &bytes[w[0]..w[1]]);
-    let (likelihood, columns) = (model.vae.likelihood(), model.header.columns()?);
-    let width = columns.width();
-    let frame = TableFrame::survey(table.clone(), likelihood, columns, writing.clone(), lines);
-    let frame = frame.map_err(|e| Error::setting("--model", e))?;
-    Ok(FrameDescription::Table {
-        writing,
-        books: (0..width).map(|j| frame.books().book(j).clone()).collect(),
-    })
+    FrameDescription::table(model, writing, lines).map_err(|e| Error::setting("--model", e))
 }
 
 fn report(
@@ -327,7 +256,7 @@ fn report(
     if written.model > 0 {
         text += &format!(", {} bytes of it the model", written.model);
     }
-    if !all_coded(&description.states) && beside > 0 {
+    if beside > 0 {
         text += &format!("; {beside} of what the model cannot have, kept beside it");
     }
     if let Some(path) = target {

@@ -1,9 +1,9 @@
 //! `elbo decompress`
 
 use crate::Common;
-use crate::compress::{EXTENSION, target};
 use crate::opening::open_model;
 use crate::progress::bar;
+use crate::target::{EXTENSION, TargetArgs};
 use crate::terminal::{print, two_columns};
 use clap::Args;
 use elbo::codec::archive::{Archive, FORMAT, FrameDescription, PROFILE};
@@ -31,18 +31,8 @@ pub(crate) struct DecompressArgs {
     /// The model that it was written with, if that is not inside
     #[arg(long, short, value_name = "RUN")]
     model: Option<PathBuf>,
-    /// Where to [default: the archive's name without .elbo]
-    #[arg(long, short, value_name = "FILE", conflicts_with = "stdout")]
-    output: Option<PathBuf>,
-    /// Write to standard output
-    #[arg(long, short = 'c')]
-    stdout: bool,
-    /// Overwrite what is there
-    #[arg(long, short)]
-    force: bool,
-    /// Keep the archive, which is always done: a habit of other programs
-    #[arg(long, short, hide = true)]
-    keep: bool,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Read all of it, and write nothing
     #[arg(long, short, conflicts_with_all = ["output", "stdout", "list"])]
     test: bool,
@@ -89,15 +79,11 @@ fn run<R: Read + Seek>(
         .extension()
         .is_some_and(|e| e == EXTENSION)
         .then(|| args.archive.with_extension(""));
-    if !args.test && !args.stdout && args.output.is_none() && without.is_none() {
+    if !args.test && args.target.is_unsaid() && without.is_none() {
         let message = "is needed: the archive's name does not end in .elbo";
         return Err(Error::setting("--output", message));
     }
-    let target = if args.test {
-        None
-    } else {
-        target(args.output.as_deref(), without, args.stdout, args.force)?
-    };
+    let target = if args.test { None } else { args.target.path(without)? };
     let model = model_of(args, &archive, common)?;
     let all = 0..archive.description.rows;
     let rows = args.rows.clone().unwrap_or(all.clone());
@@ -155,10 +141,7 @@ fn model_of<R: Read + Seek>(
 ) -> Result<Model<f32>> {
     match (archive.model()?, &args.model) {
         (Some(model), _) => Ok(model),
-        (None, Some(path)) => {
-            let model = open_model(path, common)?;
-            archive.frame(&model).map(|_| model)
-        }
+        (None, Some(path)) => open_model(path, common),
         (None, None) => {
             let wanted = &archive.description.model;
             let message = format!(
@@ -174,11 +157,12 @@ fn list<R: Read + Seek>(archive: &Archive<R>, common: &Common) -> Result<ExitCod
     let d = &archive.description;
     let payload = archive.size - archive.inside.len() as u64;
     let per_row = 8.0 * payload as f64 / d.rows.max(1) as f64;
-    let (books, what) = match &d.frame {
-        FrameDescription::Array { element, books, .. } => (books, format!("{element:?}")),
-        FrameDescription::Table { writing, books } => {
+    let books = d.frame.books();
+    let what = match &d.frame {
+        FrameDescription::Array { element, .. } => format!("{element:?}"),
+        FrameDescription::Table { writing, .. } => {
             let spelling = if writing.spelling { "as it is spelled" } else { "by its values" };
-            (books, format!("a table of {} columns, {spelling}", writing.order.len()))
+            format!("a table of {} columns, {spelling}", writing.order.len())
         }
     };
     let inside = if archive.inside.is_empty() {

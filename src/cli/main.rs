@@ -33,6 +33,8 @@ mod sample;
 mod score;
 mod screening;
 mod shell;
+#[cfg(feature = "codec")]
+mod target;
 mod terminal;
 mod train;
 mod wanted;

@@ -14,33 +14,55 @@
 //! Source, any order: Severo et al. 2021, arXiv:2107.09202.
 
 use super::bins::Bins;
-use super::frame::{Frame, Record, State, take};
+use super::bytes::{CHECKSUM, checksum, could_be, deflated, inflated, take, take_u32, u32_of};
+use super::frame::{Frame, Record, State};
 use super::row::RowCoder;
 use super::stack::{Interval, Stack, TOTAL};
 use super::symbol::{Coder, Reader, Writer, code_number};
 use crate::error::Result;
+use crate::model_file::Model;
 use crate::vae::Vae;
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
 
 /// Rows of a block at most.
 pub const MOST_ROWS: u32 = 1 << 16;
 
 /// What rows are coded with.
-pub struct Context<'a> {
-    /// The model.
-    pub vae: &'a Vae<f32>,
-    /// Its weights.
-    pub params: &'a [f32],
+pub struct Context<'m> {
+    model: &'m Model<f32>,
+    /// The same with its weights turned, unless it was built from parts.
+    turned: Option<(Vae<f32>, Vec<f32>)>,
     /// What the bytes of a row are.
-    pub frame: &'a dyn Frame,
+    pub(super) frame: Box<dyn Frame>,
     /// How often each field has which state, `[fields]`.
-    pub states: &'a [[u64; 3]],
-    /// Bins of latents.
-    pub bins: &'a Bins,
+    states: Vec<[u64; 3]>,
+    bins: Bins,
     /// Whether rows may come back in another order: sorted.
-    pub any_order: bool,
+    pub(super) any_order: bool,
+}
+
+impl<'m> Context<'m> {
+    /// Of a model, for rows that are a frame's, in bins of so many bits. `states` counts how often each field has which state.
+    ///
+    /// # Panics
+    /// If bins have no such number of bits.
+    pub fn new(
+        model: &'m Model<f32>,
+        frame: Box<dyn Frame>,
+        states: Vec<[u64; 3]>,
+        bins: u32,
+        any_order: bool,
+    ) -> Self {
+        let turned = model.vae.turned(&model.params);
+        Context { model, turned, frame, states, bins: Bins::new(bins), any_order }
+    }
+
+    fn rows(&self) -> Result<RowCoder<'_>> {
+        let (vae, params) = match &self.turned {
+            Some((vae, params)) => (vae, &params[..]),
+            None => (&*self.model.vae, &self.model.params[..]),
+        };
+        RowCoder::new(vae, params, self.frame.books(), &self.bins)
+    }
 }
 
 /// Some rows, compressed.
@@ -61,24 +83,13 @@ pub struct Block {
 /// The rows' bytes, one after another, and where each ends; or what is wrong with the block.
 pub type Decoded = std::result::Result<(Vec<u8>, Vec<usize>), &'static str>;
 
-/// Bytes of a checksum.
-const CHECKSUM: usize = 8;
-
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let digest = Sha256::digest(bytes);
-    std::array::from_fn(|i| digest[i])
-}
-
-/// Deflate makes no more than that of a byte.
-const MOST_UNPACKED: usize = 1032;
-
 impl Block {
     /// Compresses rows of bytes.
     ///
     /// # Errors
     /// As [`RowCoder::new`].
     pub fn encode(context: &Context<'_>, rows: &[impl AsRef<[u8]>]) -> Result<Self> {
-        let frame = context.frame;
+        let frame = &context.frame;
         let mut split: Vec<(Record, Vec<u8>)> = rows
             .iter()
             .map(|row| {
@@ -95,8 +106,8 @@ impl Block {
         for (record, _) in &split {
             frame.join(record, &mut rest, &mut bytes).expect("it was taken apart just now");
         }
-        let mut rows = RowCoder::new(context.vae, context.params, frame.books(), context.bins)?;
-        let mut primed = 64 + context.vae.latents();
+        let mut rows = context.rows()?;
+        let mut primed = 64 + context.model.vae.latents();
         let (stack, primed) = loop {
             let records = split.iter().map(|(record, _)| record.clone()).collect();
             let stack = encode_records(context, &mut rows, records, primed);
@@ -109,15 +120,13 @@ impl Block {
         let untouched = stack.least();
         let mut words = stack.into_words();
         words.drain(..untouched);
-        let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
-        let packed = packer.write_all(&beside).and_then(|()| packer.finish());
         Ok(Block {
             rows: split.len() as u32,
             primed: (primed - untouched) as u32,
             words,
-            beside: if beside.is_empty() { Vec::new() } else { packed.expect("memory takes all") },
+            beside: deflated(&beside),
             beside_length: beside.len() as u32,
-            checksum: checksum(&bytes),
+            checksum: checksum(&[&bytes]),
         })
     }
 
@@ -126,9 +135,7 @@ impl Block {
     /// # Errors
     /// As [`RowCoder::new`].
     pub fn decode(&self, context: &Context<'_>) -> Result<Decoded> {
-        let mut rows =
-            RowCoder::new(context.vae, context.params, context.frame.books(), context.bins)?;
-        Ok(self.decode_with(context, &mut rows))
+        context.rows().map(|mut rows| self.decode_with(context, &mut rows))
     }
 
     fn decode_with(&self, context: &Context<'_>, rows: &mut RowCoder<'_>) -> Decoded {
@@ -137,22 +144,13 @@ impl Block {
         if !stack.is_primed(self.primed as usize) {
             return Err("its bits are not those that were written");
         }
-        let mut beside = Vec::new();
-        if self.beside_length > 0 {
-            let unpacked = DeflateDecoder::new(&*self.beside)
-                .take(u64::from(self.beside_length) + 1)
-                .read_to_end(&mut beside);
-            unpacked.map_err(|_| "what is kept beside the model is damaged")?;
-        }
+        let beside = inflated(&self.beside, self.beside_length as usize)?;
         let (mut bytes, mut ends, mut rest) = (Vec::new(), Vec::new(), &*beside);
         for record in &records {
             context.frame.join(record, &mut rest, &mut bytes)?;
             ends.push(bytes.len());
         }
-        match rest.is_empty()
-            && beside.len() == self.beside_length as usize
-            && checksum(&bytes) == self.checksum
-        {
+        match rest.is_empty() && checksum(&[&bytes]) == self.checksum {
             true => Ok((bytes, ends)),
             false => Err("its checksum is another"),
         }
@@ -179,31 +177,26 @@ impl Block {
     /// # Errors
     /// If there are more or fewer bytes than it says, or it says what no block can be.
     pub fn from_bytes(mut bytes: &[u8]) -> std::result::Result<Self, &'static str> {
-        const SHORT: &str = "a block ends too early";
-        let mut number = || -> std::result::Result<u32, &'static str> {
-            Ok(u32::from_le_bytes(
-                take(&mut bytes, 4).map_err(|_| SHORT)?.try_into().map_err(|_| SHORT)?,
-            ))
-        };
-        let [rows, primed, words, packed, beside_length] =
-            [number()?, number()?, number()?, number()?, number()?];
-        let checksum =
-            take(&mut bytes, CHECKSUM).map_err(|_| SHORT)?.try_into().map_err(|_| SHORT)?;
-        let of_words = take(&mut bytes, (words as usize).saturating_mul(4)).map_err(|_| SHORT)?;
+        let mut lengths = [0; 5];
+        for length in &mut lengths {
+            *length = take_u32(&mut bytes)?;
+        }
+        let [rows, primed, words, packed, beside_length] = lengths;
+        let checksum = take(&mut bytes, CHECKSUM)?.try_into().expect("as many bytes");
+        let of_words = take(&mut bytes, (words as usize).saturating_mul(4))?;
         if bytes.len() != packed as usize {
             return Err("a block is longer or shorter than it says");
         }
         if rows == 0 || rows > MOST_ROWS || primed > 1 << 21 {
             return Err("a block has a number of rows that none has");
         }
-        if beside_length as usize > bytes.len().saturating_mul(MOST_UNPACKED) {
+        if !could_be(bytes.len(), beside_length as usize) {
             return Err("a block says to hold more than it can");
         }
-        let word = |word: &[u8]| u32::from_le_bytes(word.try_into().expect("four bytes"));
         Ok(Block {
             rows,
             primed,
-            words: of_words.chunks_exact(4).map(word).collect(),
+            words: of_words.chunks_exact(4).map(u32_of).collect(),
             beside: bytes.to_vec(),
             beside_length,
             checksum,
@@ -250,7 +243,7 @@ fn encode_records(
             record.numbers = numbers;
             rows.write(&mut stack, &mut record.numbers);
         }
-        for (state, counts) in record.states.iter().zip(context.states) {
+        for (state, counts) in record.states.iter().zip(&context.states) {
             code_state(&mut writer, *state, counts);
         }
         writer.push_to(&mut stack);

@@ -8,13 +8,11 @@
 //!
 //! Eight bits are a 2⁻⁸ of the largest weight; what the bound loses by them is seen, because what codes is what is sent.
 
-use super::frame::take;
+use super::bytes::{deflated, inflated, take, take_u32, u32_of};
 use super::stack::Stack;
 use super::symbol::{Reader, Writer, code_number};
 use crate::model_file::{Header, Model};
 use crate::params::Slot;
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use std::io::{Read, Write};
 
 /// Tensors of fewer weights than this stay as they are.
 const FEW: usize = 64;
@@ -23,36 +21,23 @@ const FEW: usize = 64;
 const LEVELS: u64 = 255;
 
 /// Bytes that a model's description has at most.
-const LONGEST: u64 = 1 << 26;
+const LONGEST: usize = 1 << 26;
 
-/// Bytes, packed by deflate, with their length before them.
+/// Bytes, packed by deflate, with both lengths before them.
 pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
-    let packed = packer.write_all(bytes).and_then(|()| packer.finish()).expect("memory takes all");
-    [&(bytes.len() as u32).to_le_bytes()[..], &(packed.len() as u32).to_le_bytes(), &packed]
-        .concat()
+    let packed = deflated(bytes);
+    let lengths = [bytes.len() as u32, packed.len() as u32].map(u32::to_le_bytes);
+    [lengths.as_flattened(), &packed].concat()
 }
 
 /// Takes what [`packed`] made off the front.
 pub(super) fn unpacked(bytes: &mut &[u8]) -> Result<Vec<u8>, &'static str> {
-    let length = u64::from(number(bytes)?);
-    let size = number(bytes)? as usize;
+    let [length, size] = [take_u32(bytes)?, take_u32(bytes)?].map(|n| n as usize);
     let packed = take(bytes, size)?;
-    if length > LONGEST || length > (packed.len() as u64).saturating_mul(1032) {
+    if length > LONGEST {
         return Err("it says to hold more than it can");
     }
-    let mut out = Vec::new();
-    let read = DeflateDecoder::new(packed).take(length + 1).read_to_end(&mut out);
-    match read {
-        Ok(read) if read as u64 == length => Ok(out),
-        _ => Err("it is packed, and cannot be unpacked"),
-    }
-}
-
-/// Four bytes off the front.
-pub(super) fn number(bytes: &mut &[u8]) -> Result<u32, &'static str> {
-    let four = take(bytes, 4)?;
-    Ok(u32::from_le_bytes(four.try_into().expect("four bytes")))
+    inflated(packed, length)
 }
 
 /// F of the q, by how often each is there.
@@ -64,10 +49,7 @@ fn below(counts: &[u32]) -> impl Fn(u64) -> f64 {
 }
 
 /// A model's bytes, and the model that they are.
-///
-/// # Errors
-/// If the model has a structure of its own.
-pub fn pack(model: &Model<f32>) -> Result<(Vec<u8>, Model<f32>), String> {
+pub fn pack(model: &Model<f32>) -> (Vec<u8>, Model<f32>) {
     let slots = model.vae.layout().slots();
     let mut params = model.params.clone();
     let (mut plain, mut counts_bytes, mut writer) = (Vec::new(), Vec::new(), Writer::default());
@@ -106,7 +88,7 @@ pub fn pack(model: &Model<f32>) -> Result<(Vec<u8>, Model<f32>), String> {
     bytes.extend(packed(&counts_bytes));
     bytes.extend(words);
     let model = Model { vae: model.vae.clone(), params, header: model.header.clone() };
-    Ok((bytes, model))
+    (bytes, model)
 }
 
 /// Weights that share a step: a row of a matrix, all of a vector.
@@ -130,10 +112,7 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Model<f32>, String> {
         return Err("its weights end too early".to_owned());
     }
     let header = Header::from_json(&json)?;
-    let words: Vec<u32> = bytes
-        .chunks_exact(4)
-        .map(|w| u32::from_le_bytes(w.try_into().expect("four bytes")))
-        .collect();
+    let words: Vec<u32> = bytes.chunks_exact(4).map(u32_of).collect();
     // A weight may cost next to nothing, but its tensor's histogram does not.
     let most = (plain.len() / 4).saturating_mul(FEW).saturating_add(counts.len() / 4 * (1 << 16));
     Model::of_header(header, most, |layout, params| {
@@ -144,15 +123,15 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Model<f32>, String> {
                 let weights = &mut params[slot.range()];
                 if weights.len() < FEW {
                     for w in weights {
-                        *w = f32::from_bits(number(&mut plain)?);
+                        *w = f32::from_bits(take_u32(&mut plain)?);
                     }
                     continue;
                 }
                 let counts =
-                    (0..LEVELS).map(|_| number(&mut counts)).collect::<Result<Vec<_>, _>>()?;
+                    (0..LEVELS).map(|_| take_u32(&mut counts)).collect::<Result<Vec<_>, _>>()?;
                 let law = below(&counts);
                 for row in weights.chunks_mut(row_of(slot)) {
-                    let step = f32::from_bits(number(&mut plain)?);
+                    let step = f32::from_bits(take_u32(&mut plain)?);
                     for w in row {
                         *w = weight(code_number(&mut Reader(&mut stack), 0, LEVELS, &law), step);
                     }

@@ -71,11 +71,3 @@ pub trait Frame: Sync {
         out: &mut Vec<u8>,
     ) -> Result<(), &'static str>;
 }
-
-/// Takes the first bytes off.
-pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], &'static str> {
-    let (first, rest) =
-        bytes.split_at_checked(count).ok_or("what is kept beside the model ends too early")?;
-    *bytes = rest;
-    Ok(first)
-}

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod bins;
 pub mod block;
 pub mod book;
+mod bytes;
 mod embed;
 pub mod frame;
 pub mod row;

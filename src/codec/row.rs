@@ -77,11 +77,6 @@ impl Books {
     pub fn is_without(&self, j: usize, row: &[Option<u64>]) -> bool {
         self.rest_of[j].is_some_and(|k| row[j - 1] != Some(k))
     }
-
-    /// Whether a column is there in some rows only, as the one before says.
-    pub fn is_rest(&self, j: usize) -> bool {
-        self.rest_of[j].is_some()
-    }
 }
 
 /// Codes rows with a model. `[D]` numbers a row; `None` where a value is missing, or kept elsewhere.
@@ -140,17 +135,14 @@ impl<'m> RowCoder<'m> {
             let message = "has no law of one latent after another by which they could be coded";
             return Err(Error::setting("prior", message));
         }
-        let scores = (0..vae.levels()).map(Move::Score);
-        let moves: Vec<Move> = match vae.is_markov() {
-            true => scores
-                .flat_map(|score| match score {
-                    Move::Score(l) => [Move::Infer(l), score],
-                    other => [other, other],
-                })
-                .chain([Move::Prior])
-                .collect(),
-            false => vae.order().map(Move::Infer).chain(scores).chain([Move::Prior]).collect(),
+        let in_turns = |l| [Move::Infer(l), Move::Score(l)];
+        let mut moves: Vec<Move> = match vae.is_markov() {
+            true => (0..vae.levels()).flat_map(in_turns).collect(),
+            false => {
+                vae.order().map(Move::Infer).chain((0..vae.levels()).map(Move::Score)).collect()
+            }
         };
+        moves.push(Move::Prior);
         let z = (0..vae.levels()).map(|l| vec![0; vae.latent_width(l)]).collect();
         let x = vec![0.0; vae.width()];
         Ok(RowCoder {

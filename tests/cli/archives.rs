@@ -90,3 +90,22 @@ fn an_array_is_compressed_as_xz_would() {
     assert!(lab.bytes("d.npy").len() > original.len() / 2);
     assert_refused(&lab, &[("decompress a.npy -q -o x", 1, "no archive")]);
 }
+
+/// Rare classes are one to the model, and words of their own to the file.
+#[test]
+fn a_rare_class_comes_back_as_its_own_word() {
+    let lab = Lab::new();
+    let mut text = "city,x\n".to_owned();
+    // A few hundred come often, and some once or twice.
+    for i in 0..4000usize {
+        let city = if i % 40 == 0 { format!("rare{}", i / 80) } else { format!("city{}", i % 300) };
+        text += &format!("{city},{}\n", i % 50);
+    }
+    lab.write("t.csv", &text);
+    lab.run("train --data t.csv --out run --epochs 1 --hidden 8 --latent 2 --kinds city=class");
+    let info = String::from_utf8(lab.run("info run").stdout).unwrap();
+    assert!(info.contains("rare ones"), "{info}");
+    lab.run("compress t.csv --model run -o t.elbo");
+    lab.run("decompress t.elbo --model run -o again.csv");
+    assert_eq!(lab.text("again.csv"), text);
+}

@@ -1,9 +1,6 @@
 //! Archives: what comes back, what does not depend on threads, what damage does, and what is refused.
 
-use elbo::codec::archive::{
-    self, Archive, Description, FrameDescription, Settings, count_states, digest, hexadecimal,
-};
-use elbo::codec::frame::ArrayFrame;
+use elbo::codec::archive::{self, Archive, Description, FrameDescription, Settings};
 use elbo::codec::{pack, unpack};
 use elbo::data::{Bytes, Element, Kind};
 use elbo::model_file::{Header, Model};
@@ -53,30 +50,10 @@ impl Rows {
     }
 
     fn describe(&self, model: &Model<f32>, settings: Settings) -> Description {
-        let (likelihood, columns) = (model.vae.likelihood(), model.header.columns().unwrap());
-        let rows = |each: &mut dyn FnMut(&[u8])| -> Result<(), elbo::Error> {
-            self.rows.iter().for_each(|row| each(row));
-            Ok(())
-        };
-        let frame =
-            ArrayFrame::survey(likelihood, columns, self.element, Bytes::Bits, rows).unwrap();
         let mut source = |first: u64, count: usize| Ok(self.some(first, count));
-        use elbo::codec::frame::Frame;
-        Description {
-            model: digest(model),
-            bins: settings.bins,
-            any_order: settings.any_order,
-            rows: self.rows.len() as u64,
-            block: settings.block,
-            prologue: hexadecimal(b"before"),
-            states: count_states(&frame, self.rows.len() as u64, &mut source).unwrap(),
-            frame: FrameDescription::Array {
-                element: self.element,
-                bytes: Bytes::Bits.name().to_owned(),
-                masked: (0..WIDTH).any(|j| likelihood.facts(j).missing),
-                books: (0..WIDTH).map(|j| frame.books().book(j).clone()).collect(),
-            },
-        }
+        let count = self.rows.len() as u64;
+        let frame = FrameDescription::array(model, self.element, Bytes::Bits, count, &mut source);
+        Description::new(model, frame.unwrap(), settings, b"before", count, &mut source).unwrap()
     }
 
     fn some(&self, first: u64, count: usize) -> Vec<Vec<u8>> {
@@ -202,7 +179,7 @@ fn ranges_are_those_rows() {
 #[test]
 fn a_model_inside_is_enough_and_another_is_refused() {
     let (original, rows) = (model("bernoulli"), Rows::bits(40));
-    let (inside, rounded) = pack(&original).unwrap();
+    let (inside, rounded) = pack(&original);
     let bytes = rows.archive(&rounded, Some(&inside), SMALL);
     let again = open(&bytes).unwrap().model().unwrap().unwrap();
     assert_eq!(again.params, rounded.params);

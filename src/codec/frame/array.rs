@@ -1,10 +1,11 @@
 //! Arrays of numbers: rows of as many elements, as NPY and IDX hold them.
 
-use super::{Decimals, Frame, Record, State, take};
+use super::{Decimals, Frame, Record, State};
 use crate::codec::book::Book;
+use crate::codec::bytes::take;
 use crate::codec::row::Books;
 use crate::data::{Bytes, Columns, Element};
-use crate::distribution::{Domain, Likelihood};
+use crate::distribution::Likelihood;
 
 /// Rows of elements.
 pub struct ArrayFrame {
@@ -20,51 +21,54 @@ pub struct ArrayFrame {
 const NAN: f64 = f64::NAN;
 
 impl ArrayFrame {
-    /// Of rows of a model's width.
-    pub fn new(books: Books, element: Element, bytes: Bytes, masked: bool) -> Self {
+    /// Of rows of a model's columns.
+    ///
+    /// # Panics
+    /// If there are more or fewer books than columns.
+    pub fn new(
+        columns: Columns,
+        books: Vec<Book>,
+        element: Element,
+        bytes: Bytes,
+        masked: bool,
+    ) -> Self {
+        let rest_of = vec![None; books.len()];
+        let books = Books::new(books, columns, rest_of);
         ArrayFrame { books, element, unit: unit(element, bytes), masked }
     }
 
-    /// The books of a model's columns; of densities those that the rows, which are handed out by `rows`, ask for.
+    /// The books of so many columns of a likelihood: of densities those that the rows, which `rows` hands out, ask for.
     ///
     /// # Errors
     /// Those of `rows`.
     pub fn survey<E>(
         likelihood: &dyn Likelihood<f32>,
-        columns: Columns,
+        width: usize,
         element: Element,
         bytes: Bytes,
         rows: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
-    ) -> Result<Self, E> {
-        let width = columns.width();
-        let domains: Vec<Domain> = (0..width).map(|j| likelihood.facts(j).domain).collect();
-        let masked = (0..width).any(|j| likelihood.facts(j).missing);
+    ) -> Result<Vec<Book>, E> {
+        let known: Vec<Option<Book>> =
+            (0..width).map(|j| Book::of_domain(likelihood.facts(j).domain)).collect();
         let mut decimals = vec![Decimals::default(); width];
         let scale = unit(element, bytes);
-        if domains.iter().any(|domain| domain.is_dense()) {
+        if known.iter().any(Option::is_none) {
             rows(&mut |row| {
                 for (j, value) in row.chunks_exact(element.size()).enumerate() {
-                    if domains[j].is_dense() {
+                    if known[j].is_none() {
                         let is_it = |a: f64, _: f64| element.is(a * scale, value);
                         decimals[j].add(element.value(value) / scale, is_it);
                     }
                 }
             })?;
         }
-        let book = |(j, domain): (usize, &Domain)| {
-            Book::of_domain(*domain).unwrap_or_else(|| decimals[j].book())
-        };
-        let books = domains.iter().enumerate().map(book).collect();
-        Ok(ArrayFrame::new(Books::new(books, columns, vec![None; width]), element, bytes, masked))
+        let books = known.into_iter().zip(&decimals);
+        Ok(books.map(|(known, decimals)| known.unwrap_or_else(|| decimals.book())).collect())
     }
 
     /// Bytes of a row.
-    pub fn row_size(&self) -> usize {
+    fn row_size(&self) -> usize {
         self.books.width() * self.element.size()
-    }
-
-    fn state(&self, value: &[u8]) -> (State, Option<u64>, f64) {
-        (State::Beside, None, self.element.value(value) / self.unit)
     }
 }
 
@@ -84,13 +88,16 @@ impl Frame for ArrayFrame {
     fn split(&self, row: &[u8], beside: &mut Vec<u8>) -> Record {
         let (books, mut record) = (&self.books, Record::default());
         for (j, value) in row.chunks_exact(self.element.size()).enumerate() {
-            let (mut state, mut number, x) = self.state(value);
+            let (mut state, mut number) = (State::Beside, None);
+            let x = self.element.value(value) / self.unit;
             if self.masked && self.element.is(NAN, value) {
                 state = State::Missing;
             } else if !x.is_nan() {
                 let is_it = |a: f64, _: f64| self.element.is(a * self.unit, value);
                 number = books.book(j).number(x, &books.columns()[j], is_it);
-                state = if number.is_some() { State::Coded } else { State::Beside };
+                if number.is_some() {
+                    state = State::Coded;
+                }
             }
             if !self.masked && state == State::Beside {
                 beside.extend_from_slice(row);

@@ -4,8 +4,9 @@
 //! *patch*, if the spelling is to come back; without that, the value alone does. Cells of columns that the model does not
 //! learn, and those that it cannot have, are kept as they are; so is a whole line, where it has not as many cells as the others.
 
-use super::{Decimals, Frame, Record, State, take};
+use super::{Decimals, Frame, Record, State};
 use crate::codec::book::Book;
+use crate::codec::bytes::{take, take_u32};
 use crate::codec::row::Books;
 use crate::data::{Cells, Columns, Place, Reading, Table, TableColumn};
 use crate::distribution::Likelihood;
@@ -36,7 +37,17 @@ pub struct TableFrame {
     table: Table,
     books: Books,
     writing: Writing,
-    readings: Vec<Reading>,
+    /// The columns that are learned, the fields of a line: where each lies among the model's values, how its cells are read, and
+    /// which cell of a line it is.
+    fields: Vec<Field>,
+    /// Which field each cell of a line is.
+    field_of: Vec<Option<usize>>,
+}
+
+struct Field {
+    place: Place,
+    reading: Reading,
+    cell: Option<usize>,
 }
 
 /// A cell without quotes and the spaces around them.
@@ -80,28 +91,48 @@ fn put(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn got<'a>(beside: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
-    let length = take(beside, 4)?;
-    take(beside, u32::from_le_bytes(length.try_into().expect("four bytes")) as usize)
+    let length = take_u32(beside)? as usize;
+    take(beside, length)
 }
 
 impl TableFrame {
-    /// Of a model's table, columns and books.
+    /// Of a model's table and columns.
     ///
     /// # Errors
     /// If the writing names a column that there is not.
-    pub fn new(table: Table, books: Books, writing: Writing) -> Result<Self, String> {
-        let columns = table.columns.len();
-        if writing.order.iter().flatten().any(|j| *j >= columns)
+    ///
+    /// # Panics
+    /// If there are more or fewer books than columns.
+    pub fn new(
+        table: Table,
+        columns: Columns,
+        books: Vec<Book>,
+        writing: Writing,
+    ) -> Result<Self, String> {
+        let all = table.columns.len();
+        if writing.order.iter().flatten().any(|j| *j >= all)
             || writing.pads.len() != writing.order.len()
         {
             return Err("it has cells of columns that its model has not".to_owned());
         }
-        let readings =
-            table.columns.iter().map(|c| Reading::new(c, table.missing.as_deref())).collect();
-        Ok(TableFrame { table, books, writing, readings })
+        let mut rest_of = vec![None; books.len()];
+        let field = |place: Place| {
+            if place.has_rest {
+                rest_of[place.slot()] = Some(place.atoms.len() as u64);
+            }
+            let column = &table.columns[place.column];
+            let reading = Reading::new(column, table.missing.as_deref());
+            let cell = writing.order.iter().position(|j| *j == Some(place.column));
+            Field { place, reading, cell }
+        };
+        let fields: Vec<Field> = table.places().into_iter().map(field).collect();
+        let field = |j: &Option<usize>| fields.iter().position(|f| Some(f.place.column) == *j);
+        let field_of = writing.order.iter().map(field).collect();
+        let books = Books::new(books, columns, rest_of);
+        Ok(TableFrame { table, books, writing, fields, field_of })
     }
 
-    /// The books of the columns: of densities those that these lines ask for.
+    /// The books of a likelihood's columns: of densities those that these lines ask for.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -111,54 +142,48 @@ impl TableFrame {
         columns: Columns,
         writing: Writing,
         lines: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Self, String> {
-        let places = table.places();
-        let mut rest_of = vec![None; columns.width()];
-        for place in places.iter().filter(|place| place.has_rest && !place.atoms.is_empty()) {
-            rest_of[place.first + 1] = Some(place.atoms.len() as u64);
-        }
-        let domain = |j: usize| likelihood.facts(j).domain;
-        let empty =
-            |j: usize| Book::of_domain(domain(j)).unwrap_or_else(|| Decimals::default().book());
-        let books =
-            Books::new((0..columns.width()).map(empty).collect(), columns.clone(), rest_of.clone());
-        let plain = TableFrame::new(table.clone(), books, writing.clone())?;
-        let mut decimals = vec![Decimals::default(); columns.width()];
+    ) -> Result<Vec<Book>, String> {
+        let known: Vec<Option<Book>> =
+            (0..columns.width()).map(|j| Book::of_domain(likelihood.facts(j).domain)).collect();
+        let mut decimals = vec![Decimals::default(); known.len()];
+        let books = |decimals: &[Decimals]| {
+            let each = known.iter().zip(decimals);
+            each.map(|(known, d)| known.clone().unwrap_or_else(|| d.book())).collect::<Vec<_>>()
+        };
+        let frame = TableFrame::new(table, columns, books(&decimals), writing)?;
         for line in lines {
-            for (l, place) in places.iter().enumerate() {
-                let (slot, Some(value)) = (place.slot(), plain.value(line, l)) else { continue };
-                if domain(slot).is_dense() && !value.is_nan() && !place.atoms.contains(&value) {
-                    decimals[slot].add(value, |a, b| plain.is_it(place.column, l, a, b));
+            let cells = frame.cells(line);
+            for field in &frame.fields {
+                let slot = field.place.slot();
+                let Some(value) = field.cell.and_then(|cell| field.value(cells.get(cell)?)) else {
+                    continue;
+                };
+                if known[slot].is_none() && !value.is_nan() && !field.place.atoms.contains(&value) {
+                    decimals[slot].add(value, |a, b| frame.is_it(field, a, b));
                 }
             }
         }
-        let book = |j: usize| Book::of_domain(domain(j)).unwrap_or_else(|| decimals[j].book());
-        let books = Books::new((0..columns.width()).map(book).collect(), columns, rest_of);
-        TableFrame::new(table, books, writing)
+        Ok(books(&decimals))
     }
 
-    /// Which columns a model learns, by their numbers among all.
-    fn learned(&self) -> impl Iterator<Item = usize> {
-        self.table.columns.iter().enumerate().filter(|(_, c)| c.is_learned()).map(|(j, _)| j)
-    }
-
-    /// The value of the l-th learned column in a line, if it can be read.
-    fn value(&self, line: &[u8], l: usize) -> Option<f64> {
-        let j = self.learned().nth(l)?;
-        let place = self.writing.order.iter().position(|c| *c == Some(j))?;
+    /// The cells of a line, without its end.
+    fn cells<'l>(&self, line: &'l [u8]) -> Vec<&'l [u8]> {
         let line = line.strip_suffix(self.writing.line_end.as_bytes()).unwrap_or(line);
-        let raw = raw_cells(line, self.writing.delimiter).get(place).copied()?;
-        self.readings[j].value(&cell_text(raw)?)
+        raw_cells(line, self.writing.delimiter)
+    }
+
+    fn column(&self, field: &Field) -> &TableColumn {
+        &self.table.columns[field.place.column]
     }
 
     /// Whether the text of one value is read as another.
-    fn is_it(&self, column: &TableColumn, l: usize, a: f64, b: f64) -> bool {
-        let j = self.learned().nth(l).expect("a learned column");
-        self.readings[j].value(&written(column, a)).is_some_and(|v| v.to_bits() == b.to_bits())
+    fn is_it(&self, field: &Field, a: f64, b: f64) -> bool {
+        let again = field.reading.value(&written(self.column(field), a));
+        again.is_some_and(|v| v.to_bits() == b.to_bits())
     }
 
     /// The bytes of a cell as they are written.
-    fn raw(&self, place: usize, text: &str) -> Vec<u8> {
+    fn raw(&self, cell: usize, text: &str) -> Vec<u8> {
         let delimiter = char::from(self.writing.delimiter);
         let needs_quotes = text.contains([delimiter, '"', '\n', '\r']);
         let text = if needs_quotes {
@@ -166,83 +191,81 @@ impl TableFrame {
         } else {
             text.to_owned()
         };
-        [self.writing.pads[place].as_bytes(), text.as_bytes()].concat()
+        [self.writing.pads[cell].as_bytes(), text.as_bytes()].concat()
     }
 
     /// Numbers of a value, in the places of its column; nothing, if it has none.
-    fn numbers_of(
-        &self,
-        place: &Place<'_>,
-        l: usize,
-        value: f64,
-        numbers: &mut [Option<u64>],
-    ) -> bool {
-        let number = |slot: usize| {
-            let is_it = |a: f64, b: f64| self.is_it(place.column, l, a, b);
-            self.books.book(slot).number(value, &self.books.columns()[slot], is_it)
-        };
-        let atom = place.atoms.iter().position(|atom| *atom == value);
-        match (atom, place.atoms.is_empty(), place.has_rest) {
-            (Some(k), ..) if self.is_it(place.column, l, place.atoms[k], value) => {
-                numbers[place.first] = Some(k as u64);
-                true
-            }
-            (None, true, _) => {
-                numbers[place.first] = number(place.first);
-                numbers[place.first].is_some()
-            }
-            (None, false, true) => {
-                let Some(k) = number(place.first + 1) else { return false };
-                numbers[place.first] = Some(place.atoms.len() as u64);
-                numbers[place.first + 1] = Some(k);
-                true
-            }
-            _ => false,
+    fn numbers_of(&self, field: &Field, value: f64, numbers: &mut [Option<u64>]) -> bool {
+        let Place { first, atoms, has_rest, .. } = &field.place;
+        let is_it = |a: f64, b: f64| self.is_it(field, a, b);
+        if let Some(k) = atoms.iter().position(|atom| *atom == value) {
+            numbers[*first] = Some(k as u64).filter(|_| is_it(atoms[k], value));
+            return numbers[*first].is_some();
         }
+        if !atoms.is_empty() && !has_rest {
+            return false;
+        }
+        let slot = field.place.slot();
+        numbers[slot] = self.books.book(slot).number(value, &self.books.columns()[slot], is_it);
+        if *has_rest && numbers[slot].is_some() {
+            numbers[*first] = Some(atoms.len() as u64);
+        }
+        numbers[slot].is_some()
     }
 
     /// The value of a column's numbers.
-    fn value_of(&self, place: &Place<'_>, numbers: &[Option<u64>]) -> f64 {
-        let value = |slot: usize| {
-            numbers[slot]
-                .map_or(f64::NAN, |k| self.books.book(slot).value(k, &self.books.columns()[slot]))
-        };
-        match numbers[place.first] {
-            Some(k) if !place.atoms.is_empty() => {
-                place.atoms.get(k as usize).copied().unwrap_or_else(|| {
-                    if place.has_rest { value(place.first + 1) } else { f64::NAN }
-                })
+    fn value_of(&self, place: &Place, numbers: &[Option<u64>]) -> f64 {
+        let atom = numbers[place.first].and_then(|k| place.atoms.get(k as usize));
+        let slot = place.slot();
+        match (atom, numbers[slot]) {
+            (Some(atom), _) => *atom,
+            (None, Some(k)) if place.atoms.is_empty() || place.has_rest => {
+                self.books.book(slot).value(k, &self.books.columns()[slot])
             }
-            _ => value(place.first),
+            _ => f64::NAN,
         }
     }
 
-    /// The canonical text of each cell of a line.
+    /// The canonical text of each cell of a line; nothing of those that are kept as they are.
     fn texts(&self, record: &Record) -> Vec<Option<String>> {
-        let places = self.table.places();
-        let learned: Vec<usize> = self.learned().collect();
-        let text = |j: &Option<usize>| {
-            let column = &self.table.columns[(*j)?];
-            if !column.is_learned() {
-                return match &column.cells {
-                    Cells::Constant { text } => Some(text.clone()),
-                    _ => None,
-                };
+        let text = |(field, j): (&Option<usize>, &Option<usize>)| match field {
+            Some(l) => {
+                let field = &self.fields[*l];
+                match record.states[*l] {
+                    State::Coded => {
+                        let value = self.value_of(&field.place, &record.numbers);
+                        Some(written(self.column(field), value))
+                    }
+                    State::Missing => Some(self.column(field).spelled.clone()),
+                    State::Beside => None,
+                }
             }
-            let l = learned.iter().position(|place| Some(*place) == *j)?;
-            match record.states[l] {
-                State::Coded => Some(written(column, self.value_of(&places[l], &record.numbers))),
-                State::Missing => Some(column.spelled.clone()),
-                State::Beside => None,
-            }
+            None => match &self.table.columns[(*j)?].cells {
+                Cells::Constant { text } => Some(text.clone()),
+                _ => None,
+            },
         };
-        self.writing.order.iter().map(text).collect()
+        self.field_of.iter().zip(&self.writing.order).map(text).collect()
+    }
+
+    /// Whether the value of a cell is all that it says: of a class its very word, since rare ones share a class.
+    fn says(&self, field: &Field, text: &str, cell: &[u8]) -> bool {
+        let is_class = matches!(self.column(field).cells, Cells::Class { .. });
+        let is_missing = field.value(cell).is_some_and(f64::is_nan);
+        !is_class || is_missing || cell_text(cell).is_some_and(|word| word == text)
     }
 
     /// A record of nothing.
     fn nothing(&self) -> Record {
         let fields = self.fields();
         Record { states: vec![State::Beside; fields], numbers: vec![None; self.books.width()] }
+    }
+}
+
+impl Field {
+    /// The value of a cell, if it can be read.
+    fn value(&self, cell: &[u8]) -> Option<f64> {
+        self.reading.value(&cell_text(cell)?)
     }
 }
 
@@ -266,7 +289,7 @@ impl Frame for TableFrame {
     }
 
     fn fields(&self) -> usize {
-        self.learned().count()
+        self.fields.len()
     }
 
     fn is_exact(&self) -> bool {
@@ -279,36 +302,30 @@ impl Frame for TableFrame {
             put(row, beside);
             self.nothing()
         };
-        let Some(line) = row.strip_suffix(self.writing.line_end.as_bytes()) else {
-            return whole(beside);
-        };
-        let cells = raw_cells(line, self.writing.delimiter);
-        if cells.len() != self.writing.order.len() || cells.len() >= usize::from(WHOLE) {
+        let cells = self.cells(row);
+        if !row.ends_with(self.writing.line_end.as_bytes())
+            || cells.len() != self.writing.order.len()
+            || cells.len() >= usize::from(WHOLE)
+        {
             return whole(beside);
         }
-        let places = self.table.places();
         let mut record = self.nothing();
-        for (l, j) in self.learned().enumerate() {
-            let place = self.writing.order.iter().position(|c| *c == Some(j));
-            let text = place.and_then(|place| cell_text(cells[place]));
-            record.states[l] = match text.and_then(|text| self.readings[j].value(&text)) {
+        for (field, state) in self.fields.iter().zip(&mut record.states) {
+            *state = match field.cell.and_then(|cell| field.value(cells[cell])) {
                 Some(value) if value.is_nan() => State::Missing,
-                Some(value) if self.numbers_of(&places[l], l, value, &mut record.numbers) => {
-                    State::Coded
-                }
+                Some(value) if self.numbers_of(field, value, &mut record.numbers) => State::Coded,
                 _ => State::Beside,
             };
         }
         let texts = self.texts(&record);
-        // A cell that is not written as its column would, where that matters: always, if no value says what it is.
-        let is_patch = |place: usize| {
-            let Some(text) = &texts[place] else { return false };
-            if self.raw(place, text) == cells[place] {
+        // A cell that is not written as its column would, where that matters: always, if its value does not say all of it.
+        let is_patch = |cell: usize| {
+            let Some(text) = &texts[cell] else { return false };
+            if self.raw(cell, text) == cells[cell] {
                 return false;
             }
-            let is_value =
-                self.writing.order[place].is_some_and(|j| self.table.columns[j].is_learned());
-            self.writing.spelling || !is_value
+            let field = self.field_of[cell].map(|l| &self.fields[l]);
+            self.writing.spelling || field.is_none_or(|field| !self.says(field, text, cells[cell]))
         };
         let patches: Vec<usize> = (0..cells.len()).filter(|place| is_patch(*place)).collect();
         beside.push(PLAIN + patches.len() as u8);
@@ -326,12 +343,9 @@ impl Frame for TableFrame {
 
     fn presence(&self, record: &mut Record) -> bool {
         record.numbers = vec![None; self.books.width()];
-        for (place, state) in self.table.places().iter().zip(&record.states) {
+        for (Field { place, .. }, state) in self.fields.iter().zip(&record.states) {
             if *state == State::Coded {
-                record.numbers[place.first] = Some(0);
-                if place.has_rest && !place.atoms.is_empty() {
-                    record.numbers[place.first + 1] = Some(0);
-                }
+                record.numbers[place.first..=place.slot()].fill(Some(0));
             }
         }
         record.numbers.iter().any(Option::is_some)

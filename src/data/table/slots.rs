@@ -16,42 +16,38 @@ enum Slot<'a> {
 }
 
 /// Where a learned column lies among the values that a model has of a row.
-pub struct Place<'a> {
-    /// The column.
-    pub column: &'a TableColumn,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Which column, among all.
+    pub column: usize,
     /// The first of its values.
     pub first: usize,
     /// The numbers that are classes of that value; none, if it is all of the column.
-    pub atoms: &'a [f64],
-    /// Whether behind them is a number that is none of these.
+    pub atoms: Vec<f64>,
+    /// Whether behind it is another, the number where it is none of these.
     pub has_rest: bool,
 }
 
-impl Place<'_> {
+impl Place {
     /// Which value is the number itself, or the class.
     pub fn slot(&self) -> usize {
-        self.first + usize::from(self.has_rest && !self.atoms.is_empty())
+        self.first + usize::from(self.has_rest)
     }
 }
 
 impl Table {
     /// Where the learned columns lie, in order.
-    pub fn places(&self) -> Vec<Place<'_>> {
-        let mut next = 0;
-        let place = |column: &'_ TableColumn| -> (usize, bool) {
-            let first = next;
-            let has_rest = !column.has_no_others();
-            next += if !column.atoms().is_empty() && has_rest { 2 } else { 1 };
-            (first, has_rest)
+    pub fn places(&self) -> Vec<Place> {
+        let mut first = 0;
+        let learned = self.columns.iter().enumerate().filter(|(_, column)| column.is_learned());
+        let place = |(j, column): (usize, &TableColumn)| {
+            let atoms = column.atoms().to_vec();
+            let has_rest = !atoms.is_empty() && !column.has_no_others();
+            let place = Place { column: j, first, atoms, has_rest };
+            first = place.slot() + 1;
+            place
         };
-        let places: Vec<(usize, bool)> = self.learned().map(place).collect();
-        let of = |(column, (first, has_rest))| Place {
-            column,
-            first,
-            atoms: TableColumn::atoms(column),
-            has_rest,
-        };
-        self.learned().zip(places).map(of).collect()
+        learned.map(place).collect()
     }
 
     /// What a model learns, in order.
